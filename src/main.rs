@@ -1,0 +1,3 @@
+//! Owns the process: arguments, exit codes.
+
+fn main() {}
