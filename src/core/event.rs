@@ -90,8 +90,18 @@ pub enum Reject {
 impl Reject {
     /// Every reason, in label order.
     pub const ALL: [Self; 13] = [
-        Self::Empty, Self::TooLarge, Self::NotJson, Self::WrongShape, Self::UnknownType, Self::UnknownCrossing,
-        Self::UnknownStream, Self::BadTime, Self::TooFarAhead, Self::TooFarBehind, Self::BadCount, Self::TooLate,
+        Self::Empty,
+        Self::TooLarge,
+        Self::NotJson,
+        Self::WrongShape,
+        Self::UnknownType,
+        Self::UnknownCrossing,
+        Self::UnknownStream,
+        Self::BadTime,
+        Self::TooFarAhead,
+        Self::TooFarBehind,
+        Self::BadCount,
+        Self::TooLate,
         Self::UnknownReplaced,
     ];
 

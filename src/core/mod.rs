@@ -1,7 +1,24 @@
 //! Owns the pure machine: crossings, time, what is usual, evidence, alerts. No clock, randomness, I/O, async, environment or
 //! hash-map iteration in here; it imports nothing of the crate but itself.
 
+pub mod alert;
+pub mod baseline;
+pub mod calendar;
+pub mod crossing;
+pub mod engine;
 pub mod event;
+pub mod evidence;
+pub mod exposure;
 pub mod ids;
+pub mod intake;
+mod lane;
+pub mod lens;
 pub mod network;
+pub mod output;
+pub mod params;
+pub mod partition;
+pub mod seen;
+pub mod series;
+pub mod snapshot;
+pub mod tally;
 pub mod time;

@@ -50,10 +50,23 @@ impl Network {
     /// Builds the look-up tables; `crossings` must be sorted by id and `streams` sorted, both without repeats.
     #[must_use]
     pub fn new(crossings: Vec<Crossing>, streams: Vec<String>) -> Self {
-        assert!(crossings.windows(2).all(|w| w[0].id < w[1].id), "crossings are sorted by id and unique");
-        assert!(streams.windows(2).all(|w| w[0] < w[1]), "streams are sorted and unique");
-        let by_id = (0u16..).zip(&crossings).map(|(i, c)| (c.id.clone(), CrossingIx(i))).collect();
-        Self { crossings, streams, by_id }
+        assert!(
+            crossings.windows(2).all(|w| w[0].id < w[1].id),
+            "crossings are sorted by id and unique"
+        );
+        assert!(
+            streams.windows(2).all(|w| w[0] < w[1]),
+            "streams are sorted and unique"
+        );
+        let by_id = (0u16..)
+            .zip(&crossings)
+            .map(|(i, c)| (c.id.clone(), CrossingIx(i)))
+            .collect();
+        Self {
+            crossings,
+            streams,
+            by_id,
+        }
     }
 
     /// The crossing with this id.
@@ -65,7 +78,10 @@ impl Network {
     /// The stream with this name.
     #[must_use]
     pub fn stream_ix(&self, name: &str) -> Option<StreamIx> {
-        self.streams.iter().position(|s| s == name).map(|i| StreamIx(i as u8))
+        self.streams
+            .iter()
+            .position(|s| s == name)
+            .map(|i| StreamIx(i as u8))
     }
 
     /// The crossing at an index made by this network.

@@ -31,6 +31,10 @@ impl EventTime {
     /// The moment as a jiff timestamp; outside jiff's range (years -9999 to 9999) the nearest end of it.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
-        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 }

@@ -1,0 +1,240 @@
+//! Owns the state of the dynamic GLM: its evolution, the moments of the next log rate, and the update by a count.
+
+use super::forecast::{DISPERSIONS, Mixture};
+use super::season::{Component, Lens, MAX_DIM};
+use super::special::{ln_sum_exp, polygamma};
+
+/// Entries of the covariance's lower triangle at the largest dimension.
+pub const MAX_TRIANGLE: usize = MAX_DIM * (MAX_DIM + 1) / 2;
+/// A weight below exp(-300) cannot come back within any series' life.
+const LN_WEIGHT_FLOOR: f64 = -300.0;
+/// A variance of the log rate beyond which the update is damped, as the forecast's is bounded.
+const LOG_VARIANCE_MAX: f64 = 20.0;
+/// The level stays within counts of 1e-13 to 1e13 a bucket.
+const LEVEL_LIMIT: f64 = 30.0;
+
+/// A value for each kind of component.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PerComponent {
+    /// Of the level.
+    pub level: f64,
+    /// Of the slope.
+    pub slope: f64,
+    /// Of each daily cosine and sine.
+    pub daily: f64,
+    /// Of each weekly cosine and sine.
+    pub weekly: f64,
+    /// Of each annual cosine and sine.
+    pub annual: f64,
+}
+
+impl PerComponent {
+    /// The value for one kind.
+    #[must_use]
+    pub fn of(&self, component: Component) -> f64 {
+        match component {
+            Component::Level => self.level,
+            Component::Slope => self.slope,
+            Component::Daily => self.daily,
+            Component::Weekly => self.weekly,
+            Component::Annual => self.annual,
+        }
+    }
+}
+
+/// How the filter forgets and is bounded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilterParams {
+    /// Discounts in (0, 1]: a memory of `1 / (1 - d)` buckets.
+    pub discounts: PerComponent,
+    /// Prior variances; the level's is the caller's.
+    pub prior_variance: PerComponent,
+    /// Ceilings of the variances: discounting without information (zeros, episodes) would inflate them without end.
+    pub max_variance: PerComponent,
+    /// Exponent of the dispersion weights at every bucket, in (0, 1].
+    pub forgetting: f64,
+}
+
+/// Posterior of the state `theta` (mean and packed lower triangle of the covariance) and of the dispersion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    /// Means, 0 beyond the lens' dimension.
+    pub mean: [f64; MAX_DIM],
+    /// Lower triangle of the covariance by rows, 0 beyond the lens' dimension.
+    pub covariance: [f64; MAX_TRIANGLE],
+    /// ln of the dispersions' weights.
+    pub ln_weights: [f64; DISPERSIONS],
+}
+
+/// Position of entry `(i, j)`, `j <= i`, in a packed lower triangle.
+#[must_use]
+pub const fn packed(i: usize, j: usize) -> usize {
+    i * (i + 1) / 2 + j
+}
+
+impl Filter {
+    /// The prior: level `log_mean` with `log_variance`, every other component 0 with its prior variance.
+    #[must_use]
+    pub fn new(lens: Lens, params: &FilterParams, log_mean: f64, log_variance: f64) -> Self {
+        let mut filter = Self {
+            mean: [0.0; MAX_DIM],
+            covariance: [0.0; MAX_TRIANGLE],
+            ln_weights: [-(DISPERSIONS as f64).ln(); DISPERSIONS],
+        };
+        filter.mean[0] = log_mean;
+        filter.covariance[0] = log_variance;
+        for i in 1..lens.dim() {
+            filter.covariance[packed(i, i)] = params.prior_variance.of(lens.component(i));
+        }
+        filter
+    }
+
+    /// One bucket passes: `a = G m`, `R = G C G'` divided by the square roots of the discounts (West & Harrison 1997, 6.3).
+    pub fn evolve(&mut self, lens: Lens, params: &FilterParams) {
+        let dim = lens.dim();
+        self.mean[0] = (self.mean[0] + self.mean[1]).clamp(-LEVEL_LIMIT, LEVEL_LIMIT);
+        let c = &mut self.covariance;
+        c[0] += 2.0 * c[packed(1, 0)] + c[packed(1, 1)];
+        c[packed(1, 0)] += c[packed(1, 1)];
+        for i in 2..dim {
+            c[packed(i, 0)] += c[packed(i, 1)];
+        }
+        let mut scale = [0.0; MAX_DIM];
+        for (i, scale) in scale.iter_mut().enumerate().take(dim) {
+            let component = lens.component(i);
+            let grown = c[packed(i, i)] / params.discounts.of(component);
+            let ceiling = params.max_variance.of(component);
+            // Scaling rows and columns keeps the matrix positive definite.
+            let shrink = if grown > ceiling {
+                ceiling / grown
+            } else {
+                1.0
+            };
+            *scale = (shrink / params.discounts.of(component)).sqrt();
+        }
+        let mut at = 0;
+        for i in 0..dim {
+            for j in 0..=i {
+                c[at] *= scale[i] * scale[j];
+                at += 1;
+            }
+        }
+    }
+
+    /// Mean `F' a` and variance `F' R F` of the log rate, and the vector `R F`.
+    #[must_use]
+    pub fn log_rate(&self, dim: usize, design: &[f64; MAX_DIM]) -> LogRate {
+        let mut gain = [0.0; MAX_DIM];
+        let mut at = 0;
+        for i in 0..dim {
+            for j in 0..i {
+                let c = self.covariance[at];
+                gain[i] += c * design[j];
+                gain[j] += c * design[i];
+                at += 1;
+            }
+            gain[i] += self.covariance[at] * design[i];
+            at += 1;
+        }
+        let mean = (0..dim).map(|i| design[i] * self.mean[i]).sum();
+        let variance: f64 = (0..dim).map(|i| design[i] * gain[i]).sum();
+        LogRate {
+            mean,
+            variance,
+            gain,
+        }
+    }
+
+    /// Learns `y` with the given weight in [0, 1] from the forecast made of `rate`: `m += R F g`, `C -= R F F' R h` with `g` and
+    /// `h` averaged over the dispersions (West, Harrison & Migon 1985, eq. 3.6-3.8).
+    /// `said` is the forecast at `y`.
+    pub fn learn(
+        &mut self,
+        dim: usize,
+        params: &FilterParams,
+        rate: &LogRate,
+        said: Said<'_>,
+        weight: f64,
+    ) {
+        let (g, h) = correction(said);
+        // The forecast bounds the variance; a gain that did not would overshoot it.
+        let damp = (LOG_VARIANCE_MAX / rate.variance.max(LOG_VARIANCE_MAX)).min(1.0) * weight;
+        for i in 0..dim {
+            self.mean[i] += rate.gain[i] * g * damp;
+        }
+        self.mean[0] = self.mean[0].clamp(-LEVEL_LIMIT, LEVEL_LIMIT);
+        let shrink = h * damp;
+        let mut at = 0;
+        for i in 0..dim {
+            for j in 0..=i {
+                self.covariance[at] -= rate.gain[i] * rate.gain[j] * shrink;
+                at += 1;
+            }
+            let diagonal = &mut self.covariance[packed(i, i)];
+            *diagonal = diagonal.max(1e-14);
+        }
+        self.learn_dispersion(params.forgetting, said.ln_joint, weight);
+    }
+
+    /// `w <- w^forgetting x likelihood`, normalised; both by the weight's share, so that a frozen filter forgets nothing.
+    fn learn_dispersion(&mut self, forgetting: f64, joint: &[f64; DISPERSIONS], weight: f64) {
+        let keep = 1.0 - (1.0 - forgetting) * weight;
+        for (w, joint) in self.ln_weights.iter_mut().zip(joint) {
+            let likelihood = joint - *w;
+            *w = keep * *w + weight * likelihood;
+        }
+        for _ in 0..2 {
+            let total = ln_sum_exp(&self.ln_weights);
+            for w in &mut self.ln_weights {
+                *w = (*w - total).max(LN_WEIGHT_FLOOR);
+            }
+        }
+    }
+}
+
+/// A count and what the forecast said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// The forecast.
+    pub forecast: &'a Mixture,
+    /// ln of each part's weight times its probability of the count.
+    pub ln_joint: &'a [f64; DISPERSIONS],
+    /// The count.
+    pub count: u64,
+}
+
+/// Moments of the log rate of one bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogRate {
+    /// `F' a`.
+    pub mean: f64,
+    /// `F' R F`.
+    pub variance: f64,
+    /// `R F`.
+    pub gain: [f64; MAX_DIM],
+}
+
+/// `g` and `h` averaged with the posterior weights; `h` loses the variance of `g` between the dispersions, floor 0.
+fn correction(said: Said<'_>) -> (f64, f64) {
+    let total = ln_sum_exp(said.ln_joint);
+    let (mut mean_g, mut mean_gg, mut mean_h) = (0.0, 0.0, 0.0);
+    for (part, joint) in said.forecast.parts.iter().zip(said.ln_joint) {
+        let posterior = (joint - total).exp();
+        if posterior < 1e-12 {
+            continue;
+        }
+        let size = part.count.size();
+        let after = polygamma(size + said.count as f64);
+        // beta = size / mean; digamma(alpha) - ln beta is the prior's log mean.
+        let log_shift = after.digamma - part.prior.digamma - (part.count.mean() / size).ln_1p();
+        let g = log_shift / part.log_variance;
+        let h = (1.0 - after.trigamma / part.log_variance) / part.log_variance;
+        mean_g += posterior * g;
+        mean_gg += posterior * g * g;
+        mean_h += posterior * h;
+    }
+    (
+        mean_g,
+        (mean_h - (mean_gg - mean_g * mean_g).max(0.0)).max(0.0),
+    )
+}

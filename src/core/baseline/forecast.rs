@@ -1,0 +1,287 @@
+//! Owns the forecast of one bucket: a mixture of negative binomials over a grid of dispersions, its tails and quantiles.
+
+use super::negbin::NegBin;
+use super::special::{Polygamma, ln_sum_exp, trigamma_inverse};
+
+/// Number of dispersions on the grid.
+pub const DISPERSIONS: usize = 12;
+
+/// The grid of variance / mean ratios. A grid in this ratio keeps the tails calibrated at every season; one in the size does not.
+pub const DISPERSION_RATIOS: [f64; DISPERSIONS] = [
+    1.001, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 21.0, 41.0,
+];
+
+/// Bounds of the variance of the log rate, without dispersion.
+const LOG_VARIANCE_RANGE: (f64, f64) = (1e-9, 20.0);
+/// Bound of the same with dispersion: a Gamma of shape 0.2, beyond which the match has no use.
+const LOG_VARIANCE_MAX: f64 = 25.0;
+/// Means from 1e-13 to 1e13: wide of any count, narrow of any overflow.
+const LOG_MEAN_LIMIT: f64 = 30.0;
+/// Up to this count quantiles come from upward recursion, beyond it from bisection on the tails.
+const RECURSION_LIMIT: f64 = 2048.0;
+/// The largest count a quantile can be.
+const COUNT_LIMIT: u64 = 1 << 53;
+
+/// One dispersion of the forecast: `rate ~ Gamma(size, size / mean)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// Variance of the log rate with this dispersion, `q_k`.
+    pub log_variance: f64,
+    /// Polygammas of the size (`alpha_k`).
+    pub prior: Polygamma,
+    /// The negative binomial of the count.
+    pub count: NegBin,
+}
+
+/// Forecast of a bucket's count: the mixture of [`Part`]s.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mixture {
+    /// Expected log rate `f`.
+    pub log_mean: f64,
+    /// One part for each of [`DISPERSION_RATIOS`].
+    pub parts: [Part; DISPERSIONS],
+    /// ln of the parts' weights, which sum to 1.
+    pub ln_weights: [f64; DISPERSIONS],
+    weights: [f64; DISPERSIONS],
+}
+
+impl Mixture {
+    /// Matches a Gamma to the log rate's mean and variance for every dispersion, `trigamma(alpha) = q + (phi - 1) exp(-f)` and
+    /// `digamma(alpha) - ln beta = f` (West, Harrison & Migon 1985, section 3).
+    #[must_use]
+    pub fn match_moments(
+        log_mean: f64,
+        log_variance: f64,
+        ln_weights: &[f64; DISPERSIONS],
+    ) -> Self {
+        let f = log_mean.clamp(-LOG_MEAN_LIMIT, LOG_MEAN_LIMIT);
+        let q = log_variance.clamp(LOG_VARIANCE_RANGE.0, LOG_VARIANCE_RANGE.1);
+        let per_mean = (-f).exp();
+        let parts = DISPERSION_RATIOS.map(|phi| {
+            let log_variance = (q + (phi - 1.0) * per_mean).min(LOG_VARIANCE_MAX);
+            let (size, prior) = trigamma_inverse(log_variance);
+            let mean = size * (f - prior.digamma).exp();
+            let count = NegBin::new(size, mean)
+                .expect("the clamps above keep size and mean positive and finite");
+            Part {
+                log_variance,
+                prior,
+                count,
+            }
+        });
+        Self {
+            log_mean: f,
+            parts,
+            ln_weights: *ln_weights,
+            weights: ln_weights.map(f64::exp),
+        }
+    }
+
+    /// Mean count.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.average(|part| part.count.mean())
+    }
+
+    /// Variance of the count: within the parts and between them.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        let mean = self.mean();
+        self.average(|part| part.count.variance() + (part.count.mean() - mean).powi(2))
+    }
+
+    /// ln of each part's weight times its probability of `y`.
+    #[must_use]
+    pub fn ln_joint(&self, y: u64) -> [f64; DISPERSIONS] {
+        std::array::from_fn(|k| self.ln_weights[k] + self.parts[k].count.ln_pmf(y))
+    }
+
+    /// ln P(Y >= y), summed from the tail.
+    #[must_use]
+    pub fn ln_upper_tail(&self, y: u64) -> f64 {
+        self.ln_average(|part| part.count.ln_upper_tail(y))
+    }
+
+    /// ln P(Y <= y), summed from the tail.
+    #[must_use]
+    pub fn ln_lower_tail(&self, y: u64) -> f64 {
+        self.ln_average(|part| part.count.ln_lower_tail(y))
+    }
+
+    /// Smallest `y` with P(Y <= y) >= p; `p` outside `[0, 1)` and NaN are taken for the nearer end.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> u64 {
+        if p.is_nan() || p <= 0.0 {
+            return 0;
+        }
+        let spread = self.variance().sqrt();
+        if p < 0.999_999
+            && self.mean() + 4.0 * spread < RECURSION_LIMIT
+            && let Some(y) = self.quantile_by_recursion(p)
+        {
+            return y;
+        }
+        self.quantile_by_bisection(p.min(1.0 - 1e-15))
+    }
+
+    /// P(y + 1) = P(y) odds (size + y) / (y + 1), all parts in step.
+    fn quantile_by_recursion(&self, p: f64) -> Option<u64> {
+        let odds: [f64; DISPERSIONS] = std::array::from_fn(|k| self.parts[k].count.odds());
+        let mut probability: [f64; DISPERSIONS] =
+            std::array::from_fn(|k| (self.ln_weights[k] + self.parts[k].count.ln_pmf(0)).exp());
+        // A part whose P(0) underflows would be lost to the recursion.
+        if (0..DISPERSIONS).any(|k| probability[k] < 1e-290 && self.ln_weights[k] > -60.0) {
+            return None;
+        }
+        let mut below = 0.0;
+        for y in 0..RECURSION_LIMIT as u64 {
+            below += probability.iter().sum::<f64>();
+            if below >= p {
+                return Some(y);
+            }
+            let at = y as f64;
+            for k in 0..DISPERSIONS {
+                probability[k] *= odds[k] * (self.parts[k].count.size() + at) / (at + 1.0);
+            }
+        }
+        None
+    }
+
+    fn quantile_by_bisection(&self, p: f64) -> u64 {
+        let reached = |y: u64| {
+            if p > 0.5 {
+                self.ln_upper_tail(y + 1) <= (-p).ln_1p()
+            } else {
+                self.ln_lower_tail(y) >= p.ln()
+            }
+        };
+        let start = self.mean().min(COUNT_LIMIT as f64) as u64;
+        let step = (self.variance().sqrt() as u64).max(1);
+        smallest(start, step, COUNT_LIMIT, reached).unwrap_or(COUNT_LIMIT)
+    }
+
+    fn average(&self, of: impl Fn(&Part) -> f64) -> f64 {
+        self.parts
+            .iter()
+            .zip(&self.weights)
+            .map(|(part, w)| w * of(part))
+            .sum()
+    }
+
+    fn ln_average(&self, of: impl Fn(&Part) -> f64) -> f64 {
+        let terms: [f64; DISPERSIONS] = std::array::from_fn(|k| {
+            // Parts this light cannot move a tail that heavier parts share; their own tails cost as much as any.
+            if self.ln_weights[k] < -1000.0 {
+                f64::NEG_INFINITY
+            } else {
+                self.ln_weights[k] + of(&self.parts[k])
+            }
+        });
+        ln_sum_exp(&terms).min(0.0)
+    }
+}
+
+/// Smallest `y <= limit` for which a monotone condition holds: gallops from `start` in doubling steps, then bisects.
+#[must_use]
+pub fn smallest(start: u64, step: u64, limit: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
+    let (mut low, mut high) = (0, start.min(limit));
+    let mut stride = step.max(1);
+    if holds(high) {
+        while high > 0 {
+            let lower = high.saturating_sub(stride);
+            if !holds(lower) {
+                low = lower + 1;
+                break;
+            }
+            high = lower;
+            stride = stride.saturating_mul(2);
+        }
+    } else {
+        loop {
+            if high == limit {
+                return None;
+            }
+            low = high + 1;
+            high = high.saturating_add(stride).min(limit);
+            if holds(high) {
+                break;
+            }
+            stride = stride.saturating_mul(2);
+        }
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn even() -> [f64; DISPERSIONS] {
+        [-(DISPERSIONS as f64).ln(); DISPERSIONS]
+    }
+
+    fn single(k: usize) -> [f64; DISPERSIONS] {
+        std::array::from_fn(|i| if i == k { 0.0 } else { -300.0 })
+    }
+
+    #[test]
+    fn variance_is_about_the_ratio_times_the_mean() {
+        for (k, phi) in DISPERSION_RATIOS.into_iter().enumerate() {
+            let forecast = Mixture::match_moments(1000_f64.ln(), 1e-9, &single(k));
+            let ratio = forecast.variance() / forecast.mean();
+            assert!((ratio / phi - 1.0).abs() < 0.1, "{phi}: {ratio}");
+        }
+    }
+
+    /// Both ways to a quantile keep its definition, P(Y < q) < p <= P(Y <= q).
+    #[test]
+    fn quantiles_are_the_smallest() {
+        for mean in [0.01_f64, 0.3, 4.0, 90.0, 700.0, 3e4, 1e9] {
+            for weights in [even(), single(3)] {
+                let forecast = Mixture::match_moments(mean.ln(), 0.02, &weights);
+                for p in [1e-6_f64, 0.01, 0.5, 0.99, 0.9999] {
+                    let q = forecast.quantile(p);
+                    let slack = 1e-9;
+                    assert!(
+                        forecast.ln_lower_tail(q) >= p.ln() - slack,
+                        "mean {mean}, p {p}: {q}"
+                    );
+                    assert!(
+                        q == 0 || forecast.ln_lower_tail(q - 1) < p.ln() + slack,
+                        "mean {mean}, p {p}: {q}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn degenerate_quantiles() {
+        let forecast = Mixture::match_moments(2.0, 0.1, &even());
+        assert_eq!(forecast.quantile(0.0), 0);
+        assert_eq!(forecast.quantile(f64::NAN), 0);
+        assert!(forecast.quantile(1.0) > forecast.quantile(0.999));
+    }
+
+    #[test]
+    fn smallest_agrees_with_a_scan() {
+        for edge in [0, 1, 6, 99, 100] {
+            for start in [0, 5, 6, 7, 100] {
+                assert_eq!(
+                    smallest(start, 1, 100, |y| y >= edge),
+                    Some(edge),
+                    "edge {edge} from {start}"
+                );
+            }
+        }
+        assert_eq!(smallest(5, 3, 100, |_| false), None);
+    }
+}

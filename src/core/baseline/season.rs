@@ -1,0 +1,150 @@
+//! Owns the lenses and their seasons: which harmonics a bucket width has and their values in a bucket; civil time is the caller's.
+
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+
+/// Most components a lens has: level, slope, 4 daily and 3 weekly pairs.
+pub const MAX_DIM: usize = 16;
+
+/// Bucket width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lens {
+    /// A local civil day: level, slope, 3 weekly and 2 annual pairs.
+    Day,
+    /// A local civil hour: level, slope, 4 daily and 3 weekly pairs.
+    Hour,
+    /// A week: level, slope, 2 annual pairs.
+    Week,
+}
+
+/// What a component of the state describes; decides its discount and prior.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// ln of the mean count.
+    Level,
+    /// Growth of the level in a bucket.
+    Slope,
+    /// Cosine or sine of a time-of-day harmonic.
+    Daily,
+    /// Cosine or sine of a day-of-week harmonic.
+    Weekly,
+    /// Cosine or sine of a time-of-year harmonic.
+    Annual,
+}
+
+impl Lens {
+    /// Pairs of (daily, weekly, annual) harmonics.
+    const fn pairs(self) -> (usize, usize, usize) {
+        match self {
+            Self::Day => (0, 3, 2),
+            Self::Hour => (4, 3, 0),
+            Self::Week => (0, 0, 2),
+        }
+    }
+
+    /// Number of components of the state, at most [`MAX_DIM`].
+    #[must_use]
+    pub const fn dim(self) -> usize {
+        let (daily, weekly, annual) = self.pairs();
+        2 + 2 * (daily + weekly + annual)
+    }
+
+    /// What the component at `i < dim()` describes.
+    #[must_use]
+    pub fn component(self, i: usize) -> Component {
+        let (daily, weekly, _) = self.pairs();
+        match i {
+            0 => Component::Level,
+            1 => Component::Slope,
+            _ if i < 2 + 2 * daily => Component::Daily,
+            _ if i < 2 + 2 * (daily + weekly) => Component::Weekly,
+            _ => Component::Annual,
+        }
+    }
+
+    /// The regression vector F of a bucket: 1 for the level, 0 for the slope, cosine and sine of each harmonic; 0 beyond `dim()`.
+    #[must_use]
+    pub fn design(self, slot: Slot) -> [f64; MAX_DIM] {
+        let (daily, weekly, annual) = self.pairs();
+        let mut row = [0.0; MAX_DIM];
+        row[0] = 1.0;
+        let mut next = 2;
+        for (pairs, phase) in [
+            (daily, slot.hour_of_day / 24.0),
+            (weekly, slot.day_of_week / 7.0),
+            (annual, slot.year),
+        ] {
+            let (sin1, cos1) = (TAU * phase).sin_cos();
+            let (mut sin, mut cos) = (sin1, cos1);
+            for _ in 0..pairs {
+                row[next] = cos;
+                row[next + 1] = sin;
+                next += 2;
+                (sin, cos) = (sin * cos1 + cos * sin1, cos * cos1 - sin * sin1);
+            }
+        }
+        row
+    }
+}
+
+/// Where a bucket lies in the seasons; computed by the caller from civil time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slot {
+    /// Time of day in hours, `[0, 24)`.
+    pub hour_of_day: f64,
+    /// Days since Monday 00:00, `[0, 7)`; the fraction is the time of day.
+    pub day_of_week: f64,
+    /// Share of the year that has passed, `[0, 1)`.
+    pub year: f64,
+}
+
+impl Slot {
+    /// Whether every field is a number.
+    #[must_use]
+    pub fn is_finite(self) -> bool {
+        self.hour_of_day.is_finite() && self.day_of_week.is_finite() && self.year.is_finite()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn design_rows_are_cosines_and_sines() {
+        let slot = Slot {
+            hour_of_day: 6.0,
+            day_of_week: 1.75,
+            year: 0.125,
+        };
+        let half = 0.5_f64.sqrt();
+        let week = Lens::Week.design(slot);
+        for (got, want) in week.iter().zip([1.0, 0.0, half, half, 0.0, 1.0, 0.0]) {
+            assert!((got - want).abs() < 1e-15, "{week:?}");
+        }
+        let hour = Lens::Hour.design(slot);
+        for (h, pair) in hour[2..10].chunks(2).enumerate() {
+            let angle = TAU * (h as f64 + 1.0) / 4.0;
+            assert!(
+                (pair[0] - angle.cos()).abs() < 1e-14 && (pair[1] - angle.sin()).abs() < 1e-14,
+                "{hour:?}"
+            );
+        }
+        assert!(
+            (hour[14] - (3.0 * TAU / 4.0).cos()).abs() < 1e-14 && (hour[15] + 1.0).abs() < 1e-14,
+            "{hour:?}"
+        );
+    }
+
+    #[test]
+    fn dimensions_fit() {
+        for (lens, dim, last) in [
+            (Lens::Day, 12, Component::Annual),
+            (Lens::Hour, 16, Component::Weekly),
+            (Lens::Week, 6, Component::Annual),
+        ] {
+            assert_eq!(lens.dim(), dim);
+            assert_eq!(lens.component(dim - 1), last);
+        }
+    }
+}

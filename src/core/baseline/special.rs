@@ -1,0 +1,280 @@
+//! Owns the special functions the filter needs and statrs has not: polygammas, the inverse of trigamma, stable gamma ratios.
+
+use statrs::function::gamma::ln_gamma;
+
+/// From here on the asymptotic series below are exact to double precision.
+const ASYMPTOTIC_FROM: f64 = 10.0;
+
+/// Digamma, trigamma and tetragamma of one `x > 0`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Polygamma {
+    /// psi(x), the derivative of ln Gamma.
+    pub digamma: f64,
+    /// psi'(x) > 0.
+    pub trigamma: f64,
+    /// psi''(x) < 0.
+    pub tetragamma: f64,
+}
+
+/// The three polygammas at once: recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.12, 6.4.13).
+///
+/// One call shares the recurrence and the powers of `1 / x`, which statrs' digamma alone would cost.
+#[must_use]
+pub fn polygamma(x: f64) -> Polygamma {
+    assert!(x > 0.0, "polygamma is asked for positive numbers only");
+    let (mut z, mut d0, mut d1, mut d2) = (x, 0.0, 0.0, 0.0);
+    while z < ASYMPTOTIC_FROM {
+        let r = 1.0 / z;
+        d0 -= r;
+        d1 += r * r;
+        d2 -= 2.0 * r * r * r;
+        z += 1.0;
+    }
+    let r = 1.0 / z;
+    let s = r * r;
+    let digamma = z.ln()
+        - 0.5 * r
+        - s * (1.0 / 12.0
+            - s * (1.0 / 120.0
+                - s * (1.0 / 252.0
+                    - s * (1.0 / 240.0
+                        - s * (1.0 / 132.0 - s * (691.0 / 32_760.0 - s * (1.0 / 12.0)))))));
+    let trigamma = r
+        * (1.0
+            + 0.5 * r
+            + s * (1.0 / 6.0
+                - s * (1.0 / 30.0
+                    - s * (1.0 / 42.0
+                        - s * (1.0 / 30.0
+                            - s * (5.0 / 66.0 - s * (691.0 / 2730.0 - s * (7.0 / 6.0))))))));
+    let tetragamma = -s
+        * (1.0
+            + r
+            + s * (0.5
+                - s * (1.0 / 6.0
+                    - s * (1.0 / 6.0
+                        - s * (3.0 / 10.0
+                            - s * (5.0 / 6.0 - s * (691.0 / 210.0 - s * (35.0 / 2.0))))))));
+    Polygamma {
+        digamma: digamma + d0,
+        trigamma: trigamma + d1,
+        tetragamma: tetragamma + d2,
+    }
+}
+
+/// The `x` with trigamma(x) = `q`, together with its polygammas, for `q` in `[1e-12, 1e6]`.
+///
+/// Newton's method on 1 / trigamma, which is convex and nearly linear, from `0.5 + 1 / q`: monotone, so it cannot leave the
+/// domain (Smyth 2004, limma, appendix "Inversion of trigamma").
+#[must_use]
+pub fn trigamma_inverse(q: f64) -> (f64, Polygamma) {
+    assert!(
+        (1e-12..=1e6).contains(&q),
+        "trigamma is inverted inside [1e-12, 1e6]"
+    );
+    let mut x = 0.5 + 1.0 / q;
+    let mut p = polygamma(x);
+    for _ in 0..20 {
+        let step = p.trigamma * (1.0 - p.trigamma / q) / p.tetragamma;
+        x += step;
+        p = polygamma(x);
+        // Convergence is quadratic: a step this small leaves an error at rounding level.
+        if step.abs() <= 1e-8 * x {
+            break;
+        }
+    }
+    (x, p)
+}
+
+/// Stirling's remainder: ln Gamma(x) - ((x - 1/2) ln x - x + ln(2 pi) / 2), for `x > 0`.
+#[must_use]
+pub fn stirling_remainder(x: f64) -> f64 {
+    if x < ASYMPTOTIC_FROM {
+        return ln_gamma(x) - ((x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln());
+    }
+    let r = 1.0 / x;
+    let s = r * r;
+    r * (1.0 / 12.0
+        - s * (1.0 / 360.0
+            - s * (1.0 / 1260.0
+                - s * (1.0 / 1680.0 - s * (1.0 / 1188.0 - s * (691.0 / 360_360.0))))))
+}
+
+/// ln(Gamma(a + y) / (Gamma(a) a^y)) for `a > 0`, `y >= 0`: without the cancellation of two large ln Gamma.
+#[must_use]
+pub fn ln_rising_ratio(a: f64, y: f64) -> f64 {
+    if y == 0.0 {
+        return 0.0;
+    }
+    if a < ASYMPTOTIC_FROM {
+        return ln_gamma(a + y) - ln_gamma(a) - y * a.ln();
+    }
+    (a + y - 0.5) * (y / a).ln_1p() - y + stirling_remainder(a + y) - stirling_remainder(a)
+}
+
+/// ln(exp(a) + exp(b)) without overflow; minus infinity is ln 0.
+#[must_use]
+pub fn ln_add_exp(a: f64, b: f64) -> f64 {
+    let (high, low) = if a >= b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY {
+        high
+    } else {
+        high + (low - high).exp().ln_1p()
+    }
+}
+
+/// ln of the sum of exponentials; minus infinity for an empty slice.
+#[must_use]
+pub fn ln_sum_exp(terms: &[f64]) -> f64 {
+    let high = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if high == f64::NEG_INFINITY {
+        return high;
+    }
+    let mut sum = 0.0;
+    for term in terms {
+        let below = term - high;
+        // A term this small is under the rounding of the sum; most dispersions of a settled series are.
+        if below > -42.0 {
+            sum += below.exp();
+        }
+    }
+    high + f64::ln(sum)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::excessive_precision,
+    reason = "expected numbers stand as mpmath printed them"
+)]
+mod tests {
+    use super::*;
+
+    fn close(got: f64, want: f64, relative: f64) -> bool {
+        (got - want).abs() <= relative * want.abs().max(1e-300)
+    }
+
+    /// Expected numbers: mpmath 1.3 at 50 digits, `digamma`, `polygamma(1, .)`, `polygamma(2, .)`.
+    #[test]
+    fn polygammas_agree_with_mpmath() {
+        let cases = [
+            (
+                1e-3,
+                -1_000.575_571_931_810_3,
+                1_000_001.642_533_195_9,
+                -2_000_000_002.397_632_3,
+            ),
+            (
+                0.2,
+                -5.289_039_896_592_188,
+                26.267_377_205_423_78,
+                -251.478_036_114_435_93,
+            ),
+            (
+                1.0,
+                -0.577_215_664_901_532_9,
+                1.644_934_066_848_226_4,
+                -2.404_113_806_319_188_6,
+            ),
+            (
+                2.5,
+                0.703_156_640_645_243_2,
+                0.490_357_756_100_234_86,
+                -0.236_204_051_641_727_4,
+            ),
+            (
+                9.99,
+                2.250_700_372_831_201,
+                0.105_276_950_148_241_79,
+                -0.011_073_070_531_461_052,
+            ),
+            (
+                10.0,
+                2.251_752_589_066_721,
+                0.105_166_335_681_685_75,
+                -0.011_049_834_970_802_067,
+            ),
+            (
+                123.456,
+                4.811_829_323_828_985,
+                0.008_132_945_834_278_198,
+                -6.614_444_336_394_041e-5,
+            ),
+            (
+                1e9,
+                20.723_265_836_446_41,
+                1.000_000_000_5e-9,
+                -1.000_000_001e-18,
+            ),
+        ];
+        for (x, d0, d1, d2) in cases {
+            let p = polygamma(x);
+            let ok = close(p.digamma, d0, 1e-14)
+                && close(p.trigamma, d1, 1e-14)
+                && close(p.tetragamma, d2, 2e-14);
+            assert!(ok, "{x}: {p:?}");
+        }
+    }
+
+    #[test]
+    fn trigamma_inverse_inverts() {
+        for q in [
+            1e-12,
+            1e-9,
+            1e-4,
+            0.3,
+            1.0,
+            1.644_934_066_848_226_4,
+            25.0,
+            1e6,
+        ] {
+            let (x, p) = trigamma_inverse(q);
+            assert!(
+                close(p.trigamma, q, 1e-13) && p == polygamma(x),
+                "{q}: {x} {p:?}"
+            );
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "trigamma is inverted inside")]
+    fn trigamma_inverse_refuses_nan() {
+        let _ = trigamma_inverse(f64::NAN);
+    }
+
+    /// Expected numbers: mpmath at 50 digits, `loggamma(a + y) - loggamma(a) - y log(a)`.
+    #[test]
+    fn rising_ratio_agrees_with_mpmath() {
+        let cases = [
+            (0.2, 0.0, 0.0),
+            (0.2, 3.0, 4.189_654_742_026_425_5),
+            (9.5, 1000.0, 3_707.903_220_747_694_5),
+            (1e9, 7.0, 2.099_999_995_45e-8),
+            (1e12, 1e6, 0.499_999_333_333_666_67),
+            (50.0, 1e9, 15_811_243_713.673_12),
+        ];
+        for (a, y, want) in cases {
+            let got = ln_rising_ratio(a, y);
+            // Terms as large as y cancel; what is left is exact to their rounding.
+            assert!(
+                (got - want).abs() <= 1e-13 * want.abs() + 4e-16 * y,
+                "{a} {y}: {got} for {want}"
+            );
+        }
+    }
+
+    #[test]
+    fn sums_of_exponentials() {
+        assert!(ln_sum_exp(&[]) < f64::MIN);
+        assert!(ln_add_exp(f64::NEG_INFINITY, f64::NEG_INFINITY) < f64::MIN);
+        assert!(close(
+            ln_add_exp(-1000.0, -1000.0),
+            -1000.0 + std::f64::consts::LN_2,
+            1e-15
+        ));
+        assert!(close(
+            ln_sum_exp(&[1e9, 0.0, f64::NEG_INFINITY]),
+            1e9,
+            1e-15
+        ));
+    }
+}

@@ -1,0 +1,117 @@
+//! Owns the rival explanations of a count, each a factor on the forecast's mean, and their likelihoods.
+
+use crate::core::baseline::forecast::{DISPERSIONS, Mixture};
+use crate::core::baseline::special::ln_sum_exp;
+
+/// Most rises on the grid.
+pub const MAX_RISES: usize = 8;
+/// Most drops on the grid.
+pub const MAX_DROPS: usize = 4;
+/// Usual, and the two nulls of the guard band.
+const NULLS: usize = 3;
+const MAX_HYPOTHESES: usize = NULLS + MAX_RISES + MAX_DROPS;
+
+/// The explanations of one bucket's count: usual; not above (below) usual by more than the guard band; each rise and drop beyond it.
+///
+/// All keep the forecast's sizes and scale its means, so `L(s mu) / L(mu)` is `s^y ((size + mu) / (size + s mu))^(size + y)`: no
+/// gamma function, and two of its three logarithms do not depend on the count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hypotheses {
+    rises: usize,
+    drops: usize,
+    ln_scale: [f64; MAX_HYPOTHESES],
+    /// `ln((size + s mu) / (size + mu))` by hypothesis and dispersion.
+    ln_growth: [[f64; DISPERSIONS]; MAX_HYPOTHESES],
+    sizes: [f64; DISPERSIONS],
+}
+
+/// What a count says, as logs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Likelihoods {
+    /// ln of each rise's likelihood ratio against "not above usual by more than the guard band"; 0 beyond the grid.
+    pub rise: [f64; MAX_RISES],
+    /// ln of each drop's likelihood ratio against "not below usual by more than the guard band"; 0 beyond the grid.
+    pub drop: [f64; MAX_DROPS],
+    /// ln of each rise's likelihood ratio against usual.
+    pub rise_to_usual: [f64; MAX_RISES],
+    /// ln of each drop's likelihood ratio against usual.
+    pub drop_to_usual: [f64; MAX_DROPS],
+}
+
+impl Hypotheses {
+    /// `rises` above 1 and `drops` below 1 multiply the guarded means `mu (1 + delta)` and `mu (1 - delta)`.
+    #[must_use]
+    pub fn new(forecast: &Mixture, rises: &[f64], drops: &[f64], guard_band_ratio: f64) -> Self {
+        assert!(
+            rises.len() <= MAX_RISES && drops.len() <= MAX_DROPS,
+            "the grids fit their limits"
+        );
+        let (up, down) = (1.0 + guard_band_ratio, 1.0 - guard_band_ratio);
+        let scales = [1.0, up, down]
+            .into_iter()
+            .chain(rises.iter().map(|r| r * up))
+            .chain(drops.iter().map(|d| d * down));
+        let odds = forecast.parts.map(|part| part.count.odds());
+        let mut made = Self {
+            rises: rises.len(),
+            drops: drops.len(),
+            ln_scale: [0.0; MAX_HYPOTHESES],
+            ln_growth: [[0.0; DISPERSIONS]; MAX_HYPOTHESES],
+            sizes: forecast.parts.map(|part| part.count.size()),
+        };
+        for (i, scale) in scales.enumerate() {
+            made.ln_scale[i] = scale.ln();
+            made.ln_growth[i] = odds.map(|odds| (1.0 + (scale - 1.0) * odds).ln());
+        }
+        made
+    }
+
+    /// Number of rises.
+    #[must_use]
+    pub fn rises(&self) -> usize {
+        self.rises
+    }
+
+    /// Number of drops.
+    #[must_use]
+    pub fn drops(&self) -> usize {
+        self.drops
+    }
+
+    /// What count `y` says, given `ln_joint` of the forecast at `y`.
+    ///
+    /// Null and rival are mixtures over the same dispersions and weights, so under the null every ratio has mean 1.
+    #[must_use]
+    pub fn likelihoods(&self, ln_joint: &[f64; DISPERSIONS], y: u64) -> Likelihoods {
+        let mut out = Likelihoods {
+            rise: [0.0; MAX_RISES],
+            drop: [0.0; MAX_DROPS],
+            rise_to_usual: [0.0; MAX_RISES],
+            drop_to_usual: [0.0; MAX_DROPS],
+        };
+        let usual = ln_sum_exp(ln_joint);
+        let (up, down) = (
+            self.ln_likelihood(1, ln_joint, y),
+            self.ln_likelihood(2, ln_joint, y),
+        );
+        for j in 0..self.rises {
+            let ln = self.ln_likelihood(NULLS + j, ln_joint, y);
+            out.rise[j] = ln - up;
+            out.rise_to_usual[j] = ln - usual;
+        }
+        for j in 0..self.drops {
+            let ln = self.ln_likelihood(NULLS + self.rises + j, ln_joint, y);
+            out.drop[j] = ln - down;
+            out.drop_to_usual[j] = ln - usual;
+        }
+        out
+    }
+
+    fn ln_likelihood(&self, hypothesis: usize, ln_joint: &[f64; DISPERSIONS], y: u64) -> f64 {
+        let count = y as f64;
+        let growth = &self.ln_growth[hypothesis];
+        let terms: [f64; DISPERSIONS] =
+            std::array::from_fn(|k| ln_joint[k] - (self.sizes[k] + count) * growth[k]);
+        ln_sum_exp(&terms) + count * self.ln_scale[hypothesis]
+    }
+}

@@ -1,0 +1,128 @@
+//! Owns the outlook of one open bucket: what it is expected to hold and what any count in it would mean; it changes no state.
+
+use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES};
+use super::shiryaev_roberts::ShiryaevRoberts;
+use super::switching::Regime;
+use crate::core::baseline::forecast::{Mixture, smallest};
+
+/// Counts beyond this are no counts.
+const COUNT_LIMIT: u64 = 1 << 40;
+
+/// What a bucket is expected to hold, before it is seen, and the evidence it starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlook {
+    pub(crate) forecast: Mixture,
+    pub(crate) hypotheses: Hypotheses,
+    /// Statistics before this bucket.
+    pub(crate) rise: ShiryaevRoberts<MAX_RISES>,
+    pub(crate) drop: ShiryaevRoberts<MAX_DROPS>,
+    /// Probabilities before this bucket's count.
+    pub(crate) regime: Regime,
+    pub(crate) leak: f64,
+    pub(crate) log_threshold_rise: f64,
+    pub(crate) log_threshold_drop: f64,
+}
+
+impl Outlook {
+    /// Expected count.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.forecast.mean()
+    }
+
+    /// Variance of the count.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        self.forecast.variance()
+    }
+
+    /// Smallest `y` with P(Y <= y) >= p.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> u64 {
+        self.forecast.quantile(p)
+    }
+
+    /// ln P(Y >= y).
+    #[must_use]
+    pub fn ln_upper_tail(&self, y: u64) -> f64 {
+        self.forecast.ln_upper_tail(y)
+    }
+
+    /// ln P(Y <= y).
+    #[must_use]
+    pub fn ln_lower_tail(&self, y: u64) -> f64 {
+        self.forecast.ln_lower_tail(y)
+    }
+
+    /// ln of the rise statistic R after this bucket if it closes with `y`.
+    #[must_use]
+    pub fn log_evidence_rise(&self, y: u64) -> f64 {
+        self.rise_after(&self.said(y)).ln_statistic()
+    }
+
+    /// ln of the drop statistic R after this bucket if it closes with `y`.
+    #[must_use]
+    pub fn log_evidence_drop(&self, y: u64) -> f64 {
+        self.drop_after(&self.said(y)).ln_statistic()
+    }
+
+    /// Smallest `y` with `log_evidence_rise(y) >= log_threshold_rise`; `None` if the threshold is infinite or beyond any count.
+    ///
+    /// Above the mean the evidence grows with the count, but for small steps back (less than ln 2) in young series whose
+    /// dispersion is not settled; there this may be a later crossing than the first.
+    #[must_use]
+    pub fn alarm_count(&self) -> Option<u64> {
+        if !self.log_threshold_rise.is_finite() {
+            return None;
+        }
+        let step = (self.variance().sqrt() as u64).max(1);
+        let start = (self.mean() as u64).saturating_add(step);
+        smallest(start, step, COUNT_LIMIT, |y| {
+            self.log_evidence_rise(y) >= self.log_threshold_rise
+        })
+    }
+
+    /// Largest `y` with `log_evidence_drop(y) >= log_threshold_drop`; `None` if not even 0 gets there.
+    #[must_use]
+    pub fn drop_alarm_count(&self) -> Option<u64> {
+        if !self.log_threshold_drop.is_finite() {
+            return None;
+        }
+        let step = (self.variance().sqrt() as u64).max(1);
+        let calm = |y| self.log_evidence_drop(y) < self.log_threshold_drop;
+        // A statistic that alarms at any count (it was above before the bucket) alarms at the largest.
+        smallest(self.mean() as u64, step, COUNT_LIMIT, calm)
+            .map_or(Some(COUNT_LIMIT), |first_calm| first_calm.checked_sub(1))
+    }
+
+    /// P(surge) if the bucket closes with `y`.
+    #[must_use]
+    pub fn p_surge(&self, y: u64) -> f64 {
+        self.regime_after(&self.said(y)).p_surge()
+    }
+
+    /// P(drop) if the bucket closes with `y`.
+    #[must_use]
+    pub fn p_drop(&self, y: u64) -> f64 {
+        self.regime_after(&self.said(y)).p_drop()
+    }
+
+    pub(crate) fn said(&self, y: u64) -> Likelihoods {
+        self.hypotheses.likelihoods(&self.forecast.ln_joint(y), y)
+    }
+
+    pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
+        self.rise
+            .after(self.hypotheses.rises(), &said.rise, self.leak)
+    }
+
+    pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
+        self.drop
+            .after(self.hypotheses.drops(), &said.drop, self.leak)
+    }
+
+    pub(crate) fn regime_after(&self, said: &Likelihoods) -> Regime {
+        self.regime
+            .update(said, self.hypotheses.rises(), self.hypotheses.drops())
+    }
+}

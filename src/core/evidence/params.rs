@@ -1,0 +1,227 @@
+//! Owns the settings of one lens, their defaults and their ranges; where they come from is the configuration's business.
+
+use super::hypotheses::{MAX_DROPS, MAX_RISES};
+use super::switching::Switches;
+use crate::core::baseline::filter::{FilterParams, PerComponent};
+use crate::core::baseline::season::Lens;
+
+/// Hours in a day: the hour lens' rates are the day lens' rates spread over them.
+const HOURS: f64 = 24.0;
+
+/// Settings of one lens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LensParams {
+    /// Bucket width.
+    pub lens: Lens,
+    /// Discounts, prior variances and forgetting of the baseline.
+    pub filter: FilterParams,
+    /// Factors of the rises that are looked for, above 1; at most 8.
+    pub rises: Vec<f64>,
+    /// Factors of the drops that are looked for, in (0, 1); at most 4.
+    pub drops: Vec<f64>,
+    /// delta: a mean within this share of usual is no rise and no drop, in [0, 1).
+    pub guard_band_ratio: f64,
+    /// Share of the evidence that is forgotten at each bucket, in [0, 1].
+    pub leak: f64,
+    /// P(usual to surge) at each bucket.
+    pub surge_entry: f64,
+    /// P(surge to usual) at each bucket.
+    pub surge_exit: f64,
+    /// P(usual to drop) at each bucket.
+    pub drop_entry: f64,
+    /// P(drop to usual) at each bucket.
+    pub drop_exit: f64,
+    /// Whether the baseline is kept from learning surges: counts beyond the two quantiles enter as them, and every update has
+    /// the weight P(usual), at least `learning_floor`.
+    pub robust: bool,
+    /// Forecast quantile above which a count is cut, in (0.5, 1).
+    pub robust_high: f64,
+    /// Forecast quantile below which a count is raised to it, in [0, 0.5); 0: never.
+    pub robust_low: f64,
+    /// Least weight of an update, in [0, 1]: the way back of a baseline that was wrong before its first surge.
+    pub learning_floor: f64,
+    /// ln A of a rise alarm; infinite: never.
+    pub log_threshold_rise: f64,
+    /// ln A of a drop alarm; infinite: never.
+    pub log_threshold_drop: f64,
+}
+
+impl LensParams {
+    /// The defaults of a lens (design, sections 1 to 3). The hour lens' rates are the day's divided by 24, but for its leak and
+    /// its exits: it looks for bursts of hours, and what lasts for days is the day lens' business.
+    #[must_use]
+    pub fn for_lens(lens: Lens) -> Self {
+        let per_day = |share: f64| 1.0 - share / HOURS;
+        let (discounts, slope_variance, forgetting) = match lens {
+            Lens::Day => (components(0.995, 0.9995, 0.9995, 0.9997), 1e-7, 0.99),
+            Lens::Hour => {
+                let discounts = components(
+                    per_day(0.005),
+                    per_day(0.0005),
+                    per_day(0.0005),
+                    per_day(0.0003),
+                );
+                (discounts, 1e-7 / (HOURS * HOURS), per_day(0.01))
+            }
+            Lens::Week => (components(0.995, 0.999, 0.9995, 0.9995), 1e-5, 0.99),
+        };
+        let (leak, entry, exit, learning_floor) = match lens {
+            Lens::Day => (0.05, 0.003, 0.05, 0.02),
+            Lens::Hour => (0.02, 0.003 / HOURS, 0.01, 0.02),
+            Lens::Week => (0.5, 0.02, 0.5, 0.1),
+        };
+        let slope_ceiling = 25.0 * slope_variance;
+        Self {
+            lens,
+            filter: FilterParams {
+                discounts,
+                prior_variance: PerComponent {
+                    slope: slope_variance,
+                    ..components(1.0, 0.0, 0.2, 0.2)
+                },
+                max_variance: PerComponent {
+                    slope: slope_ceiling,
+                    ..components(16.0, 0.0, 1.0, 1.0)
+                },
+                forgetting,
+            },
+            rises: vec![1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0],
+            drops: vec![0.7, 0.5, 0.25],
+            guard_band_ratio: 0.05,
+            leak,
+            surge_entry: entry,
+            surge_exit: exit,
+            drop_entry: entry,
+            drop_exit: exit,
+            robust: true,
+            robust_high: 0.99,
+            robust_low: 0.0,
+            learning_floor,
+            log_threshold_rise: f64::INFINITY,
+            log_threshold_drop: f64::INFINITY,
+        }
+    }
+
+    /// Refuses settings outside their ranges, NaN included, naming the first.
+    pub fn check(&self) -> Result<(), LensParamsError> {
+        let d = &self.filter.discounts;
+        let open_unit = |v: f64| v > 0.0 && v <= 1.0;
+        let unit = |v: f64| (0.0..=1.0).contains(&v);
+        let not_nan = |v: f64| !v.is_nan();
+        let rules: [(&'static str, f64, bool); 18] = [
+            ("discounts.level", d.level, open_unit(d.level)),
+            ("discounts.slope", d.slope, open_unit(d.slope)),
+            ("discounts.daily", d.daily, open_unit(d.daily)),
+            ("discounts.weekly", d.weekly, open_unit(d.weekly)),
+            ("discounts.annual", d.annual, open_unit(d.annual)),
+            (
+                "forgetting",
+                self.filter.forgetting,
+                open_unit(self.filter.forgetting),
+            ),
+            (
+                "guard_band_ratio",
+                self.guard_band_ratio,
+                (0.0..1.0).contains(&self.guard_band_ratio),
+            ),
+            ("leak", self.leak, unit(self.leak)),
+            (
+                "surge_entry",
+                self.surge_entry,
+                (0.0..0.5).contains(&self.surge_entry),
+            ),
+            ("surge_exit", self.surge_exit, unit(self.surge_exit)),
+            (
+                "drop_entry",
+                self.drop_entry,
+                (0.0..0.5).contains(&self.drop_entry),
+            ),
+            ("drop_exit", self.drop_exit, unit(self.drop_exit)),
+            (
+                "robust_high",
+                self.robust_high,
+                self.robust_high > 0.5 && self.robust_high < 1.0,
+            ),
+            (
+                "robust_low",
+                self.robust_low,
+                (0.0..0.5).contains(&self.robust_low),
+            ),
+            (
+                "learning_floor",
+                self.learning_floor,
+                unit(self.learning_floor),
+            ),
+            (
+                "log_threshold_rise",
+                self.log_threshold_rise,
+                not_nan(self.log_threshold_rise),
+            ),
+            (
+                "log_threshold_drop",
+                self.log_threshold_drop,
+                not_nan(self.log_threshold_drop),
+            ),
+            (
+                "max_variance.level",
+                self.filter.max_variance.level,
+                self.filter.max_variance.level > 0.0,
+            ),
+        ];
+        if let Some((field, value, _)) = rules.into_iter().find(|(_, _, ok)| !ok) {
+            return Err(LensParamsError::OutOfRange { field, value });
+        }
+        let rises_ok =
+            self.rises.len() <= MAX_RISES && self.rises.iter().all(|&r| r > 1.0 && r <= 1e6);
+        let drops_ok =
+            self.drops.len() <= MAX_DROPS && self.drops.iter().all(|&d| (1e-6..1.0).contains(&d));
+        if !rises_ok {
+            return Err(LensParamsError::Grid { field: "rises" });
+        }
+        if drops_ok {
+            Ok(())
+        } else {
+            Err(LensParamsError::Grid { field: "drops" })
+        }
+    }
+
+    /// Chances of a change at each bucket.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        Switches {
+            surge_entry: self.surge_entry,
+            surge_exit: self.surge_exit,
+            drop_entry: self.drop_entry,
+            drop_exit: self.drop_exit,
+        }
+    }
+}
+
+fn components(level: f64, slope: f64, within: f64, annual: f64) -> PerComponent {
+    PerComponent {
+        level,
+        slope,
+        daily: within,
+        weekly: within,
+        annual,
+    }
+}
+
+/// Why settings of a lens were refused.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum LensParamsError {
+    /// A number is outside its range or not a number.
+    #[error("{field} = {value} is outside its range")]
+    OutOfRange {
+        /// Name of the setting.
+        field: &'static str,
+        /// Value given.
+        value: f64,
+    },
+    /// A grid is too long or holds a factor on the wrong side of 1.
+    #[error("{field} holds too many factors, or one on the wrong side of 1")]
+    Grid {
+        /// Name of the grid.
+        field: &'static str,
+    },
+}

@@ -1,0 +1,238 @@
+//! Owns exposure: what share of a bucket a crossing was open, from its published hours and its status events.
+
+use super::calendar::{DaySpan, local};
+use super::event::GateState;
+use super::network::Crossing;
+use super::time::EventTime;
+use serde::{Deserialize, Serialize};
+
+/// A change of state, in force until the next one or its own end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// From when.
+    pub from: EventTime,
+    /// The state from then on.
+    pub state: GateState,
+    /// When it is known to end; the crossing is open again from then on.
+    pub until: Option<EventTime>,
+}
+
+/// The states of one crossing over the days that can still change, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateTimeline {
+    changes: Vec<Change>,
+}
+
+/// How many changes are kept for a crossing; the oldest are given up first.
+const MAX_CHANGES: usize = 256;
+
+impl GateTimeline {
+    /// Enters a change; a second one for the same moment replaces the first. Returns whether anything changed.
+    pub fn enter(&mut self, change: Change) -> bool {
+        match self.changes.binary_search_by_key(&change.from, |c| c.from) {
+            Ok(at) if self.changes[at] == change => return false,
+            Ok(at) => self.changes[at] = change,
+            Err(at) => self.changes.insert(at, change),
+        }
+        if self.changes.len() > MAX_CHANGES {
+            self.changes.remove(0);
+        }
+        true
+    }
+
+    /// Forgets what no bucket from `time` on can depend on.
+    pub fn forget_before(&mut self, time: EventTime) {
+        let first_after = self.changes.partition_point(|c| c.from <= time);
+        self.changes.drain(..first_after.saturating_sub(1));
+    }
+
+    /// The state at a moment: open where nothing was said.
+    #[must_use]
+    pub fn state_at(&self, time: EventTime) -> GateState {
+        let at = self.changes.partition_point(|c| c.from <= time);
+        match at.checked_sub(1).map(|i| self.changes[i]) {
+            Some(c) if c.until.is_none_or(|until| time < until) => c.state,
+            _ => GateState::Open,
+        }
+    }
+
+    /// The share of `[start, end)` in which the crossing was open by its status and its published hours, in [0, 1].
+    #[must_use]
+    pub fn exposure(
+        &self,
+        crossing: &Crossing,
+        day: &DaySpan,
+        start: EventTime,
+        end: EventTime,
+    ) -> f64 {
+        if end <= start {
+            return 0.0;
+        }
+        let (open_from, open_to) = published_hours(crossing, day);
+        let (from, to) = (start.max(open_from), end.min(open_to));
+        let mut open_ms = (to.0 - from.0).max(0);
+        for (closed_from, closed_to) in self.closures() {
+            open_ms -= (to.min(closed_to).0 - from.max(closed_from).0).max(0);
+        }
+        open_ms.max(0) as f64 / (end.0 - start.0) as f64
+    }
+
+    fn closures(&self) -> impl Iterator<Item = (EventTime, EventTime)> + '_ {
+        self.changes
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.state == GateState::Closed)
+            .map(|(i, c)| {
+                let next = self.changes.get(i + 1).map_or(EventTime::MAX, |n| n.from);
+                (c.from, next.min(c.until.unwrap_or(EventTime::MAX)))
+            })
+    }
+}
+
+/// The open span of a day; the whole day where no hours are published, an empty one on a day that stays shut.
+fn published_hours(crossing: &Crossing, day: &DaySpan) -> (EventTime, EventTime) {
+    let Some(week) = &crossing.hours else {
+        return (day.start, day.end);
+    };
+    let weekday = usize::try_from(day.date.weekday().to_monday_zero_offset()).unwrap_or(0);
+    match week[weekday] {
+        Some(hours) => (
+            clock_time(crossing, day, hours.open_minute),
+            clock_time(crossing, day, hours.close_minute),
+        ),
+        None => (day.start, day.start),
+    }
+}
+
+/// The moment the wall clock shows a minute of the day; on a day of 23 or 25 hours it is not start + minutes.
+fn clock_time(crossing: &Crossing, day: &DaySpan, minute: u16) -> EventTime {
+    if minute >= 1440 {
+        return day.end;
+    }
+    let plain = day.start.plus_ms(i64::from(minute) * 60_000);
+    let shown = local(&crossing.tz, plain);
+    let shown_minute = i64::from(shown.hour()) * 60 + i64::from(shown.minute());
+    plain.plus_ms((i64::from(minute) - shown_minute) * 60_000)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::float_cmp, reason = "whole shares are exact")]
+    use super::super::network::OpenHours;
+    use super::*;
+    use jiff::civil::Date;
+    use jiff::tz::TimeZone;
+
+    fn crossing(hours: Option<(u16, u16)>) -> Crossing {
+        Crossing {
+            id: "x".into(),
+            name: "X".into(),
+            country: "fi".into(),
+            corridor: "c".into(),
+            order: 1,
+            neighbours: vec![],
+            tz: TimeZone::get("Europe/Helsinki").expect("bundled"),
+            hours: hours.map(|(open_minute, close_minute)| {
+                [Some(OpenHours {
+                    open_minute,
+                    close_minute,
+                }); 7]
+            }),
+            streams: vec![],
+        }
+    }
+
+    fn day(crossing: &Crossing) -> DaySpan {
+        DaySpan::of(&crossing.tz, Date::constant(2023, 11, 17))
+    }
+
+    #[test]
+    fn a_crossing_without_hours_and_status_is_open_all_day() {
+        let c = crossing(None);
+        let d = day(&c);
+        assert_eq!(
+            GateTimeline::default().exposure(&c, &d, d.start, d.end),
+            1.0
+        );
+    }
+
+    #[test]
+    fn published_hours_give_the_open_share_of_days_and_of_hours() {
+        let c = crossing(Some((600, 840)));
+        let d = day(&c);
+        let open = GateTimeline::default();
+        assert!((open.exposure(&c, &d, d.start, d.end) - 4.0 / 24.0).abs() < 1e-12);
+        let of = |h| open.exposure(&c, &d, d.hour_span(h).0, d.hour_span(h).1);
+        assert_eq!([of(9), of(10), of(13), of(14)], [0.0, 1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_wall_clock_decides_opening_on_the_day_clocks_change() {
+        let c = crossing(Some((600, 840)));
+        for date in [Date::constant(2023, 3, 26), Date::constant(2023, 10, 29)] {
+            let d = DaySpan::of(&c.tz, date);
+            let (from, to) = published_hours(&c, &d);
+            assert_eq!(
+                (local(&c.tz, from).hour(), local(&c.tz, to).hour()),
+                (10, 14),
+                "{date}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_closure_takes_its_share_until_it_ends_or_another_status_comes() {
+        let c = crossing(None);
+        let d = day(&c);
+        let at = |h: i64| d.start.plus_ms(h * 3_600_000);
+        let mut gate = GateTimeline::default();
+        assert!(gate.enter(Change {
+            from: at(6),
+            state: GateState::Closed,
+            until: Some(at(12))
+        }));
+        assert!(!gate.enter(Change {
+            from: at(6),
+            state: GateState::Closed,
+            until: Some(at(12))
+        }));
+        assert!((gate.exposure(&c, &d, d.start, d.end) - 18.0 / 24.0).abs() < 1e-12);
+        assert_eq!(gate.state_at(at(7)), GateState::Closed);
+        assert_eq!(gate.state_at(at(13)), GateState::Open);
+        gate.enter(Change {
+            from: at(18),
+            state: GateState::Closed,
+            until: None,
+        });
+        assert!((gate.exposure(&c, &d, d.start, d.end) - 12.0 / 24.0).abs() < 1e-12);
+        gate.enter(Change {
+            from: at(8),
+            state: GateState::Open,
+            until: None,
+        });
+        assert!((gate.exposure(&c, &d, d.start, d.end) - 16.0 / 24.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn forgetting_keeps_the_state_in_force() {
+        let mut gate = GateTimeline::default();
+        gate.enter(Change {
+            from: EventTime(10),
+            state: GateState::Closed,
+            until: None,
+        });
+        gate.enter(Change {
+            from: EventTime(20),
+            state: GateState::Open,
+            until: None,
+        });
+        gate.enter(Change {
+            from: EventTime(30),
+            state: GateState::Closed,
+            until: None,
+        });
+        gate.forget_before(EventTime(25));
+        assert_eq!(gate.state_at(EventTime(25)), GateState::Open);
+        assert_eq!(gate.state_at(EventTime(35)), GateState::Closed);
+    }
+}

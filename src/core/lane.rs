@@ -1,0 +1,257 @@
+//! Owns one lens's way through the buckets of a series: what the settled past says, what every ended bucket says, and the
+//! bucket that is open.
+
+use super::alert::Reading;
+use super::calendar::{DaySpan, MAX_HOURS};
+use super::exposure::GateTimeline;
+use super::lens::{Lens, LensParams, LensState, Outlook, Prior, Slot};
+use super::network::Crossing;
+use super::params::Params;
+use super::time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What a series needs to know of its crossing.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The crossing.
+    pub crossing: &'a Crossing,
+    /// Its states.
+    pub gate: &'a GateTimeline,
+    /// Since when it is watched; time before carries no exposure.
+    pub since: EventTime,
+    /// Settings.
+    pub params: &'a Params,
+}
+
+impl Site<'_> {
+    pub(super) fn exposure(&self, day: &DaySpan, start: EventTime, end: EventTime) -> f64 {
+        let watched_from = start.max(self.since);
+        if watched_from >= end {
+            return 0.0;
+        }
+        let watched_share = (end.0 - watched_from.0) as f64 / (end.0 - start.0) as f64;
+        self.gate.exposure(self.crossing, day, watched_from, end) * watched_share
+    }
+}
+
+/// The counts of one civil day, hour by hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayCounts {
+    /// The day.
+    pub span: DaySpan,
+    /// Arrivals in each hour bucket.
+    pub hours: [u32; MAX_HOURS],
+    /// How often the day changed after one of its buckets was closed.
+    pub revision: u32,
+}
+
+impl DayCounts {
+    /// A day without arrivals.
+    #[must_use]
+    pub fn empty(span: DaySpan) -> Self {
+        Self {
+            span,
+            hours: [0; MAX_HOURS],
+            revision: 0,
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.hours.iter().map(|&n| u64::from(n)).sum()
+    }
+}
+
+/// A lens's state with the moments since which its evidence has been high.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Baseline and evidence.
+    pub model: LensState,
+    /// End of the last bucket whose evidence of a rise, and of a drop, was low: where an episode is thought to begin.
+    pub high_since: [EventTime; 2],
+}
+
+/// Evidence is low below this share of the threshold, in logs, or below twice the level it keeps when nothing happens,
+/// which is 1 / leak.
+const LOW_EVIDENCE_RATIO: f64 = 0.8;
+
+impl Track {
+    pub(super) fn fresh(params: &LensParams, prior: Prior, since: EventTime) -> Self {
+        Self {
+            model: LensState::new(params, prior),
+            high_since: [since; 2],
+        }
+    }
+
+    fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
+        let rest = (2.0 / params.leak.max(1e-3)).ln();
+        let is_low =
+            |evidence: f64, threshold: f64| evidence < rest.min(LOW_EVIDENCE_RATIO * threshold);
+        if is_low(self.model.log_evidence_rise(), params.log_threshold_rise) {
+            self.high_since[0] = end;
+        }
+        if is_low(self.model.log_evidence_drop(), params.log_threshold_drop) {
+            self.high_since[1] = end;
+        }
+    }
+}
+
+/// The bucket a lens has open.
+#[derive(Debug, Clone)]
+pub(super) struct OpenBucket {
+    pub(super) day: usize,
+    pub(super) hour: usize,
+    pub(super) start: EventTime,
+    pub(super) end: EventTime,
+    pub(super) exposure: f64,
+    pub(super) outlook: Option<Outlook>,
+    /// Smallest count that is announced; computed with the bucket's first arrival.
+    pub(super) alarm_at: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    pub(super) settled: Track,
+    pub(super) front: Track,
+    pub(super) open: OpenBucket,
+    pub(super) ended: VecDeque<Reading>,
+    pub(super) reset_at: Option<EventTime>,
+}
+
+impl OpenBucket {
+    pub(super) fn nowhere() -> Self {
+        let end = EventTime::MIN;
+        Self {
+            day: 0,
+            hour: 0,
+            start: end,
+            end,
+            exposure: 0.0,
+            outlook: None,
+            alarm_at: None,
+        }
+    }
+
+    pub(super) fn first(day: &DayCounts, lens: Lens) -> Self {
+        Self::at(day, 0, 0, lens)
+    }
+
+    pub(super) fn at(day: &DayCounts, index: usize, hour: usize, lens: Lens) -> Self {
+        let (start, end) = match lens {
+            Lens::Hour => day.span.hour_span(hour),
+            _ => (day.span.start, day.span.end),
+        };
+        Self {
+            day: index,
+            hour,
+            start,
+            end,
+            ..Self::nowhere()
+        }
+    }
+
+    pub(super) fn reading(&self, lens: Lens, observed: u64) -> Reading {
+        let outlook = self.outlook.as_ref();
+        let of = |f: &dyn Fn(&Outlook) -> f64| outlook.map_or(0.0, f);
+        Reading {
+            lens,
+            start: self.start,
+            end: self.end,
+            observed,
+            expected: of(&Outlook::mean),
+            lower: outlook.map_or(0, |o| o.quantile(0.01)),
+            upper: outlook.map_or(0, |o| o.quantile(0.99)),
+            exposure: self.exposure,
+            ln_upper_tail: of(&|o| o.ln_upper_tail(observed)),
+            ln_lower_tail: of(&|o| o.ln_lower_tail(observed)),
+            log_evidence_rise: of(&|o| o.log_evidence_rise(observed)),
+            log_evidence_drop: of(&|o| o.log_evidence_drop(observed)),
+            p_surge: of(&|o| o.p_surge(observed)),
+            p_drop: of(&|o| o.p_drop(observed)),
+        }
+    }
+}
+
+impl Reading {
+    /// The same numbers with the evidence as the state has it after the bucket, which also holds where nothing was expected.
+    pub(super) fn after(mut self, model: &LensState) -> Self {
+        self.log_evidence_rise = model.log_evidence_rise();
+        self.log_evidence_drop = model.log_evidence_drop();
+        self.p_surge = model.p_surge();
+        self.p_drop = model.p_drop();
+        self
+    }
+}
+
+/// Arrivals a new series is thought to have before anything is known of it: one every few days, give or take a factor of ten.
+pub(super) fn prior(lens: Lens) -> Prior {
+    match lens {
+        Lens::Hour => Prior::new(0.3 / 24.0, 4.0),
+        _ => Prior::new(0.3, 4.0),
+    }
+    .expect("the numbers are in range")
+}
+
+pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot {
+    match lens {
+        Lens::Hour => day.hour_slot(&site.crossing.tz, hour),
+        _ => day.slot(),
+    }
+}
+
+pub(super) fn each_bucket(
+    lens: Lens,
+    day: &DayCounts,
+    mut f: impl FnMut(usize, EventTime, EventTime),
+) {
+    if lens == Lens::Hour {
+        for hour in 0..day.span.hours() {
+            let (start, end) = day.span.hour_span(hour);
+            f(hour, start, end);
+        }
+    } else {
+        f(0, day.span.start, day.span.end);
+    }
+}
+
+/// Closes one bucket into a track and returns it as it was judged.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one bucket is named by its lens, day, hour and span"
+)]
+pub(super) fn advance(
+    site: &Site,
+    track: &mut Track,
+    lens: Lens,
+    day: &DayCounts,
+    hour: usize,
+    (start, end): (EventTime, EventTime),
+    reset_at: Option<EventTime>,
+    observed: Option<u64>,
+) -> OpenBucket {
+    let params = &site.params.lenses[lens as usize];
+    let observed = observed.unwrap_or_else(|| match lens {
+        Lens::Hour => u64::from(day.hours[hour]),
+        _ => day.total(),
+    });
+    if reset_at == Some(start) {
+        track.model.reset_evidence();
+    }
+    let exposure = site.exposure(&day.span, start, end);
+    let outlook = track.model.close(
+        params,
+        slot(site, lens, &day.span, hour),
+        exposure,
+        observed,
+    );
+    track.note_evidence(params, end);
+    OpenBucket {
+        day: 0,
+        hour,
+        start,
+        end,
+        exposure,
+        outlook,
+        alarm_at: None,
+    }
+}

@@ -1,0 +1,338 @@
+//! Owns one lens of one series: its baseline and its evidence, moved forward bucket by bucket; thresholds and alerts are the engine's.
+
+use super::baseline::filter::{Filter, LogRate, MAX_TRIANGLE, Said, packed};
+use super::baseline::forecast::{DISPERSIONS, Mixture};
+use super::baseline::season::MAX_DIM;
+use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES};
+use super::evidence::shiryaev_roberts::ShiryaevRoberts;
+use super::evidence::switching::Regime;
+use serde::{Deserialize, Serialize};
+
+pub use super::baseline::season::{Lens, Slot};
+pub use super::evidence::outlook::Outlook;
+pub use super::evidence::params::{LensParams, LensParamsError};
+
+/// No count is cut below this: where nothing is expected the quantile is 0, and a filter that hears every arrival as none would
+/// expect ever less.
+const MIN_CUT: u64 = 2;
+
+/// What is believed of a series before its first bucket.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prior {
+    log_mean: f64,
+    log_variance: f64,
+}
+
+impl Prior {
+    /// Mean arrivals in a bucket of full exposure, in [1e-6, 1e9], and the variance of its logarithm, in (0, 16]: 0.05 for a mean
+    /// known to within a quarter, 1 for a mean known to within a factor of three, 4 for no more than its order of magnitude.
+    #[must_use]
+    pub fn new(mean: f64, log_variance: f64) -> Option<Self> {
+        let ok = (1e-6..=1e9).contains(&mean) && log_variance > 0.0 && log_variance <= 16.0;
+        ok.then(|| Self {
+            log_mean: mean.ln(),
+            log_variance,
+        })
+    }
+}
+
+impl Default for Prior {
+    /// Nothing is known: one arrival a bucket, give or take two orders of magnitude. Evidence stays silent until counts have
+    /// narrowed this.
+    fn default() -> Self {
+        Self {
+            log_mean: 0.0,
+            log_variance: 4.0,
+        }
+    }
+}
+
+/// State of one lens of one series: 1.5 KiB, no heap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Packed", try_from = "Packed")]
+pub struct LensState {
+    lens: Lens,
+    buckets_seen: u32,
+    filter: Filter,
+    rise: ShiryaevRoberts<MAX_RISES>,
+    drop: ShiryaevRoberts<MAX_DROPS>,
+    regime: Regime,
+}
+
+impl LensState {
+    /// A series before its first bucket.
+    #[must_use]
+    pub fn new(params: &LensParams, prior: Prior) -> Self {
+        Self {
+            lens: params.lens,
+            buckets_seen: 0,
+            filter: Filter::new(
+                params.lens,
+                &params.filter,
+                prior.log_mean,
+                prior.log_variance,
+            ),
+            rise: ShiryaevRoberts::default(),
+            drop: ShiryaevRoberts::default(),
+            regime: Regime::default(),
+        }
+    }
+
+    /// What the next bucket is expected to hold; `None` without exposure (not in (0, 1]) or with a slot that is not a number.
+    #[must_use]
+    pub fn outlook(&self, params: &LensParams, slot: Slot, exposure: f64) -> Option<Outlook> {
+        if !is_observed(slot, exposure) {
+            return None;
+        }
+        let mut filter = self.filter.clone();
+        filter.evolve(self.lens, &params.filter);
+        let rate = filter.log_rate(self.lens.dim(), &self.lens.design(slot));
+        Some(self.outlook_at(params, &filter, &rate, exposure))
+    }
+
+    /// The bucket closed with `y`: evidence, switching filter, learning. Returns what had been expected of it. Without exposure
+    /// nothing evolves and nothing is learnt.
+    pub fn close(
+        &mut self,
+        params: &LensParams,
+        slot: Slot,
+        exposure: f64,
+        y: u64,
+    ) -> Option<Outlook> {
+        if !is_observed(slot, exposure) {
+            return None;
+        }
+        let dim = self.lens.dim();
+        self.filter.evolve(self.lens, &params.filter);
+        let rate = self.filter.log_rate(dim, &self.lens.design(slot));
+        let outlook = self.outlook_at(params, &self.filter, &rate, exposure);
+        let joint = outlook.forecast.ln_joint(y);
+        let said = outlook.hypotheses.likelihoods(&joint, y);
+        self.rise = outlook.rise_after(&said).kept();
+        self.drop = outlook.drop_after(&said).kept();
+        self.regime = outlook.regime_after(&said);
+        self.buckets_seen = self.buckets_seen.saturating_add(1);
+        let (learnt, weight) = if params.robust {
+            (
+                cut(&outlook.forecast, params, y),
+                self.regime.p_usual().max(params.learning_floor),
+            )
+        } else {
+            (y, 1.0)
+        };
+        let joint = if learnt == y {
+            joint
+        } else {
+            outlook.forecast.ln_joint(learnt)
+        };
+        let heard = Said {
+            forecast: &outlook.forecast,
+            ln_joint: &joint,
+            count: learnt,
+        };
+        self.filter.learn(dim, &params.filter, &rate, heard, weight);
+        Some(outlook)
+    }
+
+    /// ln of the rise statistic after the last closed bucket; minus infinity before the first.
+    #[must_use]
+    pub fn log_evidence_rise(&self) -> f64 {
+        self.rise.ln_statistic()
+    }
+
+    /// ln of the drop statistic after the last closed bucket; minus infinity before the first.
+    #[must_use]
+    pub fn log_evidence_drop(&self) -> f64 {
+        self.drop.ln_statistic()
+    }
+
+    /// P(surge) after the last closed bucket.
+    #[must_use]
+    pub fn p_surge(&self) -> f64 {
+        self.regime.p_surge()
+    }
+
+    /// P(drop) after the last closed bucket.
+    #[must_use]
+    pub fn p_drop(&self) -> f64 {
+        self.regime.p_drop()
+    }
+
+    /// P(usual) after the last closed bucket.
+    #[must_use]
+    pub fn p_usual(&self) -> f64 {
+        self.regime.p_usual()
+    }
+
+    /// Factor on usual that the switching filter expects: the geometric mean over its states.
+    #[must_use]
+    pub fn expected_ratio(&self, params: &LensParams) -> f64 {
+        let rises = params.rises.iter().zip(&self.regime.surge);
+        let drops = params.drops.iter().zip(&self.regime.drop);
+        rises
+            .chain(drops)
+            .map(|(ratio, p)| p * ratio.ln())
+            .sum::<f64>()
+            .exp()
+    }
+
+    /// Starts the evidence of both directions from R = 0, as when an alert resolves.
+    pub fn reset_evidence(&mut self) {
+        self.rise = ShiryaevRoberts::default();
+        self.drop = ShiryaevRoberts::default();
+    }
+
+    /// A level that lasted becomes the new usual: the level moves by the factor, its log variance widens by `log_variance`, the
+    /// episode is over. A factor or variance that is not positive and finite changes nothing.
+    pub fn adopt(&mut self, factor: f64, log_variance: f64) {
+        if !(factor > 0.0 && factor.is_finite() && log_variance > 0.0 && log_variance.is_finite()) {
+            return;
+        }
+        self.filter.mean[0] += factor.ln();
+        self.filter.covariance[packed(0, 0)] += log_variance;
+        self.regime = Regime::default();
+        self.reset_evidence();
+    }
+
+    /// Number of closed buckets with exposure.
+    #[must_use]
+    pub fn buckets_seen(&self) -> u32 {
+        self.buckets_seen
+    }
+
+    fn outlook_at(
+        &self,
+        params: &LensParams,
+        filter: &Filter,
+        rate: &LogRate,
+        exposure: f64,
+    ) -> Outlook {
+        let forecast =
+            Mixture::match_moments(rate.mean + exposure.ln(), rate.variance, &filter.ln_weights);
+        let hypotheses = Hypotheses::new(
+            &forecast,
+            &params.rises,
+            &params.drops,
+            params.guard_band_ratio,
+        );
+        Outlook {
+            forecast,
+            hypotheses,
+            rise: self.rise,
+            drop: self.drop,
+            regime: self
+                .regime
+                .predict(&params.switches(), params.rises.len(), params.drops.len()),
+            leak: params.leak,
+            log_threshold_rise: params.log_threshold_rise,
+            log_threshold_drop: params.log_threshold_drop,
+        }
+    }
+}
+
+fn is_observed(slot: Slot, exposure: f64) -> bool {
+    exposure > 0.0 && exposure <= 1.0 && slot.is_finite()
+}
+
+/// `y`, or the forecast quantile it lies beyond. Counts within two standard deviations are inside without looking.
+fn cut(forecast: &Mixture, params: &LensParams, y: u64) -> u64 {
+    let (mean, spread) = (forecast.mean(), 2.0 * forecast.variance().sqrt());
+    let count = y as f64;
+    if count > mean + spread && forecast.ln_upper_tail(y) < (-params.robust_high).ln_1p() {
+        y.min(forecast.quantile(params.robust_high).max(MIN_CUT))
+    } else if count < mean - spread
+        && params.robust_low > 0.0
+        && forecast.ln_lower_tail(y) < params.robust_low.ln()
+    {
+        y.max(forecast.quantile(params.robust_low))
+    } else {
+        y
+    }
+}
+
+/// [`LensState`] as it is stored: only the components the lens has.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    lens: Lens,
+    buckets_seen: u32,
+    mean: Vec<f64>,
+    covariance: Vec<f64>,
+    ln_weights: Vec<f64>,
+    ln_rise: Vec<f64>,
+    ln_drop: Vec<f64>,
+    surge: Vec<f64>,
+    drop: Vec<f64>,
+}
+
+impl From<LensState> for Packed {
+    fn from(state: LensState) -> Self {
+        let dim = state.lens.dim();
+        Self {
+            lens: state.lens,
+            buckets_seen: state.buckets_seen,
+            mean: state.filter.mean[..dim].to_vec(),
+            covariance: state.filter.covariance[..packed(dim, 0)].to_vec(),
+            ln_weights: state.filter.ln_weights.to_vec(),
+            ln_rise: state.rise.ln_r.to_vec(),
+            ln_drop: state.drop.ln_r.to_vec(),
+            surge: state.regime.surge.to_vec(),
+            drop: state.regime.drop.to_vec(),
+        }
+    }
+}
+
+impl TryFrom<Packed> for LensState {
+    type Error = &'static str;
+
+    fn try_from(stored: Packed) -> Result<Self, Self::Error> {
+        let dim = stored.lens.dim();
+        if stored.mean.len() != dim || stored.covariance.len() != packed(dim, 0) {
+            return Err("the stored lens state has the wrong number of components");
+        }
+        let finite = [
+            &stored.mean,
+            &stored.covariance,
+            &stored.ln_weights,
+            &stored.surge,
+            &stored.drop,
+        ];
+        let logs = [&stored.ln_rise, &stored.ln_drop];
+        let broken = finite
+            .iter()
+            .any(|part| part.iter().any(|v| !v.is_finite()))
+            || logs
+                .iter()
+                .any(|part| part.iter().any(|v| v.is_nan() || *v == f64::INFINITY));
+        if broken {
+            return Err("the stored lens state holds what is not a number");
+        }
+        let mut filter = Filter {
+            mean: [0.0; MAX_DIM],
+            covariance: [0.0; MAX_TRIANGLE],
+            ln_weights: fixed::<DISPERSIONS>(&stored.ln_weights)?,
+        };
+        filter.mean[..dim].copy_from_slice(&stored.mean);
+        filter.covariance[..packed(dim, 0)].copy_from_slice(&stored.covariance);
+        Ok(Self {
+            lens: stored.lens,
+            buckets_seen: stored.buckets_seen,
+            filter,
+            rise: ShiryaevRoberts {
+                ln_r: fixed(&stored.ln_rise)?,
+            },
+            drop: ShiryaevRoberts {
+                ln_r: fixed(&stored.ln_drop)?,
+            },
+            regime: Regime {
+                surge: fixed(&stored.surge)?,
+                drop: fixed(&stored.drop)?,
+            },
+        })
+    }
+}
+
+fn fixed<const N: usize>(values: &[f64]) -> Result<[f64; N], &'static str> {
+    values
+        .try_into()
+        .map_err(|_| "the stored lens state has grids of another size")
+}

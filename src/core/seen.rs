@@ -1,0 +1,306 @@
+//! Owns the memory of event ids inside the lateness horizon: duplicates are found, corrections find what they replace,
+//! and the changelog gets it in pages that are rewritten only while they fill.
+
+use super::ids::{EventId, StreamIx};
+use super::time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Ids in one page, which is one changelog record.
+pub const PAGE_IDS: usize = 64;
+
+/// One remembered arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// Its id.
+    pub id: EventId,
+    /// When it happened.
+    pub time: EventTime,
+    /// Its stream.
+    pub stream: StreamIx,
+    /// The count in force.
+    pub count: u32,
+    /// Event time of the correction that set the count, if one did.
+    pub corrected: Option<EventTime>,
+}
+
+/// A run of arrivals in the order they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Consecutive number within the crossing.
+    pub number: u32,
+    /// At most [`PAGE_IDS`].
+    pub arrivals: Vec<Arrival>,
+}
+
+/// What a correction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corrected {
+    /// The arrival's count went from the first to the second number.
+    Changed(Arrival, u32),
+    /// A correction from a later moment is already in force.
+    Superseded,
+    /// No such arrival is remembered.
+    Unknown,
+}
+
+/// The ids of one crossing.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pages: VecDeque<Page>,
+    places: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
+    dirty: Vec<u32>,
+    dropped: Vec<u32>,
+    next_page: u32,
+}
+
+impl Seen {
+    /// Whether the id is remembered.
+    #[must_use]
+    pub fn contains(&self, id: EventId) -> bool {
+        self.places.contains_key(&id.0)
+    }
+
+    /// Remembers an arrival; beyond `max_ids` the oldest page is given up and its size returned.
+    pub fn remember(&mut self, arrival: Arrival, max_ids: usize) -> usize {
+        if self
+            .pages
+            .back()
+            .is_none_or(|page| page.arrivals.len() >= PAGE_IDS)
+        {
+            self.pages.push_back(Page {
+                number: self.next_page,
+                arrivals: Vec::with_capacity(8),
+            });
+            self.next_page = self.next_page.wrapping_add(1);
+        }
+        let page = self.pages.back_mut().expect("a page was just made sure of");
+        let number = page.number;
+        page.arrivals.push(arrival);
+        self.places.insert(arrival.id.0, number);
+        self.mark_dirty(number);
+        if self.places.len() > max_ids && self.pages.len() > 1 {
+            self.drop_front()
+        } else {
+            0
+        }
+    }
+
+    /// Sets the count of a remembered arrival; the correction with the latest `time` wins, whatever the order.
+    pub fn correct(&mut self, replaces: EventId, time: EventTime, count: u32) -> Corrected {
+        let Some(number) = self.places.get(&replaces.0).copied() else {
+            return Corrected::Unknown;
+        };
+        let first = self.pages.front().map_or(0, |p| p.number);
+        let page = self
+            .pages
+            .get_mut(number.wrapping_sub(first) as usize)
+            .expect("places name pages that are kept");
+        let arrival = page
+            .arrivals
+            .iter_mut()
+            .find(|a| a.id == replaces)
+            .expect("places name the page of an id");
+        if arrival.corrected.is_some_and(|at| at > time) {
+            return Corrected::Superseded;
+        }
+        let before = *arrival;
+        arrival.corrected = Some(time);
+        arrival.count = count;
+        self.mark_dirty(number);
+        Corrected::Changed(before, count)
+    }
+
+    /// Gives up the pages in which every arrival is older than `time`; such events are refused as late anyway.
+    pub fn forget_before(&mut self, time: EventTime) {
+        while self
+            .pages
+            .front()
+            .is_some_and(|p| p.arrivals.iter().all(|a| a.time < time))
+        {
+            self.drop_front();
+        }
+    }
+
+    /// The pages to write and the numbers of those to delete since the last call.
+    pub fn drain_changes(&mut self) -> (Vec<&Page>, Vec<u32>) {
+        let dropped = std::mem::take(&mut self.dropped);
+        let dirty = std::mem::take(&mut self.dirty);
+        let first = self.pages.front().map_or(0, |p| p.number);
+        let changed = dirty
+            .into_iter()
+            .filter_map(|number| self.pages.get(number.wrapping_sub(first) as usize))
+            .collect();
+        (changed, dropped)
+    }
+
+    /// Whether [`Seen::drain_changes`] has anything to give.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty() || !self.dropped.is_empty()
+    }
+
+    /// Takes the pages back from the changelog, in any order.
+    #[must_use]
+    pub fn restored(mut pages: Vec<Page>) -> Self {
+        pages.sort_by_key(|p| p.number);
+        let next_page = pages.last().map_or(0, |p| p.number.wrapping_add(1));
+        let places = pages
+            .iter()
+            .flat_map(|p| p.arrivals.iter().map(|a| (a.id.0, p.number)))
+            .collect();
+        Self {
+            pages: pages.into(),
+            places,
+            next_page,
+            ..Self::default()
+        }
+    }
+
+    /// How many ids are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn mark_dirty(&mut self, number: u32) {
+        if self.dirty.last() != Some(&number) && !self.dirty.contains(&number) {
+            self.dirty.push(number);
+        }
+    }
+
+    fn drop_front(&mut self) -> usize {
+        let page = self
+            .pages
+            .pop_front()
+            .expect("only called while a page is kept");
+        for arrival in &page.arrivals {
+            self.places.remove(&arrival.id.0);
+        }
+        self.dirty.retain(|&number| number != page.number);
+        self.dropped.push(page.number);
+        page.arrivals.len()
+    }
+}
+
+/// Passes an id through: it is a hash already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 keys are hashed")
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(n: u64) -> Arrival {
+        Arrival {
+            id: EventId(n),
+            time: EventTime(n as i64),
+            stream: StreamIx(0),
+            count: 1,
+            corrected: None,
+        }
+    }
+
+    fn filled(n: u64) -> Seen {
+        let mut seen = Seen::default();
+        for i in 0..n {
+            assert_eq!(seen.remember(arrival(i), 1_000_000), 0);
+        }
+        seen
+    }
+
+    #[test]
+    fn an_id_is_known_until_its_page_is_forgotten() {
+        let mut seen = filled(200);
+        assert!(
+            seen.contains(EventId(0))
+                && seen.contains(EventId(199))
+                && !seen.contains(EventId(200))
+        );
+        seen.forget_before(EventTime(64));
+        assert!(!seen.contains(EventId(63)) && seen.contains(EventId(64)));
+        assert_eq!(seen.len(), 136);
+    }
+
+    #[test]
+    fn only_pages_that_changed_are_written_again() {
+        let mut seen = filled(130);
+        assert_eq!(
+            seen.drain_changes()
+                .0
+                .iter()
+                .map(|p| p.number)
+                .collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        seen.remember(arrival(130), 1_000);
+        seen.correct(EventId(3), EventTime(500), 7);
+        assert_eq!(
+            seen.drain_changes()
+                .0
+                .iter()
+                .map(|p| p.number)
+                .collect::<Vec<_>>(),
+            [2, 0]
+        );
+        seen.forget_before(EventTime(128));
+        let (changed, dropped) = seen.drain_changes();
+        assert_eq!((changed.len(), dropped), (0, vec![0, 1]));
+    }
+
+    #[test]
+    fn the_latest_correction_wins_whatever_the_order() {
+        for order in [[1, 2], [2, 1]] {
+            let mut seen = filled(1);
+            for at in order {
+                seen.correct(EventId(0), EventTime(at), at as u32 * 10);
+            }
+            let Corrected::Changed(before, _) = seen.correct(EventId(0), EventTime(9), 0) else {
+                panic!("the arrival is known");
+            };
+            assert_eq!(before.count, 20, "{order:?}");
+        }
+        assert_eq!(
+            filled(1).correct(EventId(5), EventTime(1), 1),
+            Corrected::Unknown
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_page_goes_first() {
+        let mut seen = Seen::default();
+        let given_up: usize = (0..1_000).map(|i| seen.remember(arrival(i), 256)).sum();
+        assert!(seen.len() <= 256 && given_up + seen.len() == 1_000);
+        assert!(seen.contains(EventId(999)) && !seen.contains(EventId(0)));
+    }
+
+    #[test]
+    fn pages_restored_in_any_order_go_on_where_they_were() {
+        let mut seen = filled(130);
+        let mut pages: Vec<Page> = seen.drain_changes().0.into_iter().cloned().collect();
+        pages.reverse();
+        let mut back = Seen::restored(pages);
+        assert_eq!((back.len(), back.contains(EventId(129))), (130, true));
+        back.remember(arrival(500), 1_000);
+        assert_eq!(back.drain_changes().0[0].number, 2);
+    }
+}

@@ -1,0 +1,393 @@
+//! Owns one series, a crossing and a stream of arrivals: its counts inside the lateness horizon and, for each lens, what the
+//! closed past says about the bucket that is open.
+//!
+//! Each lens keeps two states: `settled`, after the last bucket that can no longer change, and `front`, after every bucket
+//! that has ended. `front` is always what `settled` and the kept counts give, so any order of arrival inside the horizon
+//! ends in the same state.
+
+use super::alert::{Alert, Direction, Reading};
+use super::calendar::DaySpan;
+use super::ids::StreamIx;
+pub use super::lane::{DayCounts, Site, Track};
+use super::lane::{Lane, OpenBucket, advance, each_bucket, prior, slot};
+use super::lens::{Lens, Outlook};
+use super::params::{LENSES, Params};
+use super::time::EventTime;
+use std::collections::VecDeque;
+
+/// Whether a changed count lies in buckets that are still open or in one that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the open bucket of both lenses.
+    Open,
+    /// In an ended bucket of at least one lens.
+    Ended,
+    /// In no bucket that is kept.
+    Outside,
+}
+
+/// One series.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// The stream.
+    pub stream: StreamIx,
+    /// The open alerts: surge, drop.
+    pub alerts: [Option<Alert>; 2],
+    days: VecDeque<DayCounts>,
+    lanes: [Lane; 2],
+}
+
+/// What the changelog keeps of a series besides its tracks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesCounts {
+    /// Days that are not settled, in order, without gaps.
+    pub days: Vec<DayCounts>,
+    /// Open alerts.
+    pub alerts: [Option<Alert>; 2],
+    /// For each lens the bucket start at which evidence began anew, if that is not settled.
+    pub reset_at: [Option<EventTime>; 2],
+}
+
+impl Series {
+    /// A series that begins with the day that holds the earliest event still accepted.
+    #[must_use]
+    pub fn new(stream: StreamIx, site: &Site, first_day: DaySpan, watermark: EventTime) -> Self {
+        let counts = SeriesCounts {
+            days: vec![DayCounts::empty(first_day)],
+            alerts: [None; 2],
+            reset_at: [None; 2],
+        };
+        let tracks =
+            [0, 1].map(|i| Track::fresh(&site.params.lenses[i], prior(LENSES[i]), first_day.start));
+        Self::restored(stream, site, counts, tracks, watermark)
+    }
+
+    /// A series as the changelog has it; readings of buckets that ended but are not closed at `watermark` are made again.
+    #[must_use]
+    pub fn restored(
+        stream: StreamIx,
+        site: &Site,
+        counts: SeriesCounts,
+        tracks: [Track; 2],
+        watermark: EventTime,
+    ) -> Self {
+        let mut reset_at = counts.reset_at.into_iter();
+        let lanes = tracks.map(|settled| Lane {
+            front: settled.clone(),
+            settled,
+            open: OpenBucket::nowhere(),
+            ended: VecDeque::new(),
+            reset_at: reset_at.next().flatten(),
+        });
+        let mut series = Self {
+            stream,
+            alerts: counts.alerts,
+            days: counts.days.into(),
+            lanes,
+        };
+        series.rebuild(site, watermark, None);
+        series
+    }
+
+    /// What the changelog keeps at every change.
+    #[must_use]
+    pub fn counts(&self) -> SeriesCounts {
+        SeriesCounts {
+            days: self.days.iter().cloned().collect(),
+            alerts: self.alerts,
+            reset_at: [self.lanes[0].reset_at, self.lanes[1].reset_at],
+        }
+    }
+
+    /// What the changelog keeps when a day is settled.
+    #[must_use]
+    pub fn tracks(&self) -> [&Track; 2] {
+        [&self.lanes[0].settled, &self.lanes[1].settled]
+    }
+
+    /// Changes the count at a moment from one arrival's `before` to its `after`.
+    pub fn change(&mut self, time: EventTime, before: u32, after: u32) -> Place {
+        let Some(index) = self.days.iter().rposition(|d| d.span.holds(time)) else {
+            return Place::Outside;
+        };
+        let day = &mut self.days[index];
+        let hour = day.span.hour_of(time);
+        let count = &mut day.hours[hour];
+        *count = count.saturating_sub(before).saturating_add(after);
+        let is_open = |open: &OpenBucket| open.start <= time && time < open.end;
+        if self.lanes.iter().all(|lane| is_open(&lane.open)) {
+            Place::Open
+        } else {
+            Place::Ended
+        }
+    }
+
+    /// The numbers of a lens's open bucket.
+    #[must_use]
+    pub fn open_reading(&self, lane: usize) -> Reading {
+        self.lanes[lane]
+            .open
+            .reading(LENSES[lane], self.observed(lane))
+    }
+
+    /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
+    #[must_use]
+    pub fn day_so_far(&self) -> Option<(u64, f64)> {
+        self.lanes[0]
+            .open
+            .outlook
+            .as_ref()
+            .map(|outlook| (self.observed(0), outlook.mean()))
+    }
+
+    /// Whether evidence began anew after a bucket, because an alert ended: what the bucket says was dealt with.
+    #[must_use]
+    pub fn was_reset_after(&self, reading: &Reading) -> bool {
+        self.lanes[reading.lens as usize]
+            .reset_at
+            .is_some_and(|at| at > reading.start)
+    }
+
+    /// Whether a lens's open bucket holds enough for a rise to be announced.
+    pub fn alarms(&mut self, lane: usize) -> bool {
+        let observed = self.observed(lane);
+        let OpenBucket {
+            outlook, alarm_at, ..
+        } = &mut self.lanes[lane].open;
+        let least = || {
+            outlook
+                .as_ref()
+                .and_then(Outlook::alarm_count)
+                .unwrap_or(u64::MAX)
+        };
+        observed > 0 && observed >= *alarm_at.get_or_insert_with(least)
+    }
+
+    fn observed(&self, lane: usize) -> u64 {
+        let open = &self.lanes[lane].open;
+        match LENSES[lane] {
+            Lens::Hour => u64::from(self.days[open.day].hours[open.hour]),
+            _ => self.days[open.day].total(),
+        }
+    }
+
+    /// Where the episode behind an alert is thought to begin.
+    #[must_use]
+    pub fn onset(&self, lane: usize, direction: Direction) -> EventTime {
+        self.lanes[lane].front.high_since[direction as usize]
+    }
+
+    /// Ends every bucket the watermark has passed and returns what they say, in order of their end.
+    pub fn roll(&mut self, site: &Site, watermark: EventTime) -> Vec<Reading> {
+        let mut ended = Vec::new();
+        self.cover(site, watermark);
+        for lane in 0..self.lanes.len() {
+            while self.lanes[lane].open.end <= watermark {
+                let reading = self
+                    .end_bucket(site, lane, true)
+                    .expect("a reading was asked for");
+                self.lanes[lane].ended.push_back(reading);
+                ended.push(reading);
+            }
+        }
+        ended.sort_by_key(|r| r.end);
+        ended
+    }
+
+    /// Takes the ended buckets that are due to be closed, in order of their end, the day after its hours.
+    pub fn close_due(&mut self, params: &Params, watermark: EventTime) -> Vec<Reading> {
+        let mut due = Vec::new();
+        for lane in self.lanes.iter_mut().rev() {
+            while lane
+                .ended
+                .front()
+                .is_some_and(|r| r.end.plus_ms(params.close_after_ms) <= watermark)
+            {
+                due.extend(lane.ended.pop_front());
+            }
+        }
+        due.sort_by_key(|r| r.end);
+        due
+    }
+
+    /// Settles the days no event can change any more. Returns whether there were any.
+    pub fn settle(&mut self, site: &Site, watermark: EventTime) -> bool {
+        let horizon = watermark.plus_ms(-site.params.lateness_horizon_ms);
+        let mut settled = false;
+        while self.days.len() > 1
+            && self.days[0].span.end <= horizon
+            && self.lanes.iter().all(|l| l.open.day > 0)
+        {
+            for (i, lane) in self.lanes.iter_mut().enumerate() {
+                let day = &self.days[0];
+                each_bucket(LENSES[i], day, |hour, start, end| {
+                    advance(
+                        site,
+                        &mut lane.settled,
+                        LENSES[i],
+                        day,
+                        hour,
+                        (start, end),
+                        lane.reset_at,
+                        None,
+                    );
+                });
+                lane.reset_at = lane.reset_at.filter(|&at| at >= day.span.end);
+                lane.open.day -= 1;
+            }
+            self.days.pop_front();
+            settled = true;
+        }
+        settled
+    }
+
+    /// Makes `front` anew from `settled` and the counts. Readings of ended buckets are made again where they are not closed;
+    /// with `changed` set, the ended buckets that hold that moment are returned with their new numbers and whether they are
+    /// closed.
+    pub fn rebuild(
+        &mut self,
+        site: &Site,
+        watermark: EventTime,
+        changed: Option<EventTime>,
+    ) -> Vec<(Reading, bool)> {
+        self.cover(site, watermark);
+        let mut revised = Vec::new();
+        for (i, &lens) in LENSES.iter().enumerate() {
+            let lane = &mut self.lanes[i];
+            lane.front = lane.settled.clone();
+            lane.ended.clear();
+            lane.open = OpenBucket::first(&self.days[0], lens);
+            while self.lanes[i].open.end <= watermark {
+                let open = &self.lanes[i].open;
+                let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
+                let holds = changed.is_some_and(|at| open.start <= at && at < open.end);
+                let Some(reading) = self.end_bucket(site, i, !closed || holds) else {
+                    continue;
+                };
+                if holds {
+                    revised.push((reading, closed));
+                }
+                if !closed {
+                    self.lanes[i].ended.push_back(reading);
+                }
+            }
+            self.look_ahead(site, i);
+        }
+        let any_closed = revised.iter().any(|(_, closed)| *closed);
+        if let Some(day) = changed
+            .filter(|_| any_closed)
+            .and_then(|at| self.day_mut(at))
+        {
+            day.revision += 1;
+        }
+        revised
+    }
+
+    /// How often the day that holds a moment was revised.
+    #[must_use]
+    pub fn revision(&self, time: EventTime) -> u32 {
+        self.days
+            .iter()
+            .find(|d| d.span.holds(time))
+            .map_or(0, |d| d.revision)
+    }
+
+    /// Begins the evidence anew from the open buckets on: an alert has ended.
+    pub fn reset_evidence(&mut self, site: &Site) {
+        for lane in &mut self.lanes {
+            lane.reset_at = Some(lane.open.start);
+        }
+        self.refresh(site);
+    }
+
+    /// The gate changed at a moment that lies in an open bucket or after it: the open buckets are judged anew.
+    pub fn refresh(&mut self, site: &Site) {
+        for i in 0..self.lanes.len() {
+            self.look_ahead(site, i);
+        }
+    }
+
+    /// Whether a moment lies before the open bucket of a lens.
+    #[must_use]
+    pub fn has_ended(&self, time: EventTime) -> bool {
+        self.lanes.iter().any(|lane| time < lane.open.start)
+    }
+
+    /// The watermark at which this series next has something to do.
+    #[must_use]
+    pub fn deadline(&self, params: &Params) -> EventTime {
+        let settle = self.days[0].span.end.plus_ms(params.lateness_horizon_ms);
+        let lanes = self.lanes.iter().map(|lane| {
+            let close = lane
+                .ended
+                .front()
+                .map_or(EventTime::MAX, |r| r.end.plus_ms(params.close_after_ms));
+            lane.open.end.min(close)
+        });
+        lanes.fold(settle, EventTime::min)
+    }
+
+    fn day_mut(&mut self, time: EventTime) -> Option<&mut DayCounts> {
+        self.days.iter_mut().find(|d| d.span.holds(time))
+    }
+
+    /// Adds days until the watermark's own is kept.
+    fn cover(&mut self, site: &Site, watermark: EventTime) {
+        while let Some(last) = self.days.back().filter(|d| d.span.end <= watermark) {
+            let next = last.span.next(&site.crossing.tz);
+            self.days.push_back(DayCounts::empty(next));
+        }
+    }
+
+    /// Enters the open bucket into `front` and opens the next one.
+    fn end_bucket(&mut self, site: &Site, i: usize, wants_reading: bool) -> Option<Reading> {
+        let observed = self.observed(i);
+        let lane = &mut self.lanes[i];
+        let (day_index, hour) = (lane.open.day, lane.open.hour);
+        let (start, end) = (lane.open.start, lane.open.end);
+        let day = &self.days[day_index];
+        let closed = advance(
+            site,
+            &mut lane.front,
+            LENSES[i],
+            day,
+            hour,
+            (start, end),
+            lane.reset_at,
+            Some(observed),
+        );
+        let reading =
+            wants_reading.then(|| closed.reading(LENSES[i], observed).after(&lane.front.model));
+        let last_hour = LENSES[i] != Lens::Hour || hour + 1 >= day.span.hours();
+        let (day_index, hour) = if last_hour {
+            (day_index + 1, 0)
+        } else {
+            (day_index, hour + 1)
+        };
+        if day_index == self.days.len() {
+            let next = self.days[day_index - 1].span.next(&site.crossing.tz);
+            self.days.push_back(DayCounts::empty(next));
+        }
+        self.lanes[i].open = OpenBucket::at(&self.days[day_index], day_index, hour, LENSES[i]);
+        if wants_reading {
+            self.look_ahead(site, i);
+        }
+        reading
+    }
+
+    /// Computes what the open bucket is expected to hold.
+    fn look_ahead(&mut self, site: &Site, i: usize) {
+        let lane = &mut self.lanes[i];
+        if lane.reset_at == Some(lane.open.start) {
+            lane.front.model.reset_evidence();
+        }
+        let day = &self.days[lane.open.day].span;
+        lane.open.exposure = site.exposure(day, lane.open.start, lane.open.end);
+        let slot = slot(site, LENSES[i], day, lane.open.hour);
+        lane.open.outlook =
+            lane.front
+                .model
+                .outlook(&site.params.lenses[i], slot, lane.open.exposure);
+        lane.open.alarm_at = None;
+    }
+}

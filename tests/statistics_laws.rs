@@ -1,0 +1,215 @@
+//! Holds the laws of the statistics core over many states: finite, monotone, and the same whichever way they are computed.
+
+use proptest::prelude::*;
+use surgewatch::core::lens::{Lens, LensParams, LensParamsError, LensState, Prior, Slot};
+
+fn slot(lens: Lens, t: u32) -> Slot {
+    let hours = match lens {
+        Lens::Hour => f64::from(t),
+        Lens::Day => f64::from(t) * 24.0,
+        Lens::Week => f64::from(t) * 168.0,
+    };
+    Slot {
+        hour_of_day: hours % 24.0,
+        day_of_week: (hours / 24.0) % 7.0,
+        year: (hours / 8766.0).fract(),
+    }
+}
+
+fn lens() -> impl Strategy<Value = Lens> {
+    prop_oneof![Just(Lens::Day), Just(Lens::Hour), Just(Lens::Week)]
+}
+
+fn run(params: &LensParams, prior: Prior, counts: &[u64]) -> LensState {
+    let mut state = LensState::new(params, prior);
+    for (t, y) in (0..).zip(counts) {
+        state.close(params, slot(params.lens, t), 1.0, *y);
+    }
+    state
+}
+
+fn finite(state: &LensState, params: &LensParams, y: u64) {
+    let outlook = state
+        .outlook(params, slot(params.lens, 5), 0.5)
+        .expect("exposed");
+    let numbers = [
+        outlook.mean(),
+        outlook.variance(),
+        outlook.ln_upper_tail(y),
+        outlook.ln_lower_tail(y),
+        outlook.log_evidence_rise(y),
+        outlook.log_evidence_drop(y),
+        outlook.p_surge(y),
+        outlook.p_drop(y),
+        state.p_usual(),
+        state.expected_ratio(params),
+    ];
+    assert!(numbers.iter().all(|n| n.is_finite()), "{y}: {numbers:?}");
+    assert!(outlook.mean() > 0.0 && outlook.variance() > 0.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_leaves_the_numbers(
+        lens in lens(),
+        robust in any::<bool>(),
+        mean in prop_oneof![Just(1e-6), Just(1.0), Just(1e9)],
+        counts in prop::collection::vec(prop_oneof![Just(0), Just(1_000_000_000), 0..20_u64, 0..1_000_000_000_u64], 1..60),
+        y in prop_oneof![Just(0), Just(1_000_000_000), 0..1_000_000_000_u64],
+    ) {
+        let params = LensParams { robust, ..LensParams::for_lens(lens) };
+        let state = run(&params, Prior::new(mean, 4.0).expect("in range"), &counts);
+        finite(&state, &params, y);
+    }
+
+    #[test]
+    fn evidence_of_a_rise_grows_with_the_count(mean in 0.05..400.0_f64, noise in prop::collection::vec(0.5..1.5_f64, 40..80)) {
+        let params = LensParams::for_lens(Lens::Day);
+        let counts: Vec<u64> = noise.iter().map(|n| (mean * n).round() as u64).collect();
+        let state = run(&params, Prior::new(mean, 0.5).expect("in range"), &counts);
+        let outlook = state.outlook(&params, slot(Lens::Day, counts.len() as u32), 1.0).expect("exposed");
+        let mut most = f64::NEG_INFINITY;
+        for y in outlook.mean() as u64..(4.0 * mean) as u64 + 20 {
+            let evidence = outlook.log_evidence_rise(y);
+            // Each dispersion's ratio grows with the count; where the weight passes from one dispersion to a wider one their
+            // mixture may step back a little.
+            prop_assert!(evidence >= most - std::f64::consts::LN_2, "falls from {most} to {evidence} at {y}");
+            most = most.max(evidence);
+        }
+        prop_assert!(outlook.log_evidence_rise(1_000_000) > most);
+    }
+
+    #[test]
+    fn alarm_counts_agree_with_a_scan(mean in 0.05..300.0_f64, threshold in 0.5..14.0_f64, noise in prop::collection::vec(0.3..1.7_f64, 30..50)) {
+        let params = LensParams { log_threshold_rise: threshold, log_threshold_drop: threshold / 3.0, ..LensParams::for_lens(Lens::Day) };
+        let counts: Vec<u64> = noise.iter().map(|n| (mean * n).round() as u64).collect();
+        let state = run(&params, Prior::new(mean, 0.5).expect("in range"), &counts);
+        let outlook = state.outlook(&params, slot(Lens::Day, counts.len() as u32), 1.0).expect("exposed");
+        let scan = (0..20_000).find(|&y| outlook.log_evidence_rise(y) >= threshold);
+        prop_assert_eq!(outlook.alarm_count(), scan);
+        let drop = (0..2000).take_while(|&y| outlook.log_evidence_drop(y) >= threshold / 3.0).last();
+        prop_assert_eq!(outlook.drop_alarm_count(), drop);
+    }
+
+    #[test]
+    fn states_survive_storage(lens in lens(), counts in prop::collection::vec(0..500_u64, 0..30)) {
+        let params = LensParams::for_lens(lens);
+        let state = run(&params, Prior::default(), &counts);
+        let bytes = postcard::to_allocvec(&state).expect("states are plain data");
+        prop_assert!(bytes.len() <= 1700, "{} bytes", bytes.len());
+        prop_assert_eq!(postcard::from_bytes::<LensState>(&bytes).expect("what was written"), state);
+    }
+}
+
+#[test]
+fn a_long_silence_and_its_end_stay_numbers() {
+    let params = LensParams::for_lens(Lens::Day);
+    let mut counts = vec![0; 5000];
+    let state = run(&params, Prior::default(), &counts);
+    finite(&state, &params, 3);
+    counts.extend([1_000_000_000; 20]);
+    finite(&run(&params, Prior::default(), &counts), &params, 0);
+}
+
+#[test]
+fn no_exposure_changes_nothing() {
+    let params = LensParams::for_lens(Lens::Day);
+    let mut state = run(&params, Prior::default(), &[3, 4, 2]);
+    let before = state.clone();
+    for exposure in [0.0, -0.5, 1.5, f64::NAN, f64::INFINITY] {
+        assert_eq!(
+            state.outlook(&params, slot(Lens::Day, 4), exposure),
+            None,
+            "{exposure}"
+        );
+        assert_eq!(
+            state.close(&params, slot(Lens::Day, 4), exposure, 900),
+            None,
+            "{exposure}"
+        );
+    }
+    assert_eq!(
+        state.close(
+            &params,
+            Slot {
+                year: f64::NAN,
+                ..slot(Lens::Day, 4)
+            },
+            1.0,
+            900
+        ),
+        None
+    );
+    assert_eq!(state, before);
+}
+
+#[test]
+fn a_surge_is_seen_not_learnt_and_ends() {
+    let params = LensParams::for_lens(Lens::Day);
+    let usual: Vec<u64> = (0..400).map(|t| 20 + t * 7 % 5).collect();
+    let mut state = run(&params, Prior::new(22.0, 0.05).expect("in range"), &usual);
+    let mean = |state: &LensState, t| {
+        state
+            .outlook(&params, slot(Lens::Day, t), 1.0)
+            .expect("exposed")
+            .mean()
+    };
+    let before = mean(&state, 407);
+    assert!(state.p_surge() < 0.05 && state.log_evidence_rise() < 3.0);
+    for t in 400..414 {
+        state.close(&params, slot(Lens::Day, t), 1.0, 60);
+    }
+    assert!(state.p_surge() > 0.99 && state.log_evidence_rise() > 20.0);
+    assert!(
+        (mean(&state, 414) / before - 1.0).abs() < 0.1,
+        "learnt the surge: {} after {before}",
+        mean(&state, 414)
+    );
+    assert!((2.0..3.5).contains(&state.expected_ratio(&params)));
+    for t in 414..424 {
+        state.close(&params, slot(Lens::Day, t), 1.0, 22);
+    }
+    assert!(state.p_surge() < 0.05);
+    for t in 424..440 {
+        state.close(&params, slot(Lens::Day, t), 1.0, 4);
+    }
+    assert!(state.p_drop() > 0.99 && state.log_evidence_drop() > 20.0);
+    state.adopt(0.2, 0.05);
+    assert!((mean(&state, 448) / before - 0.2).abs() < 0.05);
+    assert!(state.log_evidence_drop() < f64::MIN, "R restarts from 0");
+}
+
+#[test]
+fn settings_that_are_no_numbers_are_refused() {
+    for lens in [Lens::Day, Lens::Hour, Lens::Week] {
+        assert_eq!(LensParams::for_lens(lens).check(), Ok(()));
+    }
+    let nan_leak = LensParams {
+        leak: f64::NAN,
+        ..LensParams::for_lens(Lens::Day)
+    };
+    assert!(matches!(
+        nan_leak.check(),
+        Err(LensParamsError::OutOfRange { field: "leak", .. })
+    ));
+    let nan_rise = LensParams {
+        rises: vec![2.0, f64::NAN],
+        ..LensParams::for_lens(Lens::Day)
+    };
+    assert_eq!(
+        nan_rise.check(),
+        Err(LensParamsError::Grid { field: "rises" })
+    );
+    for (mean, variance) in [
+        (0.0, 1.0),
+        (-1.0, 1.0),
+        (f64::NAN, 1.0),
+        (1.0, f64::NAN),
+        (1.0, 0.0),
+        (1e12, 1.0),
+    ] {
+        assert_eq!(Prior::new(mean, variance), None, "{mean} {variance}");
+    }
+}
