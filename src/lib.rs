@@ -1,4 +1,5 @@
 //! Owns the map of the house: bytes come in from Kafka, `wire` decodes them into events, the pure `core` judges them,
 //! `wire` encodes what comes out, and the thin `shell` moves bytes, asks the clock and commits.
 
+pub mod config;
 pub mod core;

@@ -1,0 +1,208 @@
+//! Owns the crossings file: TOML to the network of the core, with every mistake named by crossing and key.
+
+use super::check::Checker;
+use super::document::Document;
+use super::entry::{Draft, Entry};
+use super::problem::{Problem, shown, suggest};
+use super::settings::Corridor;
+use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::network::{Crossing, Network};
+use std::collections::{BTreeMap, BTreeSet};
+use toml::Value;
+
+/// The list that is used where no file is named.
+const EMBEDDED: &str = include_str!("../../config/crossings.toml");
+const EMBEDDED_NAME: &str = "the embedded crossings.toml";
+
+const CORRIDOR_KEYS: [&str; 2] = ["id", "name"];
+
+/// The network of a crossings text (else the embedded one), cut down to some corridors unless `only` is empty.
+/// Neighbours outside of them are dropped. After problems, which go to `check`, the result is of no use.
+pub(super) fn network(
+    check: &mut Checker<'_>,
+    text: Option<&(String, String)>,
+    only: &[String],
+) -> (Network, Vec<Corridor>) {
+    let (name, text) = text.map_or((EMBEDDED_NAME, EMBEDDED), |(name, text)| {
+        (name.as_str(), text.as_str())
+    });
+    let (mut corridors, mut drafts) = match Document::parse(name, text) {
+        Ok(document) => read(check, &document),
+        Err(problem) => {
+            check.add(*problem);
+            return (Network::default(), Vec::new());
+        }
+    };
+    for given in only {
+        if !corridors.iter().any(|corridor| corridor.id == *given) {
+            let remedy = suggest(given, corridors.iter().map(|corridor| corridor.id.as_str()));
+            check.fail(
+                "network.corridors",
+                given,
+                format!("must name corridors of {name}"),
+                remedy,
+            );
+        }
+    }
+    if !only.is_empty() {
+        corridors.retain(|corridor| only.contains(&corridor.id));
+        drafts.retain(|draft| only.contains(&draft.corridor));
+    }
+    corridors.sort_by(|a, b| a.id.cmp(&b.id));
+    drafts.sort_by(|a, b| a.id.cmp(&b.id));
+    (build(drafts), corridors)
+}
+
+/// Corridors and crossings without mistakes of their own; the references between them are judged here.
+fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Draft>) {
+    let mut corridors = Vec::new();
+    let mut corridor_ids = BTreeSet::new();
+    for mut entry in entries(check, document, "corridor") {
+        entry.known_keys(&CORRIDOR_KEYS);
+        let (id, name) = (entry.id("id"), entry.text("name"));
+        entry.unique(&mut corridor_ids);
+        if let (Some(id), Some(name)) = (id, name) {
+            corridors.push(Corridor { id, name });
+        }
+        entry.hand_over(check);
+    }
+    let entries = entries(check, document, "crossing");
+    let ids: BTreeSet<String> = entries.iter().filter_map(Entry::given_id).collect();
+    let (mut seen, mut orders) = (BTreeSet::new(), BTreeMap::new());
+    let mut drafts = Vec::new();
+    for mut entry in entries {
+        entry.unique(&mut seen);
+        let draft = entry.draft();
+        entry.references("corridor", &corridor_ids);
+        entry.references("neighbours", &ids);
+        if let Some(draft) = draft {
+            if let Some(other) =
+                orders.insert((draft.corridor.clone(), draft.order), draft.id.clone())
+            {
+                let rule = format!(
+                    "must differ from that of {other} in the corridor {}",
+                    draft.corridor
+                );
+                entry.fail("order", rule, "count along the border from 1");
+            }
+            drafts.push(draft);
+        }
+        entry.hand_over(check);
+    }
+    if ids.is_empty() || drafts.len() > usize::from(u16::MAX) {
+        let rule = "must be between 1 and 65535 crossings".to_owned();
+        let (key, value, place) = (
+            "crossing".to_owned(),
+            drafts.len().to_string(),
+            document.place("crossing"),
+        );
+        check.add(Problem {
+            key,
+            value,
+            rule,
+            remedy: "add [[crossing]] tables".to_owned(),
+            place,
+        });
+    }
+    let streams: BTreeSet<&String> = drafts.iter().flat_map(|draft| &draft.streams).collect();
+    if streams.len() > usize::from(u8::MAX) {
+        let (key, value, place) = (
+            "streams".to_owned(),
+            streams.len().to_string(),
+            document.place("crossing"),
+        );
+        let rule = "must be at most 255 different streams".to_owned();
+        check.add(Problem {
+            key,
+            value,
+            rule,
+            remedy: "share streams between crossings".to_owned(),
+            place,
+        });
+        drafts.clear();
+    }
+    (corridors, drafts)
+}
+
+/// The core's network of sorted drafts; references that lead outside are dropped.
+fn build(mut drafts: Vec<Draft>) -> Network {
+    // Duplicates are problems already; they are dropped so that the rest can be judged.
+    drafts.dedup_by(|a, b| a.id == b.id);
+    drafts.truncate(usize::from(u16::MAX));
+    let streams: BTreeSet<String> = drafts
+        .iter()
+        .flat_map(|draft| draft.streams.iter().cloned())
+        .collect();
+    let streams: Vec<String> = streams.into_iter().collect();
+    let ids: BTreeMap<String, CrossingIx> = (0u16..)
+        .zip(&drafts)
+        .map(|(ix, draft)| (draft.id.clone(), CrossingIx(ix)))
+        .collect();
+    let crossings = drafts
+        .into_iter()
+        .map(|draft| Crossing {
+            neighbours: draft
+                .neighbours
+                .iter()
+                .filter_map(|id| ids.get(id).copied())
+                .collect(),
+            streams: (0u8..)
+                .zip(&streams)
+                .filter(|(_, s)| draft.streams.contains(s))
+                .map(|(ix, _)| StreamIx(ix))
+                .collect(),
+            id: draft.id,
+            name: draft.name,
+            country: draft.country,
+            corridor: draft.corridor,
+            order: draft.order,
+            tz: draft.tz,
+            hours: draft.hours,
+        })
+        .collect();
+    Network::new(crossings, streams)
+}
+
+/// The `[[kind]]` tables; anything else at the top of the file is a problem, noted once.
+fn entries<'a>(
+    check: &mut Checker<'_>,
+    document: &'a Document,
+    kind: &'static str,
+) -> Vec<Entry<'a>> {
+    if kind == "corridor" {
+        for (key, value) in &document.root {
+            let is_known = ["corridor", "crossing"].contains(&key.as_str());
+            let is_tables = value
+                .as_array()
+                .is_some_and(|items| items.iter().all(Value::is_table));
+            if !is_known || !is_tables {
+                let rule = if is_known {
+                    "must be tables"
+                } else {
+                    "no such key"
+                };
+                let remedy = "write [[corridor]] or [[crossing]]".to_owned();
+                let (value, place) = (shown(key, &value.to_string()), document.place(key));
+                check.add(Problem {
+                    key: key.clone(),
+                    value,
+                    rule: rule.to_owned(),
+                    remedy,
+                    place,
+                });
+            }
+        }
+    }
+    let items = document
+        .root
+        .get(kind)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let tables = items
+        .enumerate()
+        .filter_map(|(index, item)| Some((index, item.as_table()?)));
+    tables
+        .map(|(index, table)| Entry::new(kind, index, table, document))
+        .collect()
+}

@@ -1,0 +1,210 @@
+//! Owns the tests of the crossings file: the network it becomes, and every mistake by name.
+
+use super::config_tests::{named, pairs, problems, settings};
+use super::load::{Sources, crossings_file};
+use crate::core::network::OpenHours;
+
+/// A small crossings file with two corridors, both forms of hours, and the defaults of the rest.
+pub(super) const CROSSINGS: &str = r#"
+[[corridor]]
+id = "fi-ru"
+name = "Finland-Russia"
+[[corridor]]
+id = "no-ru"
+name = "Norway-Russia"
+[[crossing]]
+id = "no-storskog"
+name = "Storskog"
+country = "no"
+corridor = "no-ru"
+order = 1
+neighbours = ["fi-raja-jooseppi"]
+time_zone = "Europe/Oslo"
+streams = ["asylum", "cargo"]
+hours = { mon = "08:00-16:00", sat = "closed" }
+[[crossing]]
+id = "fi-raja-jooseppi"
+name = "Raja-Jooseppi"
+country = "fi"
+corridor = "fi-ru"
+order = 1
+neighbours = ["no-storskog"]
+time_zone = "Europe/Helsinki"
+hours = "10:00-24:00"
+streams = ["cargo"]
+source = "https://example.org"
+"#;
+
+#[test]
+fn crossings_become_a_sorted_network() {
+    let settings = settings(&fixture());
+    let network = settings.network();
+    let ids: Vec<&str> = network
+        .crossings
+        .iter()
+        .map(|crossing| crossing.id.as_str())
+        .collect();
+    assert_eq!(ids, ["fi-raja-jooseppi", "no-storskog"]);
+    assert_eq!(network.streams, ["asylum", "cargo"]);
+    let [raja, storskog] = network.crossings.as_slice() else {
+        panic!("two crossings")
+    };
+    assert_eq!(network.crossing(raja.neighbours[0]).id, "no-storskog");
+    assert_eq!(
+        raja.streams
+            .iter()
+            .map(|ix| network.stream(*ix))
+            .collect::<Vec<_>>(),
+        ["cargo"]
+    );
+    let minutes = |hours: &Option<OpenHours>| hours.map(|h| (h.open_minute, h.close_minute));
+    assert!(
+        raja.hours
+            .expect("hours")
+            .iter()
+            .all(|day| minutes(day) == Some((600, 1440)))
+    );
+    let week = storskog.hours.expect("hours");
+    assert_eq!(
+        week.iter().map(minutes).collect::<Vec<_>>(),
+        [Some((480, 960)), None, None, None, None, None, None]
+    );
+    assert_eq!(settings.corridors()[0].name, "Finland-Russia");
+
+    let cut = Sources {
+        overrides: pairs(&[("network.corridors", "no-ru")]),
+        ..fixture()
+    };
+    let cut = self::settings(&cut);
+    assert_eq!(cut.network().crossings.len(), 1);
+    assert!(cut.network().crossings[0].neighbours.is_empty());
+    assert_eq!(cut.corridors().len(), 1);
+}
+
+/// What to replace in the fixture, by what, and a part of the problem that follows.
+const MISTAKES: [(&str, &str, &str); 20] = [
+    (
+        "id = \"no-storskog\"",
+        "id = \"No Storskog\"",
+        "crossing.No Storskog.id = \"No Storskog\" (c.toml line 9): ",
+    ),
+    (
+        "id = \"no-storskog\"",
+        "id = \"fi-raja-jooseppi\"",
+        "rename one of the two",
+    ),
+    (
+        "name = \"Storskog\"",
+        "title = \"Storskog\"",
+        "no such key; write one of id, name",
+    ),
+    ("country = \"no\"", "country = \"NOR\"", "ISO 3166-1"),
+    (
+        "country = \"no\"",
+        "",
+        "crossing.no-storskog.country = (missing) (c.toml line 8): ",
+    ),
+    (
+        "corridor = \"no-ru\"",
+        "corridor = \"no-ur\"",
+        "did you mean no-ru?",
+    ),
+    (
+        "corridor = \"no-ru\"\norder = 1",
+        "corridor = \"fi-ru\"\norder = 1",
+        "must differ from that of no-storskog",
+    ),
+    (
+        "order = 1\nneighbours = [\"fi",
+        "order = 0\nneighbours = [\"fi",
+        "order = 0",
+    ),
+    (
+        "[\"fi-raja-jooseppi\"]",
+        "[\"fi-raja-josepi\"]",
+        "did you mean fi-raja-jooseppi?",
+    ),
+    (
+        "[\"fi-raja-jooseppi\"]",
+        "[\"no-storskog\"]",
+        "must not name the crossing itself",
+    ),
+    (
+        "[\"fi-raja-jooseppi\"]",
+        "[\"fi-raja-jooseppi\", \"fi-raja-jooseppi\"]",
+        "different ids",
+    ),
+    (
+        "[\"fi-raja-jooseppi\"]",
+        "\"fi-raja-jooseppi\"",
+        "must be a list",
+    ),
+    ("Europe/Oslo", "Europe/Utopia", "IANA"),
+    ("10:00-24:00", "22:00-06:00", "the end after the start"),
+    ("10:00-24:00", "10:00-24:01", "from 00:00 to 24:00"),
+    ("08:00-16:00", "8-16", "mon = \"8-16\""),
+    ("sat = ", "sta = ", "did you mean sat?"),
+    ("[\"asylum\", \"cargo\"]", "[]", "at least one"),
+    (
+        "\n[[corridor]]\n",
+        "\nversion = 1\n[[corridor]]\n",
+        "no such key; write [[corridor]] or [[crossing]]",
+    ),
+    (
+        "name = \"Norway-Russia\"",
+        "name = \"Norway",
+        "must be TOML",
+    ),
+];
+
+#[test]
+fn every_mistake_of_a_crossings_file_is_named() {
+    for (from, to, part) in MISTAKES {
+        assert!(CROSSINGS.contains(from), "{from}");
+        let crossings = CROSSINGS.replacen(from, to, 1);
+        let problems = problems(&Sources {
+            crossings: named("c.toml", &crossings),
+            ..Sources::default()
+        });
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.to_string().contains(part)),
+            "{to}: {problems:#?}"
+        );
+    }
+    let none = problems(&Sources {
+        crossings: named("c.toml", ""),
+        ..Sources::default()
+    });
+    assert_eq!(none.len(), 1, "{none:?}");
+}
+
+#[test]
+fn a_named_crossings_file_is_asked_for_and_must_be_given() {
+    let overrides = pairs(&[
+        ("network.crossings_file", "c.toml"),
+        ("network.corridors", "no-ru"),
+    ]);
+    let mut sources = Sources {
+        overrides,
+        ..Sources::default()
+    };
+    assert_eq!(crossings_file(&sources).as_deref(), Some("c.toml"));
+    assert_eq!(crossings_file(&Sources::default()), None);
+    let unread = problems(&sources);
+    assert_eq!(
+        (unread.len(), unread[0].key.as_str()),
+        (1, "network.crossings_file"),
+        "{unread:?}"
+    );
+    sources.crossings = named("c.toml", CROSSINGS);
+    assert_eq!(settings(&sources).crossings_file(), Some("c.toml"));
+}
+
+pub(super) fn fixture() -> Sources {
+    Sources {
+        crossings: named("c.toml", CROSSINGS),
+        ..Sources::default()
+    }
+}

@@ -1,0 +1,84 @@
+//! Owns the reading of TOML text with the line of every key.
+
+use super::problem::{Place, Problem};
+use std::collections::BTreeMap;
+use toml::de::{DeTable, DeValue};
+
+/// A parsed TOML file.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// The values.
+    pub(super) root: toml::Table,
+    name: String,
+    /// Line of each key by its path: `kafka.brokers`, `crossing[0].id`.
+    lines: BTreeMap<String, usize>,
+}
+
+impl Document {
+    /// Parses `text`; broken syntax is one problem.
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, Box<Problem>> {
+        // The parser's message without its copy of the source line, which may hold a secret.
+        let broken = |error: toml::de::Error| {
+            Box::new(Problem {
+                key: "(syntax)".to_owned(),
+                value: "(not shown)".to_owned(),
+                rule: format!("the file must be TOML: {}", error.message()),
+                remedy: "correct the line, or compare it with config/surgewatch.toml".to_owned(),
+                place: Place::File {
+                    name: name.to_owned(),
+                    line: error.span().map(|span| line_of(text, span.start)),
+                },
+            })
+        };
+        let root: toml::Table = toml::from_str(text).map_err(broken)?;
+        let spans = DeTable::parse(text).map_err(broken)?;
+        let mut lines = BTreeMap::new();
+        collect(spans.get_ref(), "", text, &mut lines);
+        Ok(Self {
+            root,
+            name: name.to_owned(),
+            lines,
+        })
+    }
+
+    /// Where a key path was written.
+    pub(super) fn place(&self, path: &str) -> Place {
+        Place::File {
+            name: self.name.clone(),
+            line: self.lines.get(path).copied(),
+        }
+    }
+}
+
+/// `prefix.key`, or `key` at the top.
+pub(super) fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{prefix}.{key}")
+    }
+}
+
+fn collect(table: &DeTable<'_>, prefix: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
+    for (key, value) in table {
+        let path = join(prefix, key.get_ref());
+        lines.insert(path.clone(), line_of(text, key.span().start));
+        match value.get_ref() {
+            DeValue::Table(inner) => collect(inner, &path, text, lines),
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let item_path = format!("{path}[{index}]");
+                    lines.insert(item_path.clone(), line_of(text, item.span().start));
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        collect(inner, &item_path, text, lines);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn line_of(text: &str, byte: usize) -> usize {
+    1 + text.bytes().take(byte).filter(|b| *b == b'\n').count()
+}

@@ -1,0 +1,22 @@
+//! Owns configuration: file, environment and flags become checked settings, or every problem at once.
+
+mod check;
+#[cfg(test)]
+mod config_tests;
+mod crossings;
+#[cfg(test)]
+mod crossings_tests;
+mod document;
+mod entry;
+mod load;
+mod problem;
+mod properties;
+mod raw;
+mod settings;
+
+pub use load::{ENV_PREFIX, Sources, crossings_file, load};
+pub use problem::{Place, Problem};
+pub use settings::{
+    Corridor, DeadLetter, DeadLetterPayload, Detection, Fingerprint, Http, Kafka, Limits, Log,
+    LogFormat, LogLevel, Ratio, SecretRef, Settings, Time, Topics,
+};
