@@ -1,0 +1,357 @@
+//! Owns the draw: turns a scenario into events, the same ones each time, with integers and ratios only.
+
+use super::plan::{self, Cell};
+use super::scenario::{Figure, Party, Place, Scenario, StatusChange};
+use super::{Expectation, Replay, ReplayEvent};
+use crate::core::event::GateState;
+use crate::core::time::EventTime;
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Zoned};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// An event before it has an id.
+struct Draft<'a> {
+    time: Zoned,
+    place: &'a Place,
+    kind: DraftKind<'a>,
+}
+
+/// What the event will say.
+#[derive(Clone, Copy)]
+enum DraftKind<'a> {
+    Arrival { stream: &'a str, count: u32 },
+    Heartbeat,
+    Status(&'a StatusChange),
+}
+
+/// The plain JSON of an event.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Body<'a> {
+    Arrival {
+        id: &'a str,
+        crossing: &'a str,
+        time: String,
+        stream: &'a str,
+        count: u32,
+    },
+    Heartbeat {
+        id: &'a str,
+        crossing: &'a str,
+        time: String,
+    },
+    Status {
+        id: &'a str,
+        crossing: &'a str,
+        time: String,
+        state: GateState,
+        until: Option<String>,
+        reason: &'a str,
+    },
+}
+
+impl DraftKind<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Arrival { .. } => "arrival",
+            Self::Heartbeat => "heartbeat",
+            Self::Status(_) => "status",
+        }
+    }
+}
+
+impl Scenario {
+    /// Draws the events: every figure is met exactly, and the same file gives the same bytes.
+    #[must_use]
+    pub fn expand(&self) -> Replay {
+        let mut drafts = Vec::new();
+        for figure in &self.figures {
+            self.draw_figure(figure, &mut drafts);
+        }
+        self.add_statuses(&mut drafts);
+        self.add_heartbeats(&mut drafts);
+        drafts.sort_by(|a, b| {
+            let key = |d: &Draft<'_>| (d.time.timestamp(), d.kind.name());
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| a.place.id.cmp(&b.place.id))
+        });
+        let mut numbers = BTreeMap::new();
+        let mut events: Vec<ReplayEvent> =
+            drafts.iter().map(|d| self.event(d, &mut numbers)).collect();
+        events.sort_by(|a, b| (a.time, &a.crossing, &a.id).cmp(&(b.time, &b.crossing, &b.id)));
+        let (start, end) = self.span();
+        Replay {
+            id: self.id.clone(),
+            title: self.title.clone(),
+            note: self.note.clone(),
+            crossings: self.crossings.iter().map(|p| p.id.clone()).collect(),
+            start,
+            end,
+            events,
+            expectations: self.expectations(),
+        }
+    }
+
+    /// From the first crossing's first midnight to the last crossing's last one.
+    fn span(&self) -> (EventTime, EventTime) {
+        let midnights = |day: Date| {
+            self.crossings
+                .iter()
+                .map(move |p| event_time(&local(p, day.to_datetime(jiff::civil::Time::midnight()))))
+        };
+        let start = midnights(self.start).min().unwrap_or(EventTime::MIN);
+        let end = midnights(self.end.saturating_add(jiff::Span::new().days(1)))
+            .max()
+            .unwrap_or(EventTime::MIN);
+        (start, end)
+    }
+
+    fn draw_figure<'a>(&'a self, figure: &'a Figure, drafts: &mut Vec<Draft<'a>>) {
+        let mut rng = figure_rng(self.seed, &figure.id);
+        let party = figure
+            .party
+            .as_ref()
+            .and_then(|id| self.parties.iter().find(|p| &p.id == id));
+        for slice in plan::slices(figure) {
+            let mut cells = plan::cells(self, figure, &slice);
+            let groups = if figure.groups.is_empty() {
+                vec![None; 1]
+            } else {
+                figure.groups.iter().copied().map(Some).collect()
+            };
+            for group in groups {
+                let drawn = match group {
+                    Some(size) => {
+                        draw_group(&mut rng, &cells, size, figure.burst_minutes.get(), party)
+                    }
+                    None => draw_scatter(&mut rng, &mut cells, slice.count, party),
+                };
+                drafts.extend(drawn.into_iter().map(|(place, moment, count)| Draft {
+                    time: local(place, moment),
+                    place,
+                    kind: DraftKind::Arrival {
+                        stream: &figure.stream,
+                        count,
+                    },
+                }));
+            }
+        }
+    }
+
+    fn add_statuses<'a>(&'a self, drafts: &mut Vec<Draft<'a>>) {
+        for status in &self.statuses {
+            for place in status.crossings.iter().filter_map(|id| self.place(id)) {
+                drafts.push(Draft {
+                    time: local(place, status.time),
+                    place,
+                    kind: DraftKind::Status(status),
+                });
+            }
+        }
+    }
+
+    fn add_heartbeats<'a>(&'a self, drafts: &mut Vec<Draft<'a>>) {
+        let every = SignedDuration::from_mins(i64::from(self.heartbeat_minutes.get()));
+        let (start, end) = self.span();
+        for place in &self.crossings {
+            let mut time = start.timestamp().to_zoned(place.time_zone.clone());
+            while event_time(&time) < end {
+                drafts.push(Draft {
+                    time: time.clone(),
+                    place,
+                    kind: DraftKind::Heartbeat,
+                });
+                time = time.saturating_add(every);
+            }
+        }
+    }
+
+    /// Numbers a draft among its crossing's events of the same kind and writes it out.
+    fn event<'a>(
+        &self,
+        draft: &Draft<'a>,
+        numbers: &mut BTreeMap<(&'a str, &'static str), u32>,
+    ) -> ReplayEvent {
+        let crossing = draft.place.id.as_str();
+        let number = numbers.entry((crossing, draft.kind.name())).or_default();
+        *number += 1;
+        let id = format!("{}.{crossing}.{}.{number:05}", self.id, draft.kind.name());
+        let time = wire_time(&draft.time);
+        let body = match draft.kind {
+            DraftKind::Arrival { stream, count } => Body::Arrival {
+                id: &id,
+                crossing,
+                time,
+                stream,
+                count,
+            },
+            DraftKind::Heartbeat => Body::Heartbeat {
+                id: &id,
+                crossing,
+                time,
+            },
+            DraftKind::Status(status) => {
+                let until = status
+                    .until
+                    .map(|until| wire_time(&local(draft.place, until)));
+                Body::Status {
+                    id: &id,
+                    crossing,
+                    time,
+                    state: status.state,
+                    until,
+                    reason: &status.reason,
+                }
+            }
+        };
+        let json = serde_json::to_string(&body).expect("plain strings and numbers always encode");
+        let drawn = !matches!(draft.kind, DraftKind::Status(_));
+        ReplayEvent {
+            time: event_time(&draft.time),
+            crossing: crossing.to_owned(),
+            id,
+            json,
+            drawn,
+        }
+    }
+
+    fn expectations(&self) -> Vec<Expectation> {
+        let mut all: Vec<Expectation> = self
+            .expects
+            .iter()
+            .filter_map(|expect| {
+                let place = self.place(expect.crossings.first()?)?;
+                Some(Expectation {
+                    crossings: expect.crossings.clone(),
+                    day: expect.day,
+                    time: event_time(&local(place, plan::at_minute(expect.day, 0))),
+                    text: expect.text.clone(),
+                    source: expect.source.clone(),
+                })
+            })
+            .collect();
+        all.sort_by_key(|e| e.day);
+        all
+    }
+}
+
+/// Parties scattered over the cells until the count is met.
+fn draw_scatter<'a>(
+    rng: &mut ChaCha8Rng,
+    cells: &mut [Cell<'a>],
+    count: u32,
+    party: Option<&Party>,
+) -> Vec<(&'a Place, DateTime, u32)> {
+    let (mut left, mut drawn) = (count, Vec::new());
+    while left > 0 {
+        let weights = cells.iter().map(|c| if c.room > 0 { c.weight } else { 0 });
+        let Some(cell) = pick(rng, weights).map(|i| &mut cells[i]) else {
+            break;
+        };
+        let size = party_size(rng, party).min(left).min(cell.room);
+        let minute = pick(rng, cell.minutes.iter().map(|m| m.1)).map_or(0, |i| cell.minutes[i].0);
+        drawn.push((
+            cell.place,
+            with_second(rng, plan::at_minute(cell.day, minute)),
+            size,
+        ));
+        cell.room -= size;
+        left -= size;
+    }
+    drawn
+}
+
+/// A group that arrives within a few minutes, in parties, while the cell is open.
+fn draw_group<'a>(
+    rng: &mut ChaCha8Rng,
+    cells: &[Cell<'a>],
+    size: u32,
+    burst: u16,
+    party: Option<&Party>,
+) -> Vec<(&'a Place, DateTime, u32)> {
+    let Some(cell) = pick(rng, cells.iter().map(|c| c.weight)).map(|i| &cells[i]) else {
+        return Vec::new();
+    };
+    let burst = usize::from(burst).min(cell.minutes.len());
+    let starts = &cell.minutes[..=cell.minutes.len() - burst];
+    let start = pick(rng, starts.iter().map(|m| m.1)).unwrap_or(0);
+    let (mut left, mut drawn) = (size, Vec::new());
+    while left > 0 {
+        let count = party_size(rng, party).min(left);
+        let minute = cell.minutes[start + below(rng, burst as u64) as usize].0;
+        drawn.push((
+            cell.place,
+            with_second(rng, plan::at_minute(cell.day, minute)),
+            count,
+        ));
+        left -= count;
+    }
+    drawn
+}
+
+/// The size of the next party; one where none are described.
+fn party_size(rng: &mut ChaCha8Rng, party: Option<&Party>) -> u32 {
+    party
+        .and_then(|p| pick(rng, p.weights.iter().copied()).map(|i| p.sizes[i].get()))
+        .unwrap_or(1)
+}
+
+/// Puts a moment somewhere inside its minute, never on the full minute: gates change then, and would tie with it.
+fn with_second(rng: &mut ChaCha8Rng, moment: DateTime) -> DateTime {
+    moment.saturating_add(SignedDuration::from_secs(1 + below(rng, 59) as i64))
+}
+
+/// A random stream of its own for each figure.
+fn figure_rng(seed: u64, figure: &str) -> ChaCha8Rng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&xxhash_rust::xxh3::xxh3_64(figure.as_bytes()).to_le_bytes());
+    ChaCha8Rng::from_seed(bytes)
+}
+
+/// A number below `bound`, every one equally likely.
+fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
+    assert!(bound > 0, "a draw needs at least one outcome");
+    let limit = u64::MAX - u64::MAX % bound;
+    loop {
+        let number = rng.next_u64();
+        if number < limit {
+            return number % bound;
+        }
+    }
+}
+
+/// A position drawn by weight; none where every weight is 0.
+fn pick(rng: &mut ChaCha8Rng, weights: impl Iterator<Item = u32> + Clone) -> Option<usize> {
+    let total: u64 = weights.clone().map(u64::from).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut mark = below(rng, total);
+    for (i, weight) in weights.enumerate() {
+        match mark.checked_sub(u64::from(weight)) {
+            Some(rest) => mark = rest,
+            None => return Some(i),
+        }
+    }
+    None
+}
+
+/// A local moment of a place; one that the clocks skip moves forward with them.
+fn local(place: &Place, moment: DateTime) -> Zoned {
+    moment
+        .to_zoned(place.time_zone.clone())
+        .expect("the years of a scenario are checked when it is loaded")
+}
+
+fn event_time(time: &Zoned) -> EventTime {
+    EventTime(time.timestamp().as_millisecond())
+}
+
+fn wire_time(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}

@@ -1,0 +1,164 @@
+//! Owns the plan of a figure: the slices of its total, and the cells (a place on a day) that each slice may fall into.
+
+use super::clock::{DAY_MINUTES, Window};
+use super::scenario::{Figure, Place, Scenario};
+use crate::core::event::GateState;
+use jiff::civil::{Date, DateTime, Time};
+
+/// A part of a figure's total, between two times of day.
+#[derive(Debug, Clone)]
+pub(super) struct Slice {
+    /// Positions of its places in the figure, with the weight of each.
+    pub(super) places: Vec<(usize, u32)>,
+    /// Between these times.
+    pub(super) window: Window,
+    /// How many arrive.
+    pub(super) count: u32,
+}
+
+/// One place on one day, while arrivals may come.
+#[derive(Debug, Clone)]
+pub(super) struct Cell<'a> {
+    /// The place.
+    pub(super) place: &'a Place,
+    /// The day.
+    pub(super) day: Date,
+    /// Share of the draws.
+    pub(super) weight: u32,
+    /// The minutes of the day that are open, each with its weight.
+    pub(super) minutes: Vec<(u16, u32)>,
+    /// How many more may arrive.
+    pub(super) room: u32,
+}
+
+/// Cuts a figure at its partial totals; a slice with published places becomes one slice for each of them.
+pub(super) fn slices(figure: &Figure) -> Vec<Slice> {
+    let weight = |i: usize| figure.weights.get(i).copied().unwrap_or(1);
+    let shared: Vec<(usize, u32)> = (0..figure.places.len()).map(|i| (i, weight(i))).collect();
+    let (mut open, mut before, mut slices) = (figure.window.open, 0, Vec::new());
+    for partial in &figure.by {
+        let window = Window {
+            open,
+            close: partial.time,
+        };
+        match &partial.exact {
+            Some(exact) => slices.extend(exact.iter().enumerate().map(|(i, &count)| {
+                let places = vec![(i, 1)];
+                Slice {
+                    places,
+                    window,
+                    count,
+                }
+            })),
+            None => slices.push(Slice {
+                places: shared.clone(),
+                window,
+                count: partial.total.saturating_sub(before),
+            }),
+        }
+        (open, before) = (partial.time, partial.total);
+    }
+    let window = Window {
+        open,
+        close: figure.window.close,
+    };
+    slices.push(Slice {
+        places: shared,
+        window,
+        count: figure.total.saturating_sub(before),
+    });
+    slices.retain(|s| s.count > 0);
+    slices
+}
+
+/// The cells of a slice that can take arrivals, in order of place and day.
+pub(super) fn cells<'a>(scenario: &'a Scenario, figure: &Figure, slice: &Slice) -> Vec<Cell<'a>> {
+    let profile = figure
+        .profile
+        .as_ref()
+        .and_then(|id| scenario.profiles.iter().find(|p| &p.id == id));
+    let mut cells = Vec::new();
+    for &(index, weight) in &slice.places {
+        let Some(place) = figure.places.get(index).and_then(|id| scenario.place(id)) else {
+            continue;
+        };
+        let closed = closures(scenario, &place.id);
+        for day in figure
+            .from
+            .series(jiff::Span::new().days(1))
+            .take_while(|d| *d <= figure.last_day())
+        {
+            let hours = if figure.while_closed {
+                Some(Window::DAY)
+            } else {
+                hours_on(scenario, place, day)
+            };
+            let open = |minute: u16| {
+                let moment = at_minute(day, minute);
+                slice.window.contains(minute)
+                    && hours.is_some_and(|w| w.contains(minute))
+                    && (figure.while_closed
+                        || !closed
+                            .iter()
+                            .any(|(from, to)| *from <= moment && moment < *to))
+            };
+            let weight_at = |minute: u16| {
+                profile.map_or(1, |p| {
+                    p.hours.get(usize::from(minute / 60)).map_or(0, |w| *w)
+                })
+            };
+            let minutes: Vec<(u16, u32)> = (0..DAY_MINUTES)
+                .filter(|m| open(*m))
+                .map(|m| (m, weight_at(m)))
+                .filter(|(_, w)| *w > 0)
+                .collect();
+            if weight > 0 && !minutes.is_empty() {
+                cells.push(Cell {
+                    place,
+                    day,
+                    weight,
+                    minutes,
+                    room: figure.max_per_day.unwrap_or(u32::MAX),
+                });
+            }
+        }
+    }
+    cells
+}
+
+/// A minute of a day as a local moment.
+pub(super) fn at_minute(day: Date, minute: u16) -> DateTime {
+    let (hour, minute) = ((minute / 60) % 24, minute % 60);
+    DateTime::from_parts(day, Time::constant(hour as i8, minute as i8, 0, 0))
+}
+
+/// The hours of a place on a day: those of that single day, else of its weekday, else the whole day.
+fn hours_on(scenario: &Scenario, place: &Place, day: Date) -> Option<Window> {
+    let single = scenario
+        .day_hours
+        .iter()
+        .find(|h| h.crossing == place.id && h.day == day);
+    match (single, &place.hours) {
+        (Some(hours), _) => Some(hours.window),
+        (None, Some(week)) => week.on(day.weekday()),
+        (None, None) => Some(Window::DAY),
+    }
+}
+
+/// The local times between which a crossing is closed.
+fn closures(scenario: &Scenario, crossing: &str) -> Vec<(DateTime, DateTime)> {
+    let (mut closures, mut since) = (Vec::new(), None);
+    for status in scenario
+        .statuses
+        .iter()
+        .filter(|s| s.crossings.iter().any(|c| c == crossing))
+    {
+        if status.state == GateState::Closed {
+            since.get_or_insert(status.time);
+        } else if let Some(from) = since.take() {
+            closures.push((from, status.time));
+        }
+    }
+    closures.extend(since.map(|from| (from, DateTime::MAX)));
+    closures
+}
