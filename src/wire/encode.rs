@@ -1,0 +1,317 @@
+//! Owns the records put out: alerts and counts as JSON, with their keys and CloudEvents headers.
+
+use super::sentence::{self, Subject};
+use crate::core::alert::{Alert, Direction, Reading, Severity, Transition};
+use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::lens::Lens;
+use crate::core::network::Network;
+use crate::core::output::{Output, Source};
+use crate::core::time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// What every record says of the program that made it.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Input topic.
+    pub topic: String,
+    /// Fingerprint of the settings, 16 hex digits.
+    pub config: String,
+}
+
+/// A record for one of the output topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Its key.
+    pub key: String,
+    /// Its JSON value.
+    pub value: Vec<u8>,
+    /// Its headers; CloudEvents binary mode for alerts, none for counts.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// An alert's transition as the alert topics carry it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlertRecord<'a> {
+    /// Computed from crossing, stream, direction and onset: a replay makes the same id.
+    pub alert_id: Cow<'a, str>,
+    /// Number of the transition within the alert, from 0.
+    pub sequence: u32,
+    /// What changed.
+    pub transition: Transition,
+    /// The worst so far.
+    pub severity: Severity,
+    /// Crossing id.
+    pub crossing: Cow<'a, str>,
+    /// Crossing name.
+    pub crossing_name: Cow<'a, str>,
+    /// Country code.
+    pub country: Cow<'a, str>,
+    /// Corridor id.
+    pub corridor: Cow<'a, str>,
+    /// Stream.
+    pub stream: Cow<'a, str>,
+    /// Surge or drop.
+    pub direction: Direction,
+    /// Lens the deciding bucket was seen through.
+    pub lens: Lens,
+    /// The deciding bucket.
+    pub bucket: Bucket,
+    /// Arrivals counted in it.
+    pub observed: u64,
+    /// Arrivals expected in the whole of it.
+    pub expected: f64,
+    /// What is usual.
+    pub interval: Interval,
+    /// How sure.
+    pub evidence: Evidence,
+    /// When the episode is thought to have begun.
+    pub onset: String,
+    /// Event time up to which the numbers hold.
+    pub as_of: String,
+    /// The deciding record's timestamp in Kafka.
+    pub known_at: Option<String>,
+    /// The record that decided.
+    pub source: SourceRecord<'a>,
+    /// One sentence to read aloud.
+    pub summary: String,
+}
+
+/// A bucket of time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bucket {
+    /// First moment, in the crossing's civil time.
+    pub start: String,
+    /// First moment after it.
+    pub end: String,
+    /// Whether it was closed; an open one can still grow.
+    pub closed: bool,
+    /// Share in which the crossing was open.
+    pub exposure: f64,
+}
+
+/// The range that holds what is usual.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Interval {
+    /// The 1 % quantile.
+    pub lower: u64,
+    /// The 99 % quantile.
+    pub upper: u64,
+}
+
+/// How sure an alert is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Evidence {
+    /// ln of the Shiryaev-Roberts statistic.
+    pub log_sr: f64,
+    /// By chance evidence like this comes at most once in this many days, on average.
+    pub chance_once_in_days: f64,
+    /// log10 of the probability of a count at least (a drop: at most) as far out in this bucket alone.
+    pub tail_log10: f64,
+}
+
+/// The record that decided.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SourceRecord<'a> {
+    /// Input topic.
+    pub topic: Cow<'a, str>,
+    /// Its partition.
+    pub partition: i32,
+    /// The record's offset; none where the passing of time decided.
+    pub offset: Option<i64>,
+    /// Fingerprint of the settings.
+    pub config: Cow<'a, str>,
+    /// Version of the program.
+    pub version: Cow<'a, str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct CountRecord<'a> {
+    crossing: &'a str,
+    country: &'a str,
+    corridor: &'a str,
+    stream: &'a str,
+    lens: Lens,
+    bucket: Bucket,
+    revision: u32,
+    observed: u64,
+    expected: f64,
+    interval: Interval,
+    log_evidence_rise: f64,
+    log_evidence_drop: f64,
+    p_surge: f64,
+    p_drop: f64,
+    as_of: String,
+    source: SourceRecord<'a>,
+}
+
+/// Encodes a count record.
+#[must_use]
+pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Encoded> {
+    let Output::Count {
+        crossing,
+        stream,
+        reading,
+        revision,
+        as_of,
+        source,
+    } = output
+    else {
+        return None;
+    };
+    let place = network.crossing(*crossing);
+    let record = CountRecord {
+        crossing: &place.id,
+        country: &place.country,
+        corridor: &place.corridor,
+        stream: network.stream(*stream),
+        lens: reading.lens,
+        bucket: bucket(reading, true, network, *crossing),
+        revision: *revision,
+        observed: reading.observed,
+        expected: significant(reading.expected),
+        interval: Interval {
+            lower: reading.lower,
+            upper: reading.upper,
+        },
+        log_evidence_rise: significant(reading.log_evidence_rise),
+        log_evidence_drop: significant(reading.log_evidence_drop),
+        p_surge: significant(reading.p_surge),
+        p_drop: significant(reading.p_drop),
+        as_of: sentence::civil_time(network, *crossing, *as_of),
+        source: source_record(source, origin),
+    };
+    Some(Encoded {
+        key: place.id.clone(),
+        value: json(&record),
+        headers: Vec::new(),
+    })
+}
+
+/// Encodes an alert transition.
+#[must_use]
+pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Encoded> {
+    let Output::Alert {
+        crossing,
+        stream,
+        alert,
+        transition,
+        reading,
+        closed,
+        as_of,
+        source,
+    } = output
+    else {
+        return None;
+    };
+    let place = network.crossing(*crossing);
+    let id = alert_id(network, *crossing, *stream, alert);
+    let civil = |time: EventTime| sentence::civil_time(network, *crossing, time);
+    let known_at = source
+        .recorded
+        .map(|at| EventTime(at.0).timestamp().to_string());
+    let subject = Subject {
+        network,
+        crossing: *crossing,
+        stream: *stream,
+    };
+    let record = AlertRecord {
+        alert_id: id.as_str().into(),
+        sequence: alert.sequence,
+        transition: *transition,
+        severity: alert.severity,
+        crossing: place.id.as_str().into(),
+        crossing_name: place.name.as_str().into(),
+        country: place.country.as_str().into(),
+        corridor: place.corridor.as_str().into(),
+        stream: network.stream(*stream).into(),
+        direction: alert.direction,
+        lens: reading.lens,
+        bucket: bucket(reading, *closed, network, *crossing),
+        observed: reading.observed,
+        expected: significant(reading.expected),
+        interval: Interval {
+            lower: reading.lower,
+            upper: reading.upper,
+        },
+        evidence: evidence(reading, alert.direction),
+        onset: civil(alert.onset),
+        as_of: civil(*as_of),
+        known_at,
+        source: source_record(source, origin),
+        summary: sentence::summary(&subject, alert, *transition, reading, *closed, *as_of),
+    };
+    let headers = vec![
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", format!("{id}/{}", alert.sequence)),
+        ("ce_source", format!("/surgewatch/{}", origin.topic)),
+        ("ce_type", format!("border.alert.{}.v1", transition.label())),
+        ("ce_subject", place.id.clone()),
+        ("ce_time", as_of.timestamp().to_string()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    let value = json(&record);
+    Some(Encoded {
+        key: id,
+        value,
+        headers,
+    })
+}
+
+/// The alert's id.
+#[must_use]
+pub fn alert_id(
+    network: &Network,
+    crossing: CrossingIx,
+    stream: StreamIx,
+    alert: &Alert,
+) -> String {
+    let place = network.crossing(crossing);
+    let onset = crate::core::calendar::local(&place.tz, alert.onset).date();
+    format!(
+        "{}.{}.{}.{onset}",
+        place.id,
+        network.stream(stream),
+        alert.direction.label()
+    )
+}
+
+fn evidence(reading: &Reading, direction: Direction) -> Evidence {
+    let tail = match direction {
+        Direction::Surge => reading.ln_upper_tail,
+        Direction::Drop => reading.ln_lower_tail,
+    };
+    Evidence {
+        log_sr: significant(reading.log_evidence(direction)),
+        chance_once_in_days: significant(sentence::chance_once_in_days(reading, direction)),
+        tail_log10: significant(tail / std::f64::consts::LN_10),
+    }
+}
+
+fn bucket(reading: &Reading, closed: bool, network: &Network, crossing: CrossingIx) -> Bucket {
+    Bucket {
+        start: sentence::civil_time(network, crossing, reading.start),
+        end: sentence::civil_time(network, crossing, reading.end),
+        closed,
+        exposure: significant(reading.exposure),
+    }
+}
+
+fn source_record<'a>(source: &Source, origin: &'a Origin) -> SourceRecord<'a> {
+    SourceRecord {
+        topic: origin.topic.as_str().into(),
+        partition: source.partition.0,
+        offset: source.offset.map(|o| o.0),
+        config: origin.config.as_str().into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// Four significant digits: what a reader can use, and no more bytes than that.
+fn significant(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
+}
+
+fn json(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).expect("records have string keys and finite numbers")
+}
