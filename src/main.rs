@@ -1,3 +1,26 @@
-//! Owns the process: arguments, exit codes.
+//! Owns the process: arguments, the chain of an error on standard error, exit codes.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+use surgewatch::command::{Cli, execute};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            let _ = answer.print();
+            return if answer.use_stderr() {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("surgewatch: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

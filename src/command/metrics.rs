@@ -1,0 +1,17 @@
+//! Owns `surgewatch metrics`: every metric family, as the daemon would export it.
+
+use super::{CommandError, ConfigArgs, setup};
+
+pub(super) fn metrics() -> Result<(), CommandError> {
+    let settings = setup::settings(&ConfigArgs::default())?;
+    for family in setup::metrics(&settings).families() {
+        super::say(&format!(
+            "{:<48} {:<10} {}",
+            family.name, family.kind, family.help
+        ));
+        if !family.labels.is_empty() {
+            super::say(&format!("{:<48} labels: {}", "", family.labels.join(", ")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Owns the command line: what can be asked for, and the exit code each answer ends with.
+
+mod demo;
+mod metrics;
+mod publish;
+mod run;
+mod service;
+mod setup;
+mod table;
+mod topics;
+mod validate;
+
+use crate::config::Problem;
+use crate::replay::ReplayError;
+use crate::shell::error::ShellError;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Watches arrival counts at border crossings on Kafka and alerts on surges and drops, exactly once.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all well, 64 wrong usage, 65 data cannot be used, 69 Kafka cannot be reached or failed, \
+                          74 a file cannot be read or a port not opened, 77 Kafka refuses the credentials, 78 wrong configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the main job without Kafka and without configuration: a bundled replay, on a broker inside the process.
+    Demo(demo::DemoArgs),
+    /// Consumes from Kafka until SIGTERM.
+    Run(ConfigArgs),
+    /// Checks the configuration and says all that is wrong with it.
+    Validate(ConfigArgs),
+    /// Puts a bundled replay or a file of events into the arrivals topic.
+    Publish(publish::PublishArgs),
+    /// Creates or checks the topics.
+    Topics(topics::TopicsArgs),
+    /// Lists every metric family.
+    Metrics,
+}
+
+/// Where the configuration comes from: a file, then the environment (`SURGEWATCH__KAFKA__BROKERS=...`), then `--set`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// Configuration file (TOML); every key has a default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, as `kafka.instance=1`; wins over file and environment.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Called wrongly.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration is wrong.
+    #[error("{}", config_problems(.0))]
+    Config(Vec<Problem>),
+    /// A file cannot be read.
+    #[error("cannot read {what} {path}: {source}")]
+    Read {
+        /// What it is.
+        what: &'static str,
+        /// Its path.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A secret's environment variable is not set.
+    #[error(
+        "the secret for Kafka property {property} is to come from environment variable {name}, which is not set"
+    )]
+    NoSecret {
+        /// The property.
+        property: String,
+        /// The variable.
+        name: String,
+    },
+    /// A port cannot be opened.
+    #[error("cannot listen on {listen}: {source}; set http.listen to a free address")]
+    Listen {
+        /// The address.
+        listen: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A line of a file of events cannot be used.
+    #[error("{path} line {line}: {what}")]
+    BadLine {
+        /// The file.
+        path: String,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A replay is damaged.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// Kafka.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    /// The demo's records are not what was published.
+    #[error("{0}")]
+    Demo(String),
+}
+
+impl CommandError {
+    /// Exit code by sysexits.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 64,
+            Self::Config(_) | Self::NoSecret { .. } => 78,
+            Self::Read { .. } | Self::Listen { .. } => 74,
+            Self::Replay(_) | Self::BadLine { .. } => 65,
+            Self::Shell(error) => error.exit_code(),
+            Self::Demo(_) => 70,
+        }
+    }
+}
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn execute(cli: Cli) -> Result<(), CommandError> {
+    match cli.command {
+        Command::Demo(args) => demo::demo(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => validate::validate(&args),
+        Command::Publish(args) => publish::publish(&args),
+        Command::Topics(args) => topics::topics(&args),
+        Command::Metrics => metrics::metrics(),
+    }
+}
+
+fn config_problems(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|p| format!("  {p}")).collect();
+    let noun = if problems.len() == 1 {
+        "problem"
+    } else {
+        "problems"
+    };
+    format!(
+        "the configuration has {} {noun}:\n{}",
+        problems.len(),
+        lines.join("\n")
+    )
+}
+
+/// A line on standard output. A reader that went away is no error.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,158 @@
+//! Owns the way from the command line to a worker: files, environment and secrets are read here and nowhere else.
+
+use super::{CommandError, ConfigArgs};
+use crate::config::{self, DeadLetterPayload, LogFormat, SecretRef, Settings, Sources};
+use crate::core::engine::Engine;
+use crate::core::intake::BadRecordBudget;
+use crate::core::params::{Budget, Params};
+use crate::shell::client::{Broker, Membership};
+use crate::shell::daemon::WorkerOptions;
+use crate::shell::logging;
+use crate::shell::metrics::Metrics;
+use crate::wire::decode::Limits;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads and checks the settings.
+pub(super) fn settings(args: &ConfigArgs) -> Result<Settings, CommandError> {
+    let overrides = args.overrides.iter().map(|given| {
+        given
+            .split_once('=')
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .ok_or_else(|| {
+                CommandError::Usage(format!(
+                    "--set {given}: give a key and a value, as --set kafka.instance=1"
+                ))
+            })
+    });
+    let file = match &args.config {
+        Some(path) => Some((path.display().to_string(), read("the configuration", path)?)),
+        None => None,
+    };
+    let mut sources = Sources {
+        file,
+        crossings: None,
+        env: std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect(),
+        overrides: overrides.collect::<Result<_, _>>()?,
+    };
+    if let Some(path) = config::crossings_file(&sources) {
+        let beside = args
+            .config
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
+            .join(path);
+        sources.crossings = Some((
+            beside.display().to_string(),
+            read("the list of crossings", &beside)?,
+        ));
+    }
+    config::load(&sources).map_err(CommandError::Config)
+}
+
+/// Starts logging as the settings say.
+pub(super) fn start_logging(settings: &Settings) {
+    let format = match settings.log.format {
+        LogFormat::Json => logging::LogFormat::Json,
+        LogFormat::Text => logging::LogFormat::Text,
+    };
+    logging::start(settings.log.level.name(), format);
+}
+
+/// How to reach Kafka, secrets resolved.
+pub(super) fn broker(settings: &Settings) -> Result<Broker, CommandError> {
+    let mut properties = settings.kafka.properties.clone();
+    for (property, reference) in &settings.kafka.secrets {
+        let secret = match reference {
+            SecretRef::File(path) => read("the secret", Path::new(path))?
+                .trim_end_matches(['\r', '\n'])
+                .to_owned(),
+            SecretRef::Env(name) => std::env::var(name).map_err(|_| CommandError::NoSecret {
+                property: property.clone(),
+                name: name.clone(),
+            })?,
+        };
+        properties.insert(property.clone(), secret);
+    }
+    Ok(Broker {
+        bootstrap: settings.kafka.brokers.clone(),
+        properties,
+    })
+}
+
+/// What the worker is told.
+pub(super) fn worker_options(settings: &Settings, broker: Broker) -> WorkerOptions {
+    let limits = &settings.limits;
+    WorkerOptions {
+        broker,
+        member: Membership {
+            group: settings.kafka.group.clone(),
+            instance: settings.kafka.instance.clone(),
+            session_timeout: Duration::from_millis(settings.kafka.session_timeout_ms.into()),
+            transaction_timeout: Duration::from_millis(
+                settings.kafka.transaction_timeout_ms.into(),
+            ),
+        },
+        topics: settings.topics.clone(),
+        commit_interval: Duration::from_millis(settings.kafka.commit_interval_ms.into()),
+        idle_close: settings
+            .time
+            .idle_close_secs
+            .map(|secs| Duration::from_secs(secs.into())),
+        keep_payload: settings.dead_letter.payload == DeadLetterPayload::Keep,
+        config_hash: settings.fingerprint().to_string(),
+        limits: Limits {
+            max_event_bytes: limits.max_event_bytes as usize,
+            max_count: limits.max_count,
+            max_ahead_ms: i64::from(limits.max_ahead_secs) * 1_000,
+            max_behind_ms: i64::from(limits.max_behind_secs) * 1_000,
+        },
+    }
+}
+
+/// The machine the settings describe.
+pub(super) fn engine(settings: &Settings) -> Engine {
+    let network = Arc::new(settings.network().clone());
+    let detection = &settings.detection;
+    let budget = Budget {
+        false_alerts_per_year: detection.false_alerts_per_year,
+        drop_share_ratio: detection.drop_share_ratio.get(),
+        hour_share_ratio: detection.hour_share_ratio.get(),
+    };
+    let bad_records = BadRecordBudget {
+        max_run: settings.limits.bad_records_run,
+        max_ratio: settings.limits.bad_records_ratio.get(),
+        window: settings.limits.bad_records_window,
+    };
+    let params = Params::new(
+        &network,
+        budget,
+        detection.guard_band_ratio.get(),
+        i64::from(settings.time.lateness_horizon_secs) * 1_000,
+        i64::from(settings.time.close_after_secs) * 1_000,
+        settings.limits.max_ids_per_crossing as usize,
+        bad_records,
+    );
+    Engine::new(network, params, settings.fingerprint().0)
+}
+
+/// The metrics of a machine.
+pub(super) fn metrics(settings: &Settings) -> Metrics {
+    let hash = settings.fingerprint().to_string();
+    Metrics::new(
+        settings.network(),
+        settings.detection.false_alerts_per_year,
+        &hash,
+    )
+}
+
+fn read(what: &'static str, path: &Path) -> Result<String, CommandError> {
+    std::fs::read_to_string(path).map_err(|source| CommandError::Read {
+        what,
+        path: path.display().to_string(),
+        source,
+    })
+}

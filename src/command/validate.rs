@@ -1,0 +1,18 @@
+//! Owns `surgewatch validate`: the configuration is read and checked as `run` would, and nothing is started.
+
+use super::{CommandError, ConfigArgs, setup};
+
+pub(super) fn validate(args: &ConfigArgs) -> Result<(), CommandError> {
+    let settings = setup::settings(args)?;
+    setup::broker(&settings)?;
+    let network = settings.network();
+    super::say(&format!(
+        "the configuration is good: {} crossings in {} corridors, {} series, {} false alerts accepted a year, settings {}",
+        network.crossings.len(),
+        settings.corridors().len(),
+        network.series_count(),
+        settings.detection.false_alerts_per_year,
+        settings.fingerprint()
+    ));
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Owns the small HTTP server: metrics for Prometheus and the two probes.
+
+use super::health::Health;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+
+/// What the server shows: written by the loop, read by requests.
+#[derive(Default)]
+pub struct Board {
+    /// The last rendering of all metrics.
+    pub metrics: Mutex<String>,
+    /// Liveness and readiness.
+    pub health: Health,
+    committed: AtomicU64,
+}
+
+impl Board {
+    /// Records whose effects are committed since the start of the process.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.committed.load(Ordering::SeqCst)
+    }
+
+    /// The loop committed, with so many records handled in all.
+    pub fn set_committed(&self, records: u64) {
+        self.committed.store(records, Ordering::SeqCst);
+    }
+}
+
+/// Binds the listener; the caller says where it ended up.
+///
+/// # Errors
+/// The address is taken or not this machine's.
+pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(listen).await
+}
+
+/// Serves until the task is dropped.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(listener: TcpListener, board: Arc<Board>) -> io::Result<()> {
+    let (metrics, live, ready) = (Arc::clone(&board), Arc::clone(&board), board);
+    let app = Router::new()
+        .route(
+            "/metrics",
+            get(move || async move { metrics_page(&metrics) }),
+        )
+        .route(
+            "/livez",
+            get(move || async move { probe(live.health.is_live(), &live.health) }),
+        )
+        .route(
+            "/readyz",
+            get(move || async move { probe(ready.health.is_ready(), &ready.health) }),
+        );
+    axum::serve(listener, app).await
+}
+
+fn metrics_page(board: &Board) -> Response {
+    let text = board
+        .metrics
+        .lock()
+        .expect("no holder of this lock panics")
+        .clone();
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
+}
+
+fn probe(good: bool, health: &Health) -> Response {
+    let status = if good {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = format!(
+        "{} last loop turn {} ms ago\n",
+        if good { "ok" } else { "not ok" },
+        health.pause().as_millis()
+    );
+    (status, body).into_response()
+}

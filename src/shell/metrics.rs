@@ -1,0 +1,519 @@
+//! Owns every metric family: names, help, labels, and how the machine's plain numbers get into them.
+
+use crate::core::alert::{Direction, Severity, Transition};
+use crate::core::engine::Engine;
+use crate::core::event::{GateState, Reject};
+use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::network::Network;
+use prometheus::core::Collector;
+use prometheus::{
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::time::Duration;
+
+/// What is known of a family before it has data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    /// Full name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// One sentence.
+    pub help: String,
+    /// Label names, sorted.
+    pub labels: Vec<String>,
+}
+
+/// All families.
+pub struct Metrics {
+    registry: Registry,
+    consumed: IntCounter,
+    rejected: IntCounterVec,
+    duplicates: IntCounter,
+    late: IntCounter,
+    corrections: IntCounter,
+    ids_given_up: IntCounter,
+    buckets_closed: IntCounter,
+    arrivals: IntCounterVec,
+    arrival_handles: Vec<Vec<Option<IntCounter>>>,
+    last_seen_secs: Vec<f64>,
+    day_arrivals: GaugeVec,
+    day_expected: GaugeVec,
+    day_lower: GaugeVec,
+    day_upper: GaugeVec,
+    evidence_ratio: GaugeVec,
+    crossing_open: GaugeVec,
+    feed_last_seen: GaugeVec,
+    watermark: GaugeVec,
+    alerts_open: IntGaugeVec,
+    transitions: IntCounterVec,
+    /// Seconds from the deciding record's timestamp to the committed alert.
+    pub event_to_alert: Histogram,
+    promised: Gauge,
+    /// Records behind the end of the assigned partitions, by librdkafka's statistics.
+    pub lag: IntGauge,
+    transactions: IntCounterVec,
+    /// Seconds a commit takes, flush included.
+    pub commit_seconds: Histogram,
+    restore_records: IntCounter,
+    restore_seconds: Counter,
+    /// Partitions assigned to this worker.
+    pub partitions_assigned: IntGauge,
+    /// Rebalances acted on.
+    pub rebalances: IntCounter,
+    ids_remembered: IntGauge,
+    client_errors: IntGauge,
+}
+
+const SERIES: [&str; 3] = ["crossing", "country", "stream"];
+
+impl Metrics {
+    /// All families, those with closed label sets at 0.
+    #[must_use]
+    pub fn new(network: &Network, promised_per_year: f64, config_hash: &str) -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        let latency = vec![
+            0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 5.0, 30.0, 300.0,
+        ];
+        let commit = vec![
+            0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0,
+        ];
+        let metrics = Self {
+            consumed: counter(r, "events_consumed_total", "Records read, good and bad."),
+            rejected: counters(
+                r,
+                "events_rejected_total",
+                "Records that could not be used, by reason.",
+                &["reason"],
+            ),
+            duplicates: counter(
+                r,
+                "events_duplicate_total",
+                "Arrivals whose id was already counted.",
+            ),
+            late: counter(
+                r,
+                "buckets_revised_total",
+                "Closed buckets that a late event or correction changed.",
+            ),
+            corrections: counter(r, "corrections_total", "Corrections that changed a count."),
+            ids_given_up: counter(
+                r,
+                "ids_given_up_total",
+                "Event ids forgotten before the lateness horizon because a crossing had too many.",
+            ),
+            buckets_closed: counter(r, "buckets_closed_total", "Buckets closed and published."),
+            arrivals: counters(
+                r,
+                "arrivals_total",
+                "Arrivals counted as they were first reported.",
+                &SERIES,
+            ),
+            arrival_handles: vec![vec![None; network.streams.len()]; network.crossings.len()],
+            last_seen_secs: vec![f64::NAN; network.crossings.len()],
+            day_arrivals: gauges(
+                r,
+                "day_arrivals",
+                "Arrivals so far in the civil day that is open.",
+                &SERIES,
+            ),
+            day_expected: gauges(
+                r,
+                "day_arrivals_expected",
+                "Arrivals expected in the whole of that day.",
+                &SERIES,
+            ),
+            day_lower: gauges(
+                r,
+                "day_arrivals_lower",
+                "Lower end of what is usual for that day (1 %).",
+                &SERIES,
+            ),
+            day_upper: gauges(
+                r,
+                "day_arrivals_upper",
+                "Upper end of what is usual for that day (99 %).",
+                &SERIES,
+            ),
+            evidence_ratio: gauges(
+                r,
+                "evidence_ratio",
+                "Evidence of a surge or drop so far, in logs, as a share of what raises an alert (1).",
+                &["crossing", "country", "stream", "direction"],
+            ),
+            crossing_open: gauges(
+                r,
+                "crossing_open",
+                "1 where the crossing's status is open or restricted, 0 where it is closed.",
+                &["crossing", "country"],
+            ),
+            feed_last_seen: gauges(
+                r,
+                "feed_last_seen_timestamp_seconds",
+                "Event time of the last event of the crossing.",
+                &["crossing", "country"],
+            ),
+            watermark: gauges(
+                r,
+                "watermark_timestamp_seconds",
+                "Event time up to which a partition's buckets have ended.",
+                &["partition"],
+            ),
+            alerts_open: register(
+                r,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "alerts_open",
+                        "Alerts open at the crossings of this worker.",
+                    )
+                    .namespace(NAMESPACE),
+                    &["direction", "severity"],
+                ),
+            ),
+            transitions: counters(
+                r,
+                "alert_transitions_total",
+                "Changes in the life of alerts.",
+                &["transition"],
+            ),
+            event_to_alert: histogram(
+                r,
+                "event_to_alert_seconds",
+                "From the deciding record's timestamp in Kafka to the committed alert.",
+                latency,
+            ),
+            promised: register(
+                r,
+                Gauge::with_opts(
+                    Opts::new(
+                        "false_alerts_promised_per_year",
+                        "False alerts a year accepted for the whole network.",
+                    )
+                    .namespace(NAMESPACE),
+                ),
+            ),
+            lag: gauge(
+                r,
+                "consumer_lag_records",
+                "Records behind the end of the assigned partitions; -1 while unknown.",
+            ),
+            transactions: counters(
+                r,
+                "transactions_total",
+                "Transactions by how they ended.",
+                &["outcome"],
+            ),
+            commit_seconds: histogram(
+                r,
+                "commit_seconds",
+                "Time a commit takes, flush included.",
+                commit,
+            ),
+            restore_records: counter(
+                r,
+                "restore_records_total",
+                "Changelog records read to restore state.",
+            ),
+            restore_seconds: register(
+                r,
+                Counter::with_opts(
+                    Opts::new("restore_seconds_total", "Time spent restoring state.")
+                        .namespace(NAMESPACE),
+                ),
+            ),
+            partitions_assigned: gauge(
+                r,
+                "partitions_assigned",
+                "Partitions assigned to this worker.",
+            ),
+            rebalances: counter(r, "rebalances_total", "Rebalances acted on."),
+            ids_remembered: gauge(r, "ids_remembered", "Event ids kept to find duplicates."),
+            client_errors: gauge(
+                r,
+                "client_errors",
+                "Errors reported by the Kafka client since the start.",
+            ),
+            registry,
+        };
+        metrics.zero(promised_per_year, config_hash);
+        metrics
+    }
+
+    fn zero(&self, promised_per_year: f64, config_hash: &str) {
+        self.promised.set(promised_per_year);
+        self.lag.set(-1);
+        for reason in Reject::ALL {
+            self.rejected.with_label_values(&[reason.label()]);
+        }
+        for transition in Transition::ALL {
+            self.transitions.with_label_values(&[transition.label()]);
+        }
+        for outcome in ["committed", "aborted"] {
+            self.transactions.with_label_values(&[outcome]);
+        }
+        for direction in Direction::ALL {
+            for severity in Severity::ALL {
+                self.alerts_open
+                    .with_label_values(&[direction.label(), severity.label()]);
+            }
+        }
+        let build: IntGaugeVec = register(
+            &self.registry,
+            IntGaugeVec::new(
+                Opts::new(
+                    "build_info",
+                    "Version of the program and fingerprint of its settings.",
+                )
+                .namespace(NAMESPACE),
+                &["version", "config"],
+            ),
+        );
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), config_hash])
+            .set(1);
+    }
+
+    /// Everything in Prometheus' text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
+    }
+
+    /// Every family, by name. Those without a series yet are shown with an empty one.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        for family in self.series_families() {
+            let labels = family.desc()[0].variable_labels.clone();
+            let blank: Vec<&str> = labels.iter().map(|_| "").collect();
+            family.with_label_values(&blank);
+        }
+        self.arrivals.with_label_values(&[""; 3]);
+        let gathered = self.registry.gather();
+        let families = gathered.iter().map(|family| Family {
+            name: family.name().to_owned(),
+            kind: format!("{:?}", family.get_field_type()).to_lowercase(),
+            help: family.help().to_owned(),
+            labels: family.get_metric()[0]
+                .get_label()
+                .iter()
+                .map(|l| l.name().to_owned())
+                .collect(),
+        });
+        let families = families.collect();
+        self.series_families()
+            .iter()
+            .for_each(|family| family.reset());
+        self.arrivals.reset();
+        families
+    }
+
+    fn series_families(&self) -> [&GaugeVec; 8] {
+        [
+            &self.day_arrivals,
+            &self.day_expected,
+            &self.day_lower,
+            &self.day_upper,
+            &self.evidence_ratio,
+            &self.crossing_open,
+            &self.feed_last_seen,
+            &self.watermark,
+        ]
+    }
+
+    /// An arrival was counted.
+    pub fn on_arrival(
+        &mut self,
+        network: &Network,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        count: u32,
+    ) {
+        let handle = &mut self.arrival_handles[usize::from(crossing.0)][usize::from(stream.0)];
+        let family = &self.arrivals;
+        handle
+            .get_or_insert_with(|| {
+                let place = network.crossing(crossing);
+                family.with_label_values(&[&place.id, &place.country, network.stream(stream)])
+            })
+            .inc_by(u64::from(count));
+    }
+
+    /// A crossing said something about a moment.
+    pub fn on_event(&mut self, crossing: CrossingIx, time_ms: i64) {
+        let seen = &mut self.last_seen_secs[usize::from(crossing.0)];
+        *seen = seen.max(time_ms as f64 / 1_000.0);
+    }
+
+    /// An alert changed.
+    pub fn on_transition(&self, transition: Transition) {
+        self.transitions
+            .with_label_values(&[transition.label()])
+            .inc();
+    }
+
+    /// A transaction ended.
+    pub fn on_transaction(&self, committed: bool, took: Duration) {
+        self.transactions
+            .with_label_values(&[if committed { "committed" } else { "aborted" }])
+            .inc();
+        if committed {
+            self.commit_seconds.observe(took.as_secs_f64());
+        }
+    }
+
+    /// State was restored.
+    pub fn on_restore(&self, records: u64, took: Duration) {
+        self.restore_records.inc_by(records);
+        self.restore_seconds.inc_by(took.as_secs_f64());
+    }
+
+    /// Errors the Kafka client has reported so far.
+    pub fn set_client_errors(&self, errors: u64) {
+        self.client_errors
+            .set(i64::try_from(errors).unwrap_or(i64::MAX));
+    }
+
+    /// Copies the machine's numbers; series of partitions that left disappear.
+    pub fn refresh(&self, engine: &Engine) {
+        self.refresh_tally(engine);
+        self.series_families()
+            .iter()
+            .for_each(|family| family.reset());
+        let mut open = [[0i64; 3]; 2];
+        let mut ids = 0;
+        for partition in engine.partitions() {
+            if partition.next.is_some() {
+                let label = partition.number.0.to_string();
+                self.watermark
+                    .with_label_values(&[&label])
+                    .set(partition.watermark.0 as f64 / 1_000.0);
+            }
+            for crossing in partition.crossings() {
+                ids += crossing.seen.len();
+                for alert in crossing
+                    .series
+                    .iter()
+                    .flat_map(|s| s.alerts.iter().flatten())
+                {
+                    open[alert.direction as usize][alert.severity as usize] += 1;
+                }
+                self.refresh_crossing(engine, partition.watermark, crossing);
+            }
+        }
+        self.ids_remembered.set(ids as i64);
+        for direction in Direction::ALL {
+            for severity in Severity::ALL {
+                let labels = [direction.label(), severity.label()];
+                self.alerts_open
+                    .with_label_values(&labels)
+                    .set(open[direction as usize][severity as usize]);
+            }
+        }
+    }
+
+    fn refresh_crossing(
+        &self,
+        engine: &Engine,
+        watermark: crate::core::time::EventTime,
+        crossing: &crate::core::crossing::CrossingState,
+    ) {
+        let network = engine.network();
+        let place = network.crossing(crossing.ix);
+        let here = [place.id.as_str(), place.country.as_str()];
+        let is_open = crossing.gate.state_at(watermark) != GateState::Closed;
+        self.crossing_open
+            .with_label_values(&here)
+            .set(f64::from(u8::from(is_open)));
+        let seen = self.last_seen_secs[usize::from(crossing.ix.0)];
+        if seen.is_finite() {
+            self.feed_last_seen.with_label_values(&here).set(seen);
+        }
+        for series in &crossing.series {
+            let stream = network.stream(series.stream);
+            let labels = [here[0], here[1], stream];
+            let day = series.open_reading(0);
+            self.day_arrivals
+                .with_label_values(&labels)
+                .set(day.observed as f64);
+            self.day_expected
+                .with_label_values(&labels)
+                .set(day.expected);
+            self.day_lower
+                .with_label_values(&labels)
+                .set(day.lower as f64);
+            self.day_upper
+                .with_label_values(&labels)
+                .set(day.upper as f64);
+            let lens = &engine.params().lenses[0];
+            for (direction, threshold) in [
+                (Direction::Surge, lens.log_threshold_rise),
+                (Direction::Drop, lens.log_threshold_drop),
+            ] {
+                let ratio = (day.log_evidence(direction) / threshold).max(0.0);
+                self.evidence_ratio
+                    .with_label_values(&[here[0], here[1], stream, direction.label()])
+                    .set(ratio);
+            }
+        }
+    }
+
+    fn refresh_tally(&self, engine: &Engine) {
+        let tally = engine.tally();
+        let raise =
+            |counter: &IntCounter, to: u64| counter.inc_by(to.saturating_sub(counter.get()));
+        raise(&self.consumed, tally.consumed);
+        raise(&self.duplicates, tally.duplicates);
+        raise(&self.late, tally.late);
+        raise(&self.corrections, tally.corrections);
+        raise(&self.ids_given_up, tally.ids_given_up);
+        raise(&self.buckets_closed, tally.buckets_closed);
+        for (reason, &count) in Reject::ALL.iter().zip(&tally.rejected) {
+            raise(&self.rejected.with_label_values(&[reason.label()]), count);
+        }
+    }
+}
+
+const NAMESPACE: &str = "surgewatch";
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    let collector = made.expect("names, help and labels are constants of this file and legal");
+    registry
+        .register(Box::new(collector.clone()))
+        .expect("every family has its own name");
+    collector
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace(NAMESPACE)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(registry, IntCounter::with_opts(opts(name, help)))
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    register(registry, IntCounterVec::new(opts(name, help), labels))
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    register(registry, IntGauge::with_opts(opts(name, help)))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    register(registry, GaugeVec::new(opts(name, help), labels))
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
+    register(
+        registry,
+        Histogram::with_opts(
+            HistogramOpts::new(name, help)
+                .namespace(NAMESPACE)
+                .buckets(buckets),
+        ),
+    )
+}

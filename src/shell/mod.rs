@@ -1,0 +1,15 @@
+//! Owns the map of the shell: the thin part that moves bytes, asks the clock and commits.
+
+pub mod client;
+pub mod clock;
+pub mod daemon;
+pub mod embedded;
+pub mod error;
+pub mod health;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod outbox;
+pub mod restore;
+pub mod topics;
+pub mod transaction;

@@ -1,0 +1,238 @@
+//! Owns the way back: a partition's committed input offset and the changelog that must agree with it.
+//!
+//! The changelog is read by a `read_committed` reader up to the end that a `read_uncommitted` client sees: an end taken from
+//! the last stable offset would leave out what was committed behind another producer's open transaction.
+
+use super::client::{Broker, QuietContext};
+use super::error::ShellError;
+use super::health::Health;
+use crate::core::engine::Engine;
+use crate::core::ids::{NextOffset, Partition};
+use crate::core::snapshot::{ChangelogRecord, Meta};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use std::time::{Duration, Instant};
+
+/// How long an open transaction may hide the changelog's end.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long one answer of the broker is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What a restore did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Restored {
+    /// Changelog records read.
+    pub records: u64,
+}
+
+/// A partition and where it goes on; none was never read.
+pub type Start = (i32, Option<NextOffset>);
+
+/// Reads partitions back into the engine and returns where each goes on; none is a partition never read.
+///
+/// # Errors
+/// [`ShellError`] with a diagnosis where changelog and offsets do not agree.
+pub fn restore<C: ConsumerContext>(
+    broker: &Broker,
+    group: &BaseConsumer<C>,
+    input: &str,
+    changelog: &str,
+    partitions: &[i32],
+    engine: &mut Engine,
+    health: &Health,
+) -> Result<(Vec<Start>, Restored), ShellError> {
+    let committed = committed_offsets(group, input, partitions, health)?;
+    let reader = Reader {
+        committed: broker
+            .reader("read_committed")
+            .map_err(|source| ShellError::Client { source })?,
+        uncommitted: broker
+            .reader("read_uncommitted")
+            .map_err(|source| ShellError::Client { source })?,
+        topic: changelog,
+        health,
+    };
+    let mut done = Restored::default();
+    let mut starts = Vec::with_capacity(partitions.len());
+    for &(partition, next) in &committed {
+        let records = reader.read(partition)?;
+        done.records += records.len() as u64;
+        let meta = engine
+            .assign(Partition(partition), records)
+            .map_err(|source| ShellError::Snapshot { partition, source })?;
+        agree(partition, next, meta.as_ref())?;
+        starts.push((partition, next));
+    }
+    Ok((starts, done))
+}
+
+/// The group's committed offsets, once no transaction is about to change them.
+fn committed_offsets<C: ConsumerContext>(
+    group: &BaseConsumer<C>,
+    input: &str,
+    partitions: &[i32],
+    health: &Health,
+) -> Result<Vec<Start>, ShellError> {
+    let mut asked = TopicPartitionList::new();
+    for &partition in partitions {
+        asked.add_partition(input, partition);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        health.turn();
+        match group.committed_offsets(asked.clone(), ANSWER) {
+            Ok(list) => {
+                let unstable = list.elements().iter().any(|e| e.error().is_err());
+                if !unstable {
+                    return Ok(list
+                        .elements()
+                        .iter()
+                        .map(|e| (e.partition(), next_offset(e.offset())))
+                        .collect());
+                }
+            }
+            Err(source) if Instant::now() >= deadline => {
+                return Err(ShellError::Kafka {
+                    doing: "reading the group's committed offsets",
+                    source,
+                });
+            }
+            Err(_) => {}
+        }
+        if Instant::now() >= deadline {
+            let source = KafkaError::OffsetFetch(RDKafkaErrorCode::UnstableOffsetCommit);
+            return Err(ShellError::Kafka {
+                doing: "waiting for stable committed offsets",
+                source,
+            });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn next_offset(offset: Offset) -> Option<NextOffset> {
+    match offset {
+        Offset::Offset(next) => Some(NextOffset(next)),
+        _ => None,
+    }
+}
+
+/// State and offsets are committed together, so they are equal or something outside this program changed one of them.
+fn agree(
+    partition: i32,
+    committed: Option<NextOffset>,
+    meta: Option<&Meta>,
+) -> Result<(), ShellError> {
+    let known = meta.and_then(|m| m.next);
+    if known == committed {
+        return Ok(());
+    }
+    let diagnosis = match (known, committed) {
+        (None, _) => {
+            "the changelog was deleted, cut or is another deployment's; restore it, or start a new kafka.group with new topics to build the state anew"
+        }
+        (Some(_), None) => {
+            "the group's offsets expired or the group was deleted; set them to the changelog's offset with kafka-consumer-groups.sh --reset-offsets --to-offset and start again"
+        }
+        (Some(known), Some(committed)) if committed < known => {
+            "the group was wound back; what it would read again is in the state already, so it would count twice: set the group's offset to the changelog's"
+        }
+        _ => {
+            "the changelog ends before the committed offset: it was cut or recreated; restore it, or start a new kafka.group with new topics"
+        }
+    };
+    let shown =
+        |next: Option<NextOffset>| next.map_or_else(|| "none".to_owned(), |n| n.0.to_string());
+    Err(ShellError::Mismatch {
+        partition,
+        changelog: shown(known),
+        committed: shown(committed),
+        diagnosis,
+    })
+}
+
+struct Reader<'a> {
+    committed: BaseConsumer<QuietContext>,
+    uncommitted: BaseConsumer<QuietContext>,
+    topic: &'a str,
+    health: &'a Health,
+}
+
+impl Reader<'_> {
+    fn read(&self, partition: i32) -> Result<Vec<ChangelogRecord>, ShellError> {
+        let failed = |source| ShellError::Kafka {
+            doing: "reading the changelog",
+            source,
+        };
+        let (low, end) = self
+            .uncommitted
+            .fetch_watermarks(self.topic, partition, ANSWER)
+            .map_err(failed)?;
+        self.wait_until_stable(partition, end)?;
+        let mut records = Vec::new();
+        if low >= end {
+            return Ok(records);
+        }
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(self.topic, partition, Offset::Offset(low))
+            .map_err(failed)?;
+        self.committed.assign(&from).map_err(failed)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.committed.poll(Duration::from_millis(500)) {
+                Some(Ok(message)) => {
+                    let key = message
+                        .key()
+                        .map(|k| String::from_utf8_lossy(k).into_owned())
+                        .unwrap_or_default();
+                    records.push(ChangelogRecord {
+                        key,
+                        value: message.payload().map(<[u8]>::to_vec),
+                    });
+                    if records.len().is_multiple_of(1_000) {
+                        self.health.turn();
+                    }
+                }
+                // Reached only past the stable offset, which lies at or after the end by now.
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                Some(Err(source)) if Instant::now() >= deadline => return Err(failed(source)),
+                None if Instant::now() >= deadline => {
+                    return Err(failed(KafkaError::NoMessageReceived));
+                }
+                Some(Err(_)) | None => self.health.turn(),
+            }
+        }
+        self.committed.unassign().map_err(failed)?;
+        Ok(records)
+    }
+
+    fn wait_until_stable(&self, partition: i32, end: i64) -> Result<(), ShellError> {
+        let begun = Instant::now();
+        loop {
+            self.health.turn();
+            let answer = self
+                .committed
+                .fetch_watermarks(self.topic, partition, ANSWER);
+            let (_, stable) = answer.map_err(|source| ShellError::Kafka {
+                doing: "reading the changelog's end",
+                source,
+            })?;
+            if stable >= end {
+                return Ok(());
+            }
+            if begun.elapsed() >= PATIENCE {
+                let topic = self.topic.to_owned();
+                let waited_secs = begun.elapsed().as_secs();
+                return Err(ShellError::OpenTransaction {
+                    topic,
+                    partition,
+                    stable,
+                    end,
+                    waited_secs,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
