@@ -1,0 +1,16 @@
+//! Owns the suite against real Apache Kafka, started by `tests/kafka/run`; the letters before the modules set the order
+//! in which they run: the probe of the broker first, the figures last.
+
+mod daemon;
+mod echo;
+mod measure;
+mod outcome;
+mod process;
+mod rig;
+
+#[path = "probe.rs"]
+mod a_probe;
+#[path = "chaos.rs"]
+mod c_chaos;
+#[path = "throughput.rs"]
+mod z_throughput;
