@@ -47,6 +47,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     // A replay lives in event time: the wall clock of today must not close its buckets.
     config.overrides.push("time.idle_close_secs=0".into());
     let settings = setup::settings(&config)?;
+    setup::start_logging(&settings);
     let embedded = Embedded::start(&settings.topics, PARTITIONS)?;
     let options = setup::worker_options(&settings, embedded.broker());
     let runtime = service::runtime();

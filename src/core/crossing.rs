@@ -207,18 +207,18 @@ impl CrossingState {
         cx: &mut Context,
     ) {
         self.counts_dirty = true;
+        let site = Site {
+            crossing: cx.network.crossing(self.ix),
+            gate: &self.gate,
+            since: self.since,
+            params: cx.params,
+        };
         let series = &mut self.series[index];
         match series.change(time, before, after) {
-            Place::Open => judge_open(self.ix, series, cx),
+            Place::Open => judge_open(self.ix, series, &site, cx),
             Place::Ended => {
-                let site = Site {
-                    crossing: cx.network.crossing(self.ix),
-                    gate: &self.gate,
-                    since: self.since,
-                    params: cx.params,
-                };
                 revise(self.ix, series, &site, time, cx);
-                judge_open(self.ix, series, cx);
+                judge_open(self.ix, series, &site, cx);
             }
             Place::Outside => {}
         }
@@ -295,7 +295,7 @@ fn close(ix: CrossingIx, series: &mut Series, site: &Site, reading: &Reading, cx
 }
 
 /// Fires at the event: an open bucket's count can only grow, so what is enough now is enough at its end.
-fn judge_open(ix: CrossingIx, series: &mut Series, cx: &mut Context) {
+fn judge_open(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
     if let Some(mut alert) = series.alerts[Direction::Surge as usize] {
         let Some((observed, expected)) = series.day_so_far() else {
             return;
@@ -315,7 +315,7 @@ fn judge_open(ix: CrossingIx, series: &mut Series, cx: &mut Context) {
         return;
     }
     for lane in 0..LENSES.len() {
-        if series.alarms(lane) {
+        if series.alarms(site, lane) {
             let reading = series.open_reading(lane);
             open(ix, series, Direction::Surge, &reading, false, cx);
             return;

@@ -1,6 +1,7 @@
 //! Owns the small identity types: partitions, the two kinds of offset, indices of crossings and streams, hashed event ids.
 
 use serde::{Deserialize, Serialize};
+use std::hash::Hasher;
 
 /// A Kafka partition number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,5 +41,21 @@ impl EventId {
     #[must_use]
     pub fn of(text: &str) -> Self {
         Self(xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+    }
+}
+
+/// Hasher for keys that are hashes already: passes them through.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 keys are hashed")
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
     }
 }

@@ -42,6 +42,8 @@ pub struct DayCounts {
     pub span: DaySpan,
     /// Arrivals in each hour bucket.
     pub hours: [u32; MAX_HOURS],
+    /// Sum of the hours.
+    pub total: u64,
     /// How often the day changed after one of its buckets was closed.
     pub revision: u32,
 }
@@ -53,12 +55,17 @@ impl DayCounts {
         Self {
             span,
             hours: [0; MAX_HOURS],
+            total: 0,
             revision: 0,
         }
     }
 
-    pub(super) fn total(&self) -> u64 {
-        self.hours.iter().map(|&n| u64::from(n)).sum()
+    /// Changes the count of an hour by one arrival's `before` and `after`.
+    pub fn change(&mut self, hour: usize, before: u32, after: u32) {
+        let was = self.hours[hour];
+        let is = was.saturating_sub(before).saturating_add(after);
+        self.hours[hour] = is;
+        self.total = self.total - u64::from(was) + u64::from(is);
     }
 }
 
@@ -104,6 +111,8 @@ pub(super) struct OpenBucket {
     pub(super) start: EventTime,
     pub(super) end: EventTime,
     pub(super) exposure: f64,
+    /// Whether exposure and outlook are computed; a quiet hour ends without anybody having asked.
+    pub(super) is_judged: bool,
     pub(super) outlook: Option<Outlook>,
     /// Smallest count that is announced; computed with the bucket's first arrival.
     pub(super) alarm_at: Option<u64>,
@@ -127,6 +136,7 @@ impl OpenBucket {
             start: end,
             end,
             exposure: 0.0,
+            is_judged: false,
             outlook: None,
             alarm_at: None,
         }
@@ -232,7 +242,7 @@ pub(super) fn advance(
     let params = &site.params.lenses[lens as usize];
     let observed = observed.unwrap_or_else(|| match lens {
         Lens::Hour => u64::from(day.hours[hour]),
-        _ => day.total(),
+        _ => day.total,
     });
     if reset_at == Some(start) {
         track.model.reset_evidence();
@@ -251,6 +261,7 @@ pub(super) fn advance(
         start,
         end,
         exposure,
+        is_judged: true,
         outlook,
         alarm_at: None,
     }

@@ -1,8 +1,10 @@
 //! Owns the static description of the border: crossings, their order and neighbours, streams, opening hours.
 
-use super::ids::{CrossingIx, StreamIx};
+use super::ids::{CrossingIx, Hashed, StreamIx};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Published opening hours of one weekday, in minutes after local midnight: `open < close <= 1440`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,8 @@ pub struct Network {
     pub crossings: Vec<Crossing>,
     /// Stream names, sorted.
     pub streams: Vec<String>,
-    by_id: BTreeMap<String, CrossingIx>,
+    /// By the hash of the id, for a look-up on every event; a collision is refused at the start.
+    by_hash: HashMap<u64, CrossingIx, BuildHasherDefault<Hashed>>,
 }
 
 impl Network {
@@ -58,21 +61,23 @@ impl Network {
             streams.windows(2).all(|w| w[0] < w[1]),
             "streams are sorted and unique"
         );
-        let by_id = (0u16..)
-            .zip(&crossings)
-            .map(|(i, c)| (c.id.clone(), CrossingIx(i)))
-            .collect();
+        let mut by_hash = HashMap::default();
+        for (i, crossing) in (0u16..).zip(&crossings) {
+            let taken = by_hash.insert(hash(&crossing.id), CrossingIx(i));
+            assert!(taken.is_none(), "ids of a list of crossings hash apart");
+        }
         Self {
             crossings,
             streams,
-            by_id,
+            by_hash,
         }
     }
 
     /// The crossing with this id.
     #[must_use]
     pub fn crossing_ix(&self, id: &str) -> Option<CrossingIx> {
-        self.by_id.get(id).copied()
+        let ix = self.by_hash.get(&hash(id)).copied()?;
+        (self.crossing(ix).id == id).then_some(ix)
     }
 
     /// The stream with this name.
@@ -101,4 +106,8 @@ impl Network {
     pub fn series_count(&self) -> usize {
         self.crossings.iter().map(|c| c.streams.len()).sum()
     }
+}
+
+fn hash(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
 }

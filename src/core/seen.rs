@@ -1,11 +1,11 @@
 //! Owns the memory of event ids inside the lateness horizon: duplicates are found, corrections find what they replace,
 //! and the changelog gets it in pages that are rewritten only while they fill.
 
-use super::ids::{EventId, StreamIx};
+use super::ids::{EventId, Hashed, StreamIx};
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 /// Ids in one page, which is one changelog record.
 pub const PAGE_IDS: usize = 64;
@@ -187,22 +187,6 @@ impl Seen {
         self.dirty.retain(|&number| number != page.number);
         self.dropped.push(page.number);
         page.arrivals.len()
-    }
-}
-
-/// Passes an id through: it is a hash already.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 keys are hashed")
-    }
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
     }
 }
 

@@ -111,9 +111,7 @@ impl Series {
             return Place::Outside;
         };
         let day = &mut self.days[index];
-        let hour = day.span.hour_of(time);
-        let count = &mut day.hours[hour];
-        *count = count.saturating_sub(before).saturating_add(after);
+        day.change(day.span.hour_of(time), before, after);
         let is_open = |open: &OpenBucket| open.start <= time && time < open.end;
         if self.lanes.iter().all(|lane| is_open(&lane.open)) {
             Place::Open
@@ -149,25 +147,22 @@ impl Series {
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.
-    pub fn alarms(&mut self, lane: usize) -> bool {
+    pub fn alarms(&mut self, site: &Site, lane: usize) -> bool {
+        if !self.lanes[lane].open.is_judged {
+            self.judge(site, lane);
+        }
         let observed = self.observed(lane);
-        let OpenBucket {
-            outlook, alarm_at, ..
-        } = &mut self.lanes[lane].open;
-        let least = || {
-            outlook
-                .as_ref()
-                .and_then(Outlook::alarm_count)
-                .unwrap_or(u64::MAX)
-        };
-        observed > 0 && observed >= *alarm_at.get_or_insert_with(least)
+        let open = &mut self.lanes[lane].open;
+        let outlook = open.outlook.as_ref();
+        let least = || outlook.and_then(Outlook::alarm_count).unwrap_or(u64::MAX);
+        observed > 0 && observed >= *open.alarm_at.get_or_insert_with(least)
     }
 
     fn observed(&self, lane: usize) -> u64 {
         let open = &self.lanes[lane].open;
         match LENSES[lane] {
             Lens::Hour => u64::from(self.days[open.day].hours[open.hour]),
-            _ => self.days[open.day].total(),
+            _ => self.days[open.day].total,
         }
     }
 
@@ -375,19 +370,27 @@ impl Series {
         reading
     }
 
-    /// Computes what the open bucket is expected to hold.
+    /// Prepares the open bucket. The day's is always at hand for the gauges; an hour's is computed when an arrival asks for it.
     fn look_ahead(&mut self, site: &Site, i: usize) {
         let lane = &mut self.lanes[i];
         if lane.reset_at == Some(lane.open.start) {
             lane.front.model.reset_evidence();
         }
+        lane.open.is_judged = false;
+        if LENSES[i] != Lens::Hour {
+            self.judge(site, i);
+        }
+    }
+
+    /// Computes what the open bucket is expected to hold.
+    fn judge(&mut self, site: &Site, i: usize) {
+        let lane = &mut self.lanes[i];
         let day = &self.days[lane.open.day].span;
-        lane.open.exposure = site.exposure(day, lane.open.start, lane.open.end);
         let slot = slot(site, LENSES[i], day, lane.open.hour);
-        lane.open.outlook =
-            lane.front
-                .model
-                .outlook(&site.params.lenses[i], slot, lane.open.exposure);
-        lane.open.alarm_at = None;
+        let (open, params) = (&mut lane.open, &site.params.lenses[i]);
+        open.exposure = site.exposure(day, open.start, open.end);
+        open.outlook = lane.front.model.outlook(params, slot, open.exposure);
+        open.alarm_at = None;
+        open.is_judged = true;
     }
 }

@@ -269,6 +269,7 @@ fn restore_day(body: DayBody, tz: &jiff::tz::TimeZone) -> Option<DayCounts> {
     day.hours
         .get_mut(..body.hours.len())?
         .copy_from_slice(&body.hours);
+    day.total = body.hours.iter().map(|&n| u64::from(n)).sum();
     day.revision = body.revision;
     Some(day)
 }
