@@ -46,6 +46,9 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let mut config = args.config.clone();
     // A replay lives in event time: the wall clock of today must not close its buckets.
     config.overrides.push("time.idle_close_secs=0".into());
+    // Alerts are shown as they come; of the log only trouble is.
+    config.overrides.push("log.level=warn".into());
+    config.overrides.push("log.format=text".into());
     let settings = setup::settings(&config)?;
     setup::start_logging(&settings);
     let embedded = Embedded::start(&settings.topics, PARTITIONS)?;

@@ -143,6 +143,9 @@ impl ClientContext for QuietContext {
     }
     fn stats(&self, _: Statistics) {}
     fn error(&self, error: KafkaError, reason: &str) {
+        if is_end(&error) {
+            return;
+        }
         tracing::warn!(event = "kafka_client_error", %error, reason);
     }
 }
@@ -227,6 +230,9 @@ impl ClientContext for WorkerContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if is_end(&error) {
+            return;
+        }
         // A lost broker is reported many times a second; the first of a hundred is enough.
         if self
             .client_errors
@@ -273,6 +279,11 @@ impl ConsumerContext for WorkerContext {
     fn main_queue_min_poll_interval(&self) -> rdkafka::util::Timeout {
         rdkafka::util::Timeout::After(Duration::from_millis(100))
     }
+}
+
+/// Reaching a partition's end is reported like an error and is none.
+fn is_end(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::PartitionEOF)
 }
 
 fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
