@@ -217,7 +217,7 @@ fn summary(replay: &Replay, network: &Network, opened: &[First]) -> String {
             .expectations
             .iter()
             .filter(|e| e.crossings.contains(id))
-            .map(|e| format!("{} {}", e.day.strftime("%-d %b %Y"), e.text))
+            .map(|e| format!("{}: {}", e.day.strftime("%-d %b %Y"), e.text))
             .collect();
         rows.push(Row {
             name: name.to_owned(),

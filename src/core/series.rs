@@ -1,7 +1,7 @@
 //! Owns one series, a crossing and a stream of arrivals: its counts inside the lateness horizon and, for each lens, what the
 //! closed past says about the bucket that is open.
 //!
-//! Each lens keeps two states: `settled`, after the last bucket that can no longer change, and `front`, after every bucket
+//! Each lens keeps two states: `settled`, after the last bucket that no event can change, and `front`, after every bucket
 //! that has ended. `front` is always what `settled` and the kept counts give, so any order of arrival inside the horizon
 //! ends in the same state.
 

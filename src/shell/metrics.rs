@@ -66,7 +66,141 @@ pub struct Metrics {
     client_errors: IntGauge,
 }
 
-const SERIES: [&str; 3] = ["crossing", "country", "stream"];
+const SERIES: &[&str] = &["crossing", "country", "stream"];
+
+/// Every family: name without the prefix, one sentence, labels.
+const FAMILIES: [(&str, &str, &[&str]); 30] = [
+    (
+        "alerts_open",
+        "Alerts open at the crossings of this worker.",
+        &["direction", "severity"],
+    ),
+    (
+        "false_alerts_promised_per_year",
+        "False alerts a year accepted for the whole network.",
+        &[],
+    ),
+    ("restore_seconds_total", "Time spent restoring state.", &[]),
+    ("events_consumed_total", "Records read, good and bad.", &[]),
+    (
+        "events_rejected_total",
+        "Records that could not be used, by reason.",
+        &["reason"],
+    ),
+    (
+        "events_duplicate_total",
+        "Arrivals whose id was already counted.",
+        &[],
+    ),
+    (
+        "buckets_revised_total",
+        "Closed buckets that a late event or correction changed.",
+        &[],
+    ),
+    (
+        "corrections_total",
+        "Corrections that changed a count.",
+        &[],
+    ),
+    (
+        "ids_given_up_total",
+        "Event ids forgotten before the lateness horizon because a crossing had too many.",
+        &[],
+    ),
+    ("buckets_closed_total", "Buckets closed and published.", &[]),
+    (
+        "arrivals_total",
+        "Arrivals counted as they were first reported.",
+        SERIES,
+    ),
+    (
+        "day_arrivals",
+        "Arrivals so far in the civil day that is open.",
+        SERIES,
+    ),
+    (
+        "day_arrivals_expected",
+        "Arrivals expected in the whole of that day.",
+        SERIES,
+    ),
+    (
+        "day_arrivals_lower",
+        "Lower end of what is usual for that day (1 %).",
+        SERIES,
+    ),
+    (
+        "day_arrivals_upper",
+        "Upper end of what is usual for that day (99 %).",
+        SERIES,
+    ),
+    (
+        "evidence_ratio",
+        "Evidence of a surge or drop so far, in logs, as a share of what raises an alert (1).",
+        &["crossing", "country", "stream", "direction"],
+    ),
+    (
+        "crossing_open",
+        "1 where the crossing's status is open or restricted, 0 where it is closed.",
+        &["crossing", "country"],
+    ),
+    (
+        "feed_last_seen_timestamp_seconds",
+        "Event time of the last event of the crossing.",
+        &["crossing", "country"],
+    ),
+    (
+        "watermark_timestamp_seconds",
+        "Event time up to which a partition's buckets have ended.",
+        &["partition"],
+    ),
+    (
+        "alert_transitions_total",
+        "Changes in the life of alerts.",
+        &["transition"],
+    ),
+    (
+        "consumer_lag_records",
+        "Records behind the end of the assigned partitions; -1 while unknown.",
+        &[],
+    ),
+    (
+        "transactions_total",
+        "Transactions by how they ended.",
+        &["outcome"],
+    ),
+    (
+        "restore_records_total",
+        "Changelog records read to restore state.",
+        &[],
+    ),
+    (
+        "partitions_assigned",
+        "Partitions assigned to this worker.",
+        &[],
+    ),
+    ("rebalances_total", "Rebalances acted on.", &[]),
+    ("ids_remembered", "Event ids kept to find duplicates.", &[]),
+    (
+        "client_errors",
+        "Errors reported by the Kafka client since the start.",
+        &[],
+    ),
+    (
+        "event_to_alert_seconds",
+        "From the deciding record's timestamp in Kafka to the committed alert.",
+        &[],
+    ),
+    (
+        "commit_seconds",
+        "Time a commit takes, flush included.",
+        &[],
+    ),
+    (
+        "build_info",
+        "Version of the program and fingerprint of its settings.",
+        &["version", "config"],
+    ),
+];
 
 impl Metrics {
     /// All families, those with closed label sets at 0.
@@ -81,160 +215,37 @@ impl Metrics {
             0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0,
         ];
         let metrics = Self {
-            consumed: counter(r, "events_consumed_total", "Records read, good and bad."),
-            rejected: counters(
-                r,
-                "events_rejected_total",
-                "Records that could not be used, by reason.",
-                &["reason"],
-            ),
-            duplicates: counter(
-                r,
-                "events_duplicate_total",
-                "Arrivals whose id was already counted.",
-            ),
-            late: counter(
-                r,
-                "buckets_revised_total",
-                "Closed buckets that a late event or correction changed.",
-            ),
-            corrections: counter(r, "corrections_total", "Corrections that changed a count."),
-            ids_given_up: counter(
-                r,
-                "ids_given_up_total",
-                "Event ids forgotten before the lateness horizon because a crossing had too many.",
-            ),
-            buckets_closed: counter(r, "buckets_closed_total", "Buckets closed and published."),
-            arrivals: counters(
-                r,
-                "arrivals_total",
-                "Arrivals counted as they were first reported.",
-                &SERIES,
-            ),
+            consumed: counter(r, "events_consumed_total"),
+            rejected: counters(r, "events_rejected_total"),
+            duplicates: counter(r, "events_duplicate_total"),
+            late: counter(r, "buckets_revised_total"),
+            corrections: counter(r, "corrections_total"),
+            ids_given_up: counter(r, "ids_given_up_total"),
+            buckets_closed: counter(r, "buckets_closed_total"),
+            arrivals: counters(r, "arrivals_total"),
             arrival_handles: vec![vec![None; network.streams.len()]; network.crossings.len()],
             last_seen_secs: vec![f64::NAN; network.crossings.len()],
-            day_arrivals: gauges(
-                r,
-                "day_arrivals",
-                "Arrivals so far in the civil day that is open.",
-                &SERIES,
-            ),
-            day_expected: gauges(
-                r,
-                "day_arrivals_expected",
-                "Arrivals expected in the whole of that day.",
-                &SERIES,
-            ),
-            day_lower: gauges(
-                r,
-                "day_arrivals_lower",
-                "Lower end of what is usual for that day (1 %).",
-                &SERIES,
-            ),
-            day_upper: gauges(
-                r,
-                "day_arrivals_upper",
-                "Upper end of what is usual for that day (99 %).",
-                &SERIES,
-            ),
-            evidence_ratio: gauges(
-                r,
-                "evidence_ratio",
-                "Evidence of a surge or drop so far, in logs, as a share of what raises an alert (1).",
-                &["crossing", "country", "stream", "direction"],
-            ),
-            crossing_open: gauges(
-                r,
-                "crossing_open",
-                "1 where the crossing's status is open or restricted, 0 where it is closed.",
-                &["crossing", "country"],
-            ),
-            feed_last_seen: gauges(
-                r,
-                "feed_last_seen_timestamp_seconds",
-                "Event time of the last event of the crossing.",
-                &["crossing", "country"],
-            ),
-            watermark: gauges(
-                r,
-                "watermark_timestamp_seconds",
-                "Event time up to which a partition's buckets have ended.",
-                &["partition"],
-            ),
-            alerts_open: register(
-                r,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "alerts_open",
-                        "Alerts open at the crossings of this worker.",
-                    )
-                    .namespace(NAMESPACE),
-                    &["direction", "severity"],
-                ),
-            ),
-            transitions: counters(
-                r,
-                "alert_transitions_total",
-                "Changes in the life of alerts.",
-                &["transition"],
-            ),
-            event_to_alert: histogram(
-                r,
-                "event_to_alert_seconds",
-                "From the deciding record's timestamp in Kafka to the committed alert.",
-                latency,
-            ),
-            promised: register(
-                r,
-                Gauge::with_opts(
-                    Opts::new(
-                        "false_alerts_promised_per_year",
-                        "False alerts a year accepted for the whole network.",
-                    )
-                    .namespace(NAMESPACE),
-                ),
-            ),
-            lag: gauge(
-                r,
-                "consumer_lag_records",
-                "Records behind the end of the assigned partitions; -1 while unknown.",
-            ),
-            transactions: counters(
-                r,
-                "transactions_total",
-                "Transactions by how they ended.",
-                &["outcome"],
-            ),
-            commit_seconds: histogram(
-                r,
-                "commit_seconds",
-                "Time a commit takes, flush included.",
-                commit,
-            ),
-            restore_records: counter(
-                r,
-                "restore_records_total",
-                "Changelog records read to restore state.",
-            ),
-            restore_seconds: register(
-                r,
-                Counter::with_opts(
-                    Opts::new("restore_seconds_total", "Time spent restoring state.")
-                        .namespace(NAMESPACE),
-                ),
-            ),
-            partitions_assigned: gauge(
-                r,
-                "partitions_assigned",
-                "Partitions assigned to this worker.",
-            ),
-            rebalances: counter(r, "rebalances_total", "Rebalances acted on."),
-            ids_remembered: gauge(r, "ids_remembered", "Event ids kept to find duplicates."),
-            client_errors: gauge(
-                r,
-                "client_errors",
-                "Errors reported by the Kafka client since the start.",
-            ),
+            day_arrivals: gauges(r, "day_arrivals"),
+            day_expected: gauges(r, "day_arrivals_expected"),
+            day_lower: gauges(r, "day_arrivals_lower"),
+            day_upper: gauges(r, "day_arrivals_upper"),
+            evidence_ratio: gauges(r, "evidence_ratio"),
+            crossing_open: gauges(r, "crossing_open"),
+            feed_last_seen: gauges(r, "feed_last_seen_timestamp_seconds"),
+            watermark: gauges(r, "watermark_timestamp_seconds"),
+            alerts_open: int_gauges(r, "alerts_open"),
+            transitions: counters(r, "alert_transitions_total"),
+            event_to_alert: histogram(r, "event_to_alert_seconds", latency),
+            promised: float_gauge(r, "false_alerts_promised_per_year"),
+            lag: gauge(r, "consumer_lag_records"),
+            transactions: counters(r, "transactions_total"),
+            commit_seconds: histogram(r, "commit_seconds", commit),
+            restore_records: counter(r, "restore_records_total"),
+            restore_seconds: float_counter(r, "restore_seconds_total"),
+            partitions_assigned: gauge(r, "partitions_assigned"),
+            rebalances: counter(r, "rebalances_total"),
+            ids_remembered: gauge(r, "ids_remembered"),
+            client_errors: gauge(r, "client_errors"),
             registry,
         };
         metrics.zero(promised_per_year, config_hash);
@@ -259,17 +270,7 @@ impl Metrics {
                     .with_label_values(&[direction.label(), severity.label()]);
             }
         }
-        let build: IntGaugeVec = register(
-            &self.registry,
-            IntGaugeVec::new(
-                Opts::new(
-                    "build_info",
-                    "Version of the program and fingerprint of its settings.",
-                )
-                .namespace(NAMESPACE),
-                &["version", "config"],
-            ),
-        );
+        let build = int_gauges(&self.registry, "build_info");
         build
             .with_label_values(&[env!("CARGO_PKG_VERSION"), config_hash])
             .set(1);
@@ -487,33 +488,44 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheu
     collector
 }
 
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace(NAMESPACE)
+fn family(name: &str) -> (Opts, &'static [&'static str]) {
+    let known = FAMILIES.iter().find(|(known, ..)| *known == name);
+    let (name, help, labels) = known.expect("every family is in the list");
+    (Opts::new(*name, *help).namespace(NAMESPACE), labels)
 }
 
-fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
-    register(registry, IntCounter::with_opts(opts(name, help)))
+fn counter(registry: &Registry, name: &str) -> IntCounter {
+    register(registry, IntCounter::with_opts(family(name).0))
 }
 
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    register(registry, IntCounterVec::new(opts(name, help), labels))
+fn float_counter(registry: &Registry, name: &str) -> Counter {
+    register(registry, Counter::with_opts(family(name).0))
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
-    register(registry, IntGauge::with_opts(opts(name, help)))
+fn counters(registry: &Registry, name: &str) -> IntCounterVec {
+    let (opts, labels) = family(name);
+    register(registry, IntCounterVec::new(opts, labels))
 }
 
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-    register(registry, GaugeVec::new(opts(name, help), labels))
+fn gauge(registry: &Registry, name: &str) -> IntGauge {
+    register(registry, IntGauge::with_opts(family(name).0))
 }
 
-fn histogram(registry: &Registry, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
-    register(
-        registry,
-        Histogram::with_opts(
-            HistogramOpts::new(name, help)
-                .namespace(NAMESPACE)
-                .buckets(buckets),
-        ),
-    )
+fn float_gauge(registry: &Registry, name: &str) -> Gauge {
+    register(registry, Gauge::with_opts(family(name).0))
+}
+
+fn gauges(registry: &Registry, name: &str) -> GaugeVec {
+    let (opts, labels) = family(name);
+    register(registry, GaugeVec::new(opts, labels))
+}
+
+fn int_gauges(registry: &Registry, name: &str) -> IntGaugeVec {
+    let (opts, labels) = family(name);
+    register(registry, IntGaugeVec::new(opts, labels))
+}
+
+fn histogram(registry: &Registry, name: &str, buckets: Vec<f64>) -> Histogram {
+    let opts = HistogramOpts::from(family(name).0).buckets(buckets);
+    register(registry, Histogram::with_opts(opts))
 }

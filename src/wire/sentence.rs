@@ -6,6 +6,7 @@ use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
 use crate::core::time::EventTime;
+use jiff::tz::TimeZone;
 
 /// What a sentence is about.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +38,7 @@ pub fn civil_time(network: &Network, crossing: CrossingIx, time: EventTime) -> S
         .to_string()
 }
 
-/// One plain sentence or two: where, what, when, what is usual, how sure. It says nothing of who or why.
+/// Two or three plain sentences: where, what, when, what is usual, how sure or since when. They say nothing of who or why.
 #[must_use]
 pub fn summary(
     subject: &Subject,
@@ -48,105 +49,106 @@ pub fn summary(
     as_of: EventTime,
 ) -> String {
     let place = subject.network.crossing(subject.crossing);
-    let stream = subject.network.stream(subject.stream);
+    let name = &place.name;
     let day = |time| local(&place.tz, time).strftime("%A %-d %B %Y").to_string();
-    let clock = |time| local(&place.tz, time).strftime("%H:%M").to_string();
-    let when = match (reading.lens, closed) {
-        (Lens::Hour, true) => format!(
-            "on {} from {} to {}",
-            day(reading.start),
-            clock(reading.start),
-            clock(reading.end)
-        ),
-        (Lens::Hour, false) => format!(
-            "on {} from {} to {}",
-            day(reading.start),
-            clock(reading.start),
-            clock(as_of.min(reading.end))
-        ),
-        (_, true) => format!("on {}", day(reading.start)),
-        (_, false) if as_of >= reading.end => format!("on {}", day(reading.start)),
-        (_, false) => format!("on {} by {}", day(reading.start), clock(as_of)),
-    };
-    let whole = if reading.lens == Lens::Hour {
-        "in such an hour"
-    } else {
-        "on such a day"
-    };
+    let ended = closed || as_of >= reading.end;
     let numbers = format!(
-        "{} {} ({stream}) {when}",
-        grouped(reading.observed),
-        arrivals(reading.observed)
+        "{} ({}) {}; usually there {} {}.",
+        arrivals(reading.observed),
+        subject.network.stream(subject.stream),
+        when(&place.tz, reading, (!ended).then_some(as_of)),
+        usual_range(reading),
+        whole(reading.lens, ended)
     );
-    let usual = format!("{} usual {whole}", usual_range(reading));
-    let began = day(alert.onset);
-    match (transition, alert.direction) {
-        (Transition::Opened, Direction::Surge) => {
+    let what = alert.direction.label();
+    let began = if day(alert.onset) == day(reading.start) {
+        "It began on that day.".to_owned()
+    } else {
+        format!("It began on {}.", day(alert.onset))
+    };
+    match transition {
+        Transition::Opened => {
+            let only = if alert.direction == Direction::Drop && reading.observed > 0 {
+                "only "
+            } else {
+                ""
+            };
             format!(
-                "{}: {numbers}, where {usual}. {}",
-                place.name,
+                "{name}: {only}{numbers} {}",
                 chance(reading, alert.direction)
             )
         }
-        (Transition::Opened, Direction::Drop) => {
-            format!(
-                "{}: only {numbers}, where {usual}. {}",
-                place.name,
-                chance(reading, alert.direction)
-            )
-        }
-        (Transition::Escalated, direction) => {
-            format!(
-                "{}: the {} since {began} grows: {numbers}, where {usual}.",
-                place.name,
-                direction.label()
-            )
-        }
-        (Transition::Updated, direction) => {
-            format!(
-                "{}: the {} since {began} is still open: {numbers}, where {usual}.",
-                place.name,
-                direction.label()
-            )
-        }
-        (Transition::Resolved, direction) => {
-            format!(
-                "{}: the {} since {began} is over: {numbers}, where {usual}.",
-                place.name,
-                direction.label()
-            )
-        }
+        Transition::Escalated => format!(
+            "{name}: the {what} has become {}: {numbers} {began}",
+            alert.severity.label()
+        ),
+        Transition::Updated => format!("{name}: the {what} goes on: {numbers} {began}"),
+        Transition::Resolved => format!("{name}: the {what} is over: {numbers} {began}"),
+    }
+}
+
+/// The deciding bucket in words, up to a moment where it is not over.
+fn when(tz: &TimeZone, reading: &Reading, until: Option<EventTime>) -> String {
+    let day = local(tz, reading.start).strftime("%A %-d %B %Y");
+    let clock = |time| local(tz, time).strftime("%H:%M").to_string();
+    match (reading.lens, until) {
+        (Lens::Hour, _) => format!(
+            "between {} and {} on {day}",
+            clock(reading.start),
+            clock(until.unwrap_or(reading.end))
+        ),
+        (Lens::Day, None) => format!("on {day}"),
+        (Lens::Day, Some(until)) => format!("on {day} by {}", clock(until)),
+        (Lens::Week, _) => format!("in the week from {day}"),
+    }
+}
+
+/// What the usual range is of: the whole bucket, whatever part of it has passed.
+fn whole(lens: Lens, ended: bool) -> &'static str {
+    match (lens, ended) {
+        (Lens::Hour, true) => "in that hour",
+        (Lens::Hour, false) => "in the whole hour",
+        (Lens::Day, true) => "on such a day",
+        (Lens::Day, false) => "in the whole day",
+        (Lens::Week, true) => "in such a week",
+        (Lens::Week, false) => "in the whole week",
     }
 }
 
 fn usual_range(reading: &Reading) -> String {
     match (reading.lower, reading.upper) {
-        (0, 0) => "none is".to_owned(),
-        (0, upper) => format!(
-            "at most {} {}",
-            grouped(upper),
-            if upper == 1 { "is" } else { "are" }
-        ),
-        (lower, upper) => format!("{} to {} are", grouped(lower), grouped(upper)),
+        (0, 0) => "are none".to_owned(),
+        (0, 1) => "is at most 1".to_owned(),
+        (0, upper) => format!("are at most {}", grouped(upper)),
+        (1, 1) => "is 1".to_owned(),
+        (lower, upper) if lower == upper => format!("are {}", grouped(upper)),
+        (lower, upper) => format!("are {} to {}", grouped(lower), grouped(upper)),
     }
 }
 
-fn arrivals(count: u64) -> &'static str {
-    if count == 1 { "arrival" } else { "arrivals" }
+fn arrivals(count: u64) -> String {
+    match count {
+        0 => "no arrivals".to_owned(),
+        1 => "1 arrival".to_owned(),
+        _ => format!("{} arrivals", grouped(count)),
+    }
 }
 
+/// Rounded down, so that it promises nothing the evidence does not.
 fn chance(reading: &Reading, direction: Direction) -> String {
     let days = chance_once_in_days(reading, direction);
-    let period = if days < 60.0 {
-        format!("{days:.0} days")
-    } else if days < 730.0 {
-        format!("{:.0} months", days / 30.4)
+    let period = if days < 2.0 {
+        "1 day".to_owned()
+    } else if days < 60.0 {
+        format!("{} days", days as u64)
+    } else if days < 731.0 {
+        format!("{} months", (days * 12.0 / 365.25) as u64)
     } else if days < 365_250.0 {
         format!("{} years", grouped((days / 365.25) as u64))
     } else {
         "1,000 years".to_owned()
     };
-    format!("Chance alone does this less than once in {period}.")
+    format!("By chance alone this comes less than once in {period} here.")
 }
 
 /// A number with its thousands set apart.

@@ -8,6 +8,7 @@ pub const MAX_DIM: usize = 16;
 
 /// Bucket width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Lens {
     /// A local civil day: level, slope, 3 weekly and 2 annual pairs.
     Day,

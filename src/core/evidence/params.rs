@@ -168,9 +168,13 @@ impl LensParams {
                 self.filter.max_variance.level > 0.0,
             ),
         ];
-        if let Some((field, value, _)) = rules.into_iter().find(|(_, _, ok)| !ok) {
-            return Err(LensParamsError::OutOfRange { field, value });
+        match rules.into_iter().find(|(_, _, ok)| !ok) {
+            Some((field, value, _)) => Err(LensParamsError::OutOfRange { field, value }),
+            None => self.check_grids(),
         }
+    }
+
+    fn check_grids(&self) -> Result<(), LensParamsError> {
         let rises_ok =
             self.rises.len() <= MAX_RISES && self.rises.iter().all(|&r| r > 1.0 && r <= 1e6);
         let drops_ok =
