@@ -1,100 +1,168 @@
-//! Owns how the suite starts the daemon: its settings file, its crossings, its commands, its topics' names.
+//! Owns how the suite starts the daemon: its settings file, its crossings, its commands, its topics' names, its events.
 
+use crate::process::Process;
 use crate::rig;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The topics of one deployment.
 #[derive(Debug, Clone)]
 pub(crate) struct Topics {
     pub(crate) input: String,
-    pub(crate) alerts: String,
     pub(crate) counts: String,
+    pub(crate) alerts: String,
+    pub(crate) alerts_state: String,
+    pub(crate) dead_letters: String,
+    pub(crate) changelog: String,
 }
 
-/// One deployment of the daemon under a prefix of its own; its group is the prefix.
+/// One deployment of the daemon with a group and topics of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Deployment {
-    pub(crate) prefix: String,
+    /// Its group, and the start of its topics' names.
+    pub(crate) name: String,
     pub(crate) folder: PathBuf,
-    pub(crate) crossings: u32,
-    pub(crate) commit_interval_ms: u64,
+    pub(crate) topics: Topics,
+    crossings: u32,
+    settings: Vec<(String, String)>,
 }
 
 impl Deployment {
-    pub(crate) fn topics(&self) -> Topics {
-        let name = |rest: &str| format!("{}{rest}", self.prefix);
-        Topics {
-            input: name("border.arrivals.v1"),
-            alerts: name("border.alerts.v1"),
-            counts: name("border.counts.v1"),
-        }
+    /// A deployment over numbered crossings, or over the embedded list where `crossings` is 0. Buckets are closed by event
+    /// time only, so that what comes out depends on the input alone.
+    pub(crate) fn new(stem: &str, folder: &Path, crossings: u32) -> Self {
+        let name = rig::unique(stem);
+        let topic = |rest: &str| format!("{name}.{rest}");
+        let topics = Topics {
+            input: topic("border.arrivals.v1"),
+            counts: topic("border.counts.v1"),
+            alerts: topic("border.alerts.v1"),
+            alerts_state: topic("border.alerts.state.v1"),
+            dead_letters: topic("border.arrivals.dlq.v1"),
+            changelog: topic("surgewatch-changelog.v1"),
+        };
+        let new = Self {
+            name,
+            folder: folder.into(),
+            topics,
+            crossings,
+            settings: Vec::new(),
+        };
+        new.set("time.idle_close_secs", 0)
+            .set("http.listen", "127.0.0.1:0")
+            .set("topics.partitions", 4)
     }
 
-    /// `surgewatch run --config FILE` as the instance with this number.
+    /// The same with one more setting; the last one given of a key wins.
+    pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
+        self.settings.retain(|(known, _)| known != key);
+        self.settings.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// The same, reading an input that others read too.
+    pub(crate) fn reading(mut self, input: &str) -> Self {
+        input.clone_into(&mut self.topics.input);
+        self
+    }
+
+    /// `surgewatch run` as the instance with this number.
     pub(crate) fn run(&self, instance: usize) -> Command {
-        self.command(&["run"], instance)
+        let mut command = self.command(&["run"]);
+        command.args(["--set", &format!("kafka.instance={instance}")]);
+        command
     }
 
-    /// Runs `surgewatch topics create --config FILE` to its end.
+    /// Starts `surgewatch run` with its output in a file of the folder.
+    pub(crate) fn start(&self, instance: usize) -> Process {
+        Process::spawn(self.run(instance), &self.log(instance))
+    }
+
+    /// Runs the daemon until it ends by itself, and says with which code and words.
+    pub(crate) fn run_to_its_end(&self, within: Duration) -> (Option<i32>, String) {
+        let mut process = self.start(0);
+        let status = process
+            .wait(within)
+            .unwrap_or_else(|| panic!("still running after {within:?}:\n{}", process.log_tail()));
+        (status.code(), process.log_tail())
+    }
+
+    /// Where the instance's output goes.
+    pub(crate) fn log(&self, instance: usize) -> PathBuf {
+        log(&self.folder, &format!("{}-{instance}", self.name))
+    }
+
+    /// Runs `surgewatch topics create` to its end.
     pub(crate) fn create_topics(&self) {
-        let output = self
-            .command(&["topics", "create"], 0)
+        let output = self.finish(&["topics", "create"]);
+        assert!(output.status.success(), "topics create: {output:?}");
+    }
+
+    /// Runs a command of the daemon's to its end.
+    pub(crate) fn finish(&self, words: &[&str]) -> Output {
+        self.command(words)
             .output()
-            .expect("the daemon's binary starts");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "topics create: {}\n{errors}",
-            output.status
-        );
+            .expect("the daemon's binary starts")
     }
 
-    fn command(&self, words: &[&str], instance: usize) -> Command {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_surgewatch"));
-        command
-            .args(words)
-            .arg("--config")
-            .arg(self.settings(instance));
-        command
-    }
-
-    /// Writes the settings of one instance. A restart keeps its file, and with it its port and instance.
-    fn settings(&self, instance: usize) -> PathBuf {
-        let path = self.folder.join(format!("{}-{instance}.toml", self.prefix));
-        if path.exists() {
-            return path;
+        command.args(words).arg("--config").arg(self.write_files());
+        for (key, value) in &self.settings {
+            command.args(["--set", &format!("{key}={value}")]);
         }
-        let crossings = self.folder.join("crossings.toml");
-        std::fs::write(&crossings, self.crossings()).expect("a file of crossings");
-        let text = format!(
-            "[kafka]\nbrokers = \"{brokers}\"\ngroup = \"{prefix}\"\ninstance = \"{instance}\"\n\
-             commit_interval_ms = {interval}\n\n[topics]\nprefix = \"{prefix}\"\n\n\
-             [network]\ncrossings_file = \"{crossings}\"\n\n[http]\nlisten = \"127.0.0.1:{port}\"\n",
-            brokers = rig::brokers(),
-            prefix = self.prefix,
-            interval = self.commit_interval_ms,
-            crossings = crossings.display(),
-            port = crate::process::free_port(),
-        );
-        std::fs::write(&path, text).expect("a settings file");
-        path
+        command
     }
 
-    fn crossings(&self) -> String {
-        let mut text = String::new();
-        for number in 1..=self.crossings {
-            let id = crossing(number - 1);
+    fn write_files(&self) -> PathBuf {
+        let path = self.folder.join(format!("{}.toml", self.name));
+        let topics = &self.topics;
+        let mut text = format!(
+            "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\n\n[topics]\narrivals = \"{}\"\ncounts = \"{}\"\nalerts = \"{}\"\n\
+             alerts_state = \"{}\"\ndead_letters = \"{}\"\nchangelog = \"{}\"\n",
+            rig::brokers(),
+            self.name,
+            topics.input,
+            topics.counts,
+            topics.alerts,
+            topics.alerts_state,
+            topics.dead_letters,
+            topics.changelog,
+        );
+        if self.crossings > 0 {
+            let crossings = self
+                .folder
+                .join(format!("crossings-{}.toml", self.crossings));
+            if !crossings.exists() {
+                std::fs::write(&crossings, numbered(self.crossings)).expect("a file of crossings");
+            }
             write!(
                 text,
-                "[[crossings]]\nid = \"{id}\"\nname = \"Crossing {number}\"\ncountry = \"fi\"\ncorridor = \"c\"\n\
-                 order = {number}\ntime_zone = \"Europe/Helsinki\"\nstreams = [\"asylum\"]\n\n"
+                "\n[network]\ncrossings_file = \"{}\"\n",
+                crossings.display()
             )
             .expect("writing to a string");
         }
-        text
+        std::fs::write(&path, text).expect("a settings file");
+        path
     }
+}
+
+/// Crossings `x-0001` and on, all of them in one corridor.
+fn numbered(crossings: u32) -> String {
+    let mut text = "[[corridor]]\nid = \"c\"\nname = \"Corridor\"\n\n".to_owned();
+    for number in 1..=crossings {
+        write!(
+            text,
+            "[[crossing]]\nid = \"{}\"\nname = \"Crossing {number}\"\ncountry = \"fi\"\ncorridor = \"c\"\norder = {number}\n\
+             neighbours = []\ntime_zone = \"Europe/Helsinki\"\nstreams = [\"asylum\"]\n\n",
+            crossing(number - 1)
+        )
+        .expect("writing to a string");
+    }
+    text
 }
 
 /// The id of a crossing by its number from 0: `x-0001` and on.
@@ -102,15 +170,50 @@ pub(crate) fn crossing(number: u32) -> String {
     format!("x-{:04}", number + 1)
 }
 
-/// An arrival of one person as JSON of 134 bytes, at a millisecond of 2023-06-01 UTC.
-pub(crate) fn arrival(id: u32, crossing: &str, day_ms: u64) -> String {
-    let (hours, rest) = (day_ms / 3_600_000, day_ms % 3_600_000);
-    let (minutes, rest) = (rest / 60_000, rest % 60_000);
-    let (secs, ms) = (rest / 1000, rest % 1000);
+/// An arrival as JSON of 150 bytes (for a count of one digit), timed in milliseconds since 1970.
+pub(crate) fn arrival(id: u64, crossing: &str, time_ms: i64, count: u32) -> String {
     format!(
-        "{{\"type\":\"arrival\",\"id\":\"01hyzk3v5q8e7w2r{id:010}\",\"crossing\":\"{crossing}\",\
-         \"time\":\"2023-06-01T{hours:02}:{minutes:02}:{secs:02}.{ms:03}Z\",\"stream\":\"asylum\",\"count\":1}}"
+        "{{\"type\":\"arrival\",\"id\":\"01hyzk3v5q8e7w2r-fi-border-{id:016}\",\"crossing\":\"{crossing}\",\
+         \"time\":\"{}\",\"stream\":\"asylum\",\"count\":{count}}}",
+        instant(time_ms)
     )
+}
+
+/// A heartbeat as JSON.
+pub(crate) fn heartbeat(id: &str, crossing: &str, time_ms: i64) -> String {
+    format!(
+        "{{\"type\":\"heartbeat\",\"id\":\"{id}\",\"crossing\":\"{crossing}\",\"time\":\"{}\"}}",
+        instant(time_ms)
+    )
+}
+
+/// A correction of an arrival's count as JSON.
+pub(crate) fn correction(
+    id: &str,
+    crossing: &str,
+    time_ms: i64,
+    replaces: &str,
+    count: u32,
+) -> String {
+    format!(
+        "{{\"type\":\"correction\",\"id\":\"{id}\",\"crossing\":\"{crossing}\",\"time\":\"{}\",\"replaces\":\"{replaces}\",\
+         \"count\":{count}}}",
+        instant(time_ms)
+    )
+}
+
+/// A moment in RFC 3339 with milliseconds.
+pub(crate) fn instant(time_ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(time_ms).expect("a moment of this age");
+    format!("{time:.3}")
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
+    since.as_millis() as i64
 }
 
 /// A folder for the settings and logs of one test; removed with the value.

@@ -2,15 +2,11 @@
 //! in which they run: the probe of the broker first, the figures last.
 
 mod daemon;
-mod echo;
 mod measure;
-mod outcome;
 mod process;
 mod rig;
 
 #[path = "probe.rs"]
 mod a_probe;
-#[path = "chaos.rs"]
-mod c_chaos;
 #[path = "throughput.rs"]
 mod z_throughput;

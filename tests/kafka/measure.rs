@@ -1,13 +1,11 @@
-//! Owns the measuring of a command from outside: wall and CPU seconds until its group has committed a whole topic, and
+//! Owns the measuring of the daemon from outside: wall and CPU seconds until its group has committed a whole topic, and
 //! the milliseconds from a record sent to the committed record that answers it.
 
-use crate::process::Process;
+use crate::daemon::Deployment;
 use crate::rig::{self, GroupOffsets};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What one pass over a topic cost.
@@ -19,20 +17,27 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
+    pub(crate) fn per_sec(&self) -> f64 {
+        self.events as f64 / self.wall_secs
+    }
+
+    pub(crate) fn per_cpu_sec(&self) -> f64 {
+        self.events as f64 / self.cpu_secs
+    }
+
     pub(crate) fn report(&self, what: &str) {
-        let events = self.events as f64;
         eprintln!(
             "{what}: {} events, {:.2} s wall, {:.2} CPU s: {:.0} k events/s, {:.0} k events per CPU second",
             self.events,
             self.wall_secs,
             self.cpu_secs,
-            events / self.wall_secs / 1000.0,
-            events / self.cpu_secs / 1000.0,
+            self.per_sec() / 1000.0,
+            self.per_cpu_sec() / 1000.0,
         );
     }
 }
 
-/// What a command did with a topic, from its start to the commit of the last event.
+/// What the daemon did with its input, from its start to the commit of the last event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drained {
     /// From the start of the process, joining the group included.
@@ -41,36 +46,33 @@ pub(crate) struct Drained {
     pub(crate) after_first_commit: Cost,
 }
 
-/// Starts a command and waits until its group's committed offsets reach the topic's end; then stops it.
-pub(crate) fn drain(
-    command: Command,
-    log: &Path,
-    group: &str,
-    topic: &str,
-    within: Duration,
-) -> Drained {
-    let end: i64 = rig::end_offsets(topic).iter().sum();
-    let offsets = GroupOffsets::of(group, topic);
-    let (started, mut process) = (Instant::now(), Process::spawn(command, log));
+/// Starts the daemon and waits until its group's committed offsets reach the input's end; then stops it.
+pub(crate) fn drain(daemon: &Deployment, within: Duration) -> Drained {
+    let input = &daemon.topics.input;
+    let end: i64 = rig::end_offsets(input).iter().sum();
+    let offsets = GroupOffsets::of(&daemon.name, input);
+    let start = offsets.sum();
+    let (started, mut process) = (Instant::now(), daemon.start(0));
     let mut first: Option<Cost> = None;
     loop {
         assert!(
             !process.has_ended(),
-            "the command ended:\n{}",
+            "the daemon ended:\n{}",
             process.log_tail()
         );
-        let events = offsets.sum().try_into().expect("offsets from 0");
+        let next = offsets.sum();
         let now = Cost {
-            events,
+            events: (next - start).max(0).unsigned_abs(),
             wall_secs: started.elapsed().as_secs_f64(),
             cpu_secs: process.cpu_secs(),
         };
-        if events > 0 {
+        if now.events > 0 {
             first.get_or_insert(now);
         }
-        if events == end.unsigned_abs() {
-            process.stop(Duration::from_secs(10));
-            let first = first.expect("a topic with events");
+        if next == end {
+            let status = process.stop(Duration::from_secs(15));
+            assert!(status.success(), "{status}:\n{}", process.log_tail());
+            let first = first.expect("an input with events");
             let after_first_commit = Cost {
                 events: now.events - first.events,
                 wall_secs: now.wall_secs - first.wall_secs,
@@ -83,7 +85,7 @@ pub(crate) fn drain(
         }
         assert!(
             started.elapsed() < within,
-            "{events} of {end} committed:\n{}",
+            "{next} of {end} committed:\n{}",
             process.log_tail()
         );
         std::thread::sleep(Duration::from_millis(20));
@@ -155,14 +157,4 @@ pub(crate) fn latency(
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
-}
-
-/// Prints the percentiles of sorted milliseconds.
-pub(crate) fn report_latency(what: &str, millis: &[f64]) {
-    let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| percentile(millis, share));
-    let max = percentile(millis, 1.0);
-    eprintln!(
-        "{what}: {} answers, p50 {p50:.1} p90 {p90:.1} p99 {p99:.1} max {max:.1} ms",
-        millis.len()
-    );
 }

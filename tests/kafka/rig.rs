@@ -155,7 +155,7 @@ pub(crate) fn producer() -> BaseProducer {
     .expect("a producer")
 }
 
-/// Queues one record, waiting while the producer's queue is full; `partition` `None` lets the key decide.
+/// Queues one record of now, waiting while the producer's queue is full; `partition` `None` lets the key decide.
 pub(crate) fn send(
     to: &BaseProducer,
     topic: &str,
@@ -163,8 +163,22 @@ pub(crate) fn send(
     key: &[u8],
     value: &[u8],
 ) {
-    let mut record = BaseRecord::to(topic).key(key).payload(value);
+    send_timed(to, topic, partition, key, Some(value), None);
+}
+
+/// Queues one record with a timestamp of its own; a value of `None` is a tombstone.
+pub(crate) fn send_timed(
+    to: &BaseProducer,
+    topic: &str,
+    partition: Option<i32>,
+    key: &[u8],
+    value: Option<&[u8]>,
+    timestamp_ms: Option<i64>,
+) {
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic).key(key);
+    record.payload = value;
     record.partition = partition;
+    record.timestamp = timestamp_ms;
     while let Err((error, again)) = to.send(record) {
         assert_eq!(
             error.rdkafka_error_code(),
@@ -307,6 +321,22 @@ impl GroupOffsets {
     pub(crate) fn sum(&self) -> i64 {
         self.read().into_iter().flatten().sum()
     }
+}
+
+/// Waits until a group has committed a topic up to its end; `look` is called meanwhile and may panic.
+pub(crate) fn wait_until_consumed(
+    group: &str,
+    topic: &str,
+    within: Duration,
+    look: &mut dyn FnMut(),
+) {
+    let (offsets, ends) = (GroupOffsets::of(group, topic), end_offsets(topic));
+    wait_until(&format!("all of {topic} committed"), within, || {
+        look();
+        let next = offsets.read();
+        let mut pairs = next.iter().zip(&ends);
+        pairs.all(|(next, end)| next.unwrap_or(0) == *end)
+    });
 }
 
 /// Waits until `check` holds; panics with the name of what it waited for when the time is over.
