@@ -5,6 +5,7 @@ use super::publish::{self, Publisher};
 use super::service::{self, Service};
 use super::table::{Row, table};
 use super::{CommandError, ConfigArgs, say, setup};
+use crate::config::Settings;
 use crate::core::alert::Transition;
 use crate::core::network::Network;
 use crate::replay::Replay;
@@ -43,14 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let speed = publish::speed(args.speed)?;
     let replay = publish::bundled(&args.episode)?;
-    let mut config = args.config.clone();
-    // A replay lives in event time: the wall clock of today must not close its buckets.
-    config.overrides.push("time.idle_close_secs=0".into());
-    // Alerts are shown as they come; of the log only trouble is.
-    config.overrides.push("log.level=warn".into());
-    config.overrides.push("log.format=text".into());
-    let settings = setup::settings(&config)?;
-    setup::start_logging(&settings);
+    let settings = settings(&args.config)?;
     let embedded = Embedded::start(&settings.topics, PARTITIONS)?;
     let options = setup::worker_options(&settings, embedded.broker());
     let runtime = service::runtime();
@@ -113,6 +107,23 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
         }
         Ok(())
     })
+}
+
+/// The user's settings as a replay needs them.
+fn settings(given: &ConfigArgs) -> Result<Settings, CommandError> {
+    let mut config = given.clone();
+    // A replay lives in event time: the wall clock of today must not close its buckets. Alerts are shown as they come; of the
+    // log only trouble is.
+    for setting in [
+        "time.idle_close_secs=0",
+        "log.level=warn",
+        "log.format=text",
+    ] {
+        config.overrides.push(setting.into());
+    }
+    let settings = setup::settings(&config)?;
+    setup::start_logging(&settings);
+    Ok(settings)
 }
 
 /// The first alert of a crossing, as the alert topic has it.
