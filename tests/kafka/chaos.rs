@@ -1,85 +1,25 @@
-//! Owns the comparison of a disturbed run with an undisturbed one: two workers, killed, paused past their session and
-//! woken while input arrives, must leave the same committed records as two workers left in peace.
+//! Owns the comparison of a disturbed run with an undisturbed one on the same input: two workers, killed five times at random
+//! moments and started again, one of them paused past its session and woken, must leave the same committed records.
 
-use crate::daemon::{self, Deployment, Topics};
-use crate::echo::{self, Echo, Promise};
+use crate::daemon::{self, Deployment};
 use crate::outcome::{Outcome, assert_same};
-use crate::process::{self, Process};
+use crate::process::Process;
 use crate::rig::{self, GroupOffsets};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use rdkafka::producer::{BaseRecord, Producer as _};
+use std::time::{Duration, Instant};
 
-/// How much input, how fast, and what happens meanwhile; all of it printed before the run.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    pub(crate) seed: u64,
-    pub(crate) events: u32,
-    pub(crate) events_per_sec: u32,
-    pub(crate) crossings: u32,
-    pub(crate) kills: u32,
-    /// Longer than the workers' session timeout.
-    pub(crate) pause: Duration,
-    /// Bound on the time from the last input to the last commit.
-    pub(crate) drain: Duration,
-}
-
-impl Plan {
-    /// The plan of the design: five kills and one pause; the seed from `SURGEWATCH_TEST_SEED` or the clock.
-    pub(crate) fn of_five_kills(session: Duration) -> Self {
-        let clock = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("a clock after 1970");
-        let given = std::env::var("SURGEWATCH_TEST_SEED").ok();
-        let seed = given.map_or(u64::from(clock.subsec_nanos()), |s| {
-            s.parse().expect("a whole number")
-        });
-        Self {
-            seed,
-            events: 20_000,
-            events_per_sec: 800,
-            crossings: 40,
-            kills: 5,
-            pause: session + Duration::from_secs(2),
-            drain: Duration::from_secs(60),
-        }
-    }
-
-    fn length(&self) -> Duration {
-        Duration::from_secs_f64(f64::from(self.events) / f64::from(self.events_per_sec))
-    }
-
-    /// Moments in the middle nine tenths of the input, in order.
-    fn actions(&self) -> Vec<(Duration, Action)> {
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let length_ms = self.length().as_millis() as u64;
-        let mut moment = |from: u64, to: u64| from + random.next_u64() % (to - from).max(1);
-        let pause_at = moment(length_ms / 20, length_ms / 2);
-        let paused = moment(0, 2) as usize;
-        let mut actions = vec![
-            (Duration::from_millis(pause_at), Action::Pause(paused)),
-            (
-                Duration::from_millis(pause_at) + self.pause,
-                Action::Resume(paused),
-            ),
-        ];
-        for _ in 0..self.kills {
-            let at = Duration::from_millis(moment(length_ms / 20, length_ms * 19 / 20));
-            let asleep = at >= actions[0].0 && at <= actions[1].0;
-            // A paused worker is left to wake as a zombie.
-            let victim = if asleep {
-                1 - paused
-            } else {
-                moment(0, 2) as usize
-            };
-            actions.push((at, Action::Kill(victim)));
-        }
-        actions.sort();
-        actions
-    }
-}
+/// What a worker is told of silence, so that a death is noticed soon.
+const SESSION: Duration = Duration::from_secs(6);
+const PARTITIONS: i32 = 4;
+const CROSSINGS: u32 = 12;
+const DAYS: i64 = 12;
+/// Midnight of 1 June 2023 in UTC.
+const START_MS: i64 = 1_685_577_600_000;
+const HOUR_MS: i64 = 3_600_000;
+/// How long the input takes to arrive.
+const FEED: Duration = Duration::from_secs(50);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
@@ -88,227 +28,181 @@ enum Action {
     Resume(usize),
 }
 
-/// The workers under test on topics of their own.
-pub(crate) struct Fleet<'a> {
-    /// Replaced by as many dots wherever it occurs in a record, so that two runs compare byte for byte.
-    pub(crate) prefix: String,
-    pub(crate) group: String,
-    pub(crate) topics: Topics,
-    pub(crate) folder: &'a Path,
-    pub(crate) command: &'a dyn Fn(usize) -> Command,
-}
-
-impl Fleet<'_> {
-    fn start(&self, worker: usize) -> Process {
-        let log = daemon::log(self.folder, &format!("{}-{worker}", self.prefix));
-        Process::spawn((self.command)(worker), &log)
+/// Five kills in the five tenths of the feed's middle, and a pause longer than the session, at moments drawn from the seed.
+fn actions(random: &mut ChaCha8Rng) -> Vec<(Duration, Action)> {
+    let mut within = |from_ms: u64, to_ms: u64| {
+        Duration::from_millis(from_ms + random.next_u64() % (to_ms - from_ms))
+    };
+    let paused_at = within(14_000, 20_000);
+    let mut actions = vec![
+        (paused_at, Action::Pause(0)),
+        (
+            paused_at + SESSION + Duration::from_secs(3),
+            Action::Resume(0),
+        ),
+    ];
+    for (n, from_ms) in [6_000, 15_000, 26_000, 34_000, 42_000]
+        .into_iter()
+        .enumerate()
+    {
+        // The paused worker is left to wake as a zombie.
+        let victim = if n == 1 {
+            1
+        } else {
+            (within(0, 2).as_millis() % 2) as usize
+        };
+        actions.push((within(from_ms, from_ms + 6_000), Action::Kill(victim)));
     }
+    actions.sort();
+    actions
 }
 
-/// Feeds the plan's input to two workers, disturbs them if asked, waits until all is committed, and reads what is there.
-pub(crate) fn run(plan: &Plan, fleet: &Fleet<'_>, disturbed: bool) -> Outcome {
-    let mut workers = [fleet.start(0), fleet.start(1)];
-    let offsets = GroupOffsets::of(&fleet.group, &fleet.topics.input);
-    std::thread::scope(|scope| {
-        let input = &fleet.topics.input;
-        let fed = scope.spawn(move || feed(plan, input));
-        if disturbed {
-            disturb(plan, fleet, &mut workers);
+/// Twelve days at twelve crossings: an hourly heartbeat, a few arrivals a day, a surge on the tenth day at every third crossing,
+/// and among them duplicates, corrections and records that cannot be used.
+fn input(random: &mut ChaCha8Rng) -> Vec<(u32, i64, String)> {
+    let mut events = Vec::new();
+    let mut id = 0u64;
+    for hour in 0..DAYS * 24 {
+        for place in 0..CROSSINGS {
+            let crossing = daemon::crossing(place);
+            let at = START_MS + hour * HOUR_MS + i64::from(place) * 1_000;
+            events.push((
+                place,
+                at,
+                daemon::heartbeat(&format!("h-{hour}-{place}"), &crossing, at),
+            ));
+            let surge = place % 3 == 0 && hour / 24 == 9;
+            let arrivals = if surge {
+                6
+            } else {
+                u64::from(random.next_u64().is_multiple_of(8))
+            };
+            for _ in 0..arrivals {
+                id += 1;
+                let at = at + (random.next_u64() % 3_000_000) as i64;
+                let value = daemon::arrival(id, &crossing, at, 1 + (random.next_u64() % 3) as u32);
+                if id.is_multiple_of(11) {
+                    events.push((place, at + 5_000, value.clone()));
+                }
+                if id.is_multiple_of(17) {
+                    let replaces = format!("01hyzk3v5q8e7w2r-fi-border-{id:016}");
+                    let later = at + 60_000;
+                    let correction =
+                        daemon::correction(&format!("c-{id}"), &crossing, later, &replaces, 4);
+                    events.push((place, later, correction));
+                }
+                if id.is_multiple_of(29) {
+                    events.push((place, at, "{\"type\":\"arrival\"".to_owned()));
+                }
+                events.push((place, at, value));
+            }
         }
-        fed.join().expect("the input is written");
-    });
-    let ends = rig::end_offsets(&fleet.topics.input);
-    rig::wait_until("all input committed", plan.drain, || {
-        for (number, worker) in workers.iter_mut().enumerate() {
-            assert!(
-                !worker.has_ended(),
-                "worker {number} ended:\n{}",
-                worker.log_tail()
-            );
-        }
-        offsets
-            .read()
-            .iter()
-            .zip(&ends)
-            .all(|(next, end)| next.unwrap_or(0) == *end)
-    });
-    for worker in &mut workers {
-        worker.stop(Duration::from_secs(10));
     }
-    Outcome::read(&fleet.topics, &fleet.prefix)
+    events.sort_by_key(|(_, at, _)| *at);
+    events
 }
 
-/// Same records in the same order on the same partitions in every run: one idempotent producer, partitions by number.
-fn feed(plan: &Plan, input: &str) {
-    let partitions = rig::partitions(input).len() as u32;
-    let to = rig::producer();
-    let started = Instant::now();
-    for number in 0..plan.events {
-        let due = Duration::from_secs_f64(f64::from(number) / f64::from(plan.events_per_sec));
-        if let Some(early) = due
-            .checked_sub(started.elapsed())
-            .filter(|d| d.as_millis() > 2)
-        {
+fn feed(topic: &str, events: &[(u32, i64, String)]) {
+    let producer = rig::producer();
+    let begun = Instant::now();
+    for (n, (place, at, value)) in events.iter().enumerate() {
+        let due = FEED.mul_f64(n as f64 / events.len() as f64);
+        let early = due.saturating_sub(begun.elapsed());
+        if early > Duration::from_millis(2) {
             std::thread::sleep(early);
         }
-        let place = number % plan.crossings;
-        let crossing = daemon::crossing(place);
-        let day_ms = u64::from(number) * 86_000_000 / u64::from(plan.events);
-        let value = daemon::arrival(number, &crossing, day_ms);
-        rig::send(
-            &to,
-            input,
-            Some((place % partitions) as i32),
-            crossing.as_bytes(),
-            value.as_bytes(),
-        );
+        let key = daemon::crossing(*place);
+        let record = BaseRecord::to(topic)
+            .partition(i32::try_from(*place).expect("a dozen places") % PARTITIONS)
+            .key(&key)
+            .payload(value)
+            .timestamp(*at);
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("the queue has room");
+        producer.poll(Duration::ZERO);
     }
-    use rdkafka::producer::Producer as _;
-    to.flush(Duration::from_secs(60))
+    producer
+        .flush(Duration::from_secs(30))
         .expect("the broker acknowledges the input");
 }
 
-fn disturb(plan: &Plan, fleet: &Fleet<'_>, workers: &mut [Process; 2]) {
-    let started = Instant::now();
-    for (at, action) in plan.actions() {
-        std::thread::sleep(at.saturating_sub(started.elapsed()));
-        eprintln!("{:6.2} s: {action:?}", started.elapsed().as_secs_f64());
-        match action {
-            Action::Kill(worker) => {
-                workers[worker].kill();
-                workers[worker] = fleet.start(worker);
-            }
-            Action::Pause(worker) => workers[worker].pause(),
-            Action::Resume(worker) => workers[worker].resume(),
+fn wait_and_read(deployment: &Deployment, workers: &mut [Process; 2]) -> Outcome {
+    let offsets = GroupOffsets::of(&deployment.name, &deployment.topics.input);
+    let ends = rig::end_offsets(&deployment.topics.input);
+    rig::wait_until("all input committed", Duration::from_secs(90), || {
+        for worker in workers.iter_mut() {
+            assert!(
+                !worker.has_ended(),
+                "a worker ended:\n{}",
+                worker.log_tail()
+            );
         }
-    }
-}
-
-/// Runs the plan in peace and disturbed, and returns both outcomes.
-pub(crate) fn both(plan: &Plan, calm: &Fleet<'_>, stormy: &Fleet<'_>) -> (Outcome, Outcome) {
-    assert_eq!(
-        calm.prefix.len(),
-        stormy.prefix.len(),
-        "prefixes of one length keep the records' lengths"
-    );
-    eprintln!("{plan:?}; again with SURGEWATCH_TEST_SEED={}", plan.seed);
-    let outcomes = (run(plan, calm, false), run(plan, stormy, true));
-    eprintln!(
-        "undisturbed: {} alerts, {} counts; disturbed: {} alerts, {} counts",
-        outcomes.0.records("alerts"),
-        outcomes.0.records("counts"),
-        outcomes.1.records("alerts"),
-        outcomes.1.records("counts"),
-    );
-    outcomes
-}
-
-const ECHO_ROLE: &str = "echo";
-
-/// Two stand-ins on new topics; `test` is the path of the calling test, which becomes the stand-in when re-executed.
-fn with_echoes<T>(test: &str, promise: Promise, then: impl FnOnce(&Fleet<'_>) -> T) -> T {
-    let folder = daemon::folder();
-    let prefix = rig::unique("chaos");
-    let deployment = Deployment {
-        prefix: prefix.clone(),
-        folder: folder.path().into(),
-        crossings: 0,
-        commit_interval_ms: 0,
-    };
-    let topics = deployment.topics();
-    for topic in [&topics.input, &topics.alerts, &topics.counts] {
-        rig::create_topic(topic, 4, &[]);
-    }
-    let command = |instance: usize| {
-        let echo = Echo {
-            input: topics.input.clone(),
-            alerts: topics.alerts.clone(),
-            counts: topics.counts.clone(),
-            group: prefix.clone(),
-            instance: instance.to_string(),
-            interval_ms: 100,
-            promise,
-        };
-        let mut command = process::reexecute(test, ECHO_ROLE);
-        echo.configure(&mut command);
-        command
-    };
-    let fleet = Fleet {
-        prefix: prefix.clone(),
-        group: prefix.clone(),
-        topics: topics.clone(),
-        folder: folder.path(),
-        command: &command,
-    };
-    then(&fleet)
-}
-
-fn echoes_in_peace_and_disturbed(test: &str, promise: Promise) -> (Plan, Outcome, Outcome) {
-    if process::role().as_deref() == Some(ECHO_ROLE) {
-        Echo::run_from_environment();
-    }
-    let plan = Plan::of_five_kills(echo::SESSION);
-    let (calm, stormy) = with_echoes(test, promise, |calm| {
-        with_echoes(test, promise, |stormy| both(&plan, calm, stormy))
+        let next = offsets.read();
+        next.iter()
+            .zip(&ends)
+            .all(|(next, end)| next.unwrap_or(0) == *end)
     });
-    (plan, calm, stormy)
+    for worker in workers {
+        worker.stop(Duration::from_secs(20));
+    }
+    Outcome::read(&deployment.topics, &deployment.name)
 }
 
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/run"]
-fn a_transactional_stand_in_leaves_the_same_records_when_killed_and_paused() {
-    let test = "c_chaos::a_transactional_stand_in_leaves_the_same_records_when_killed_and_paused";
-    let (plan, calm, stormy) = echoes_in_peace_and_disturbed(test, Promise::ExactlyOnce);
-    assert_eq!(calm.records("alerts"), plan.events as usize);
-    assert_same(&calm, &stormy, plan.seed);
-}
-
-#[test]
-#[ignore = "needs Apache Kafka: tests/kafka/run"]
-fn repeats_of_an_at_least_once_stand_in_are_seen() {
-    let test = "c_chaos::repeats_of_an_at_least_once_stand_in_are_seen";
-    let (plan, calm, stormy) = echoes_in_peace_and_disturbed(test, Promise::AtLeastOnce);
-    let differences = calm.differences(&stormy);
-    eprintln!(
-        "at least once: {} keys differ, for example {:?}",
-        differences.len(),
-        differences.first()
+fn two_workers_killed_and_paused_leave_the_records_of_an_undisturbed_run() {
+    let given = std::env::var("SURGEWATCH_TEST_SEED").ok();
+    let seed = given.map_or_else(
+        || daemon::now_ms() as u64,
+        |s| s.parse().expect("a whole number"),
     );
-    assert!(
-        !differences.is_empty(),
-        "seed {}: the comparison saw no repeat",
-        plan.seed
-    );
-    assert!(stormy.records("alerts") > plan.events as usize);
-}
-
-fn with_daemons<T>(crossings: u32, then: impl FnOnce(&Fleet<'_>) -> T) -> T {
+    eprintln!("again with SURGEWATCH_TEST_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (events, actions) = (input(&mut random), actions(&mut random));
     let folder = daemon::folder();
-    let prefix = rig::unique("chaos");
-    let deployment = Deployment {
-        prefix: prefix.clone(),
-        folder: folder.path().into(),
-        crossings,
-        commit_interval_ms: 100,
+    let topic = rig::unique("chaos-input");
+    let deployment = |stem: &str| {
+        Deployment::new(stem, folder.path(), CROSSINGS)
+            .reading(&topic)
+            .set("kafka.session_timeout_ms", SESSION.as_millis())
+            .set("kafka.transaction_timeout_ms", 4_000)
     };
-    deployment.create_topics();
-    let command = |instance: usize| deployment.run(instance);
-    let fleet = Fleet {
-        prefix: prefix.clone(),
-        group: prefix,
-        topics: deployment.topics(),
-        folder: folder.path(),
-        command: &command,
-    };
-    then(&fleet)
-}
+    rig::create_topic(&topic, PARTITIONS, &[("retention.ms", "-1")]);
 
-#[test]
-#[ignore = "needs Apache Kafka: tests/kafka/run"]
-fn the_daemon_leaves_the_same_records_when_killed_and_paused() {
-    let plan = Plan::of_five_kills(Duration::from_secs(10));
-    let (calm, stormy) = with_daemons(plan.crossings, |calm| {
-        with_daemons(plan.crossings, |stormy| both(&plan, calm, stormy))
+    let stormy = deployment("chaos-a");
+    stormy.create_topics();
+    let mut workers = [stormy.start(0), stormy.start(1)];
+    std::thread::scope(|scope| {
+        let fed = scope.spawn(|| feed(&topic, &events));
+        let begun = Instant::now();
+        for (at, action) in actions {
+            std::thread::sleep(at.saturating_sub(begun.elapsed()));
+            eprintln!("{:6.2} s: {action:?}", begun.elapsed().as_secs_f64());
+            match action {
+                Action::Kill(worker) => {
+                    workers[worker].kill();
+                    workers[worker] = stormy.start(worker);
+                }
+                Action::Pause(worker) => workers[worker].pause(),
+                Action::Resume(worker) => workers[worker].resume(),
+            }
+        }
+        fed.join().expect("the input is written");
     });
-    assert_same(&calm, &stormy, plan.seed);
+    let disturbed = wait_and_read(&stormy, &mut workers);
+
+    let calm = deployment("chaos-b");
+    calm.create_topics();
+    let mut workers = [calm.start(0), calm.start(1)];
+    let undisturbed = wait_and_read(&calm, &mut workers);
+    for (what, outcome) in [("undisturbed", &undisturbed), ("disturbed", &disturbed)] {
+        eprintln!(
+            "{what}: {} alerts, {} counts",
+            outcome.records("alerts"),
+            outcome.records("counts")
+        );
+    }
+    assert_same(&undisturbed, &disturbed, seed);
 }

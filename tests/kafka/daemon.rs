@@ -5,7 +5,7 @@ use crate::rig;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The topics of one deployment.
 #[derive(Debug, Clone)]
@@ -78,15 +78,6 @@ impl Deployment {
     /// Starts `surgewatch run` with its output in a file of the folder.
     pub(crate) fn start(&self, instance: usize) -> Process {
         Process::spawn(self.run(instance), &self.log(instance))
-    }
-
-    /// Runs the daemon until it ends by itself, and says with which code and words.
-    pub(crate) fn run_to_its_end(&self, within: Duration) -> (Option<i32>, String) {
-        let mut process = self.start(0);
-        let status = process
-            .wait(within)
-            .unwrap_or_else(|| panic!("still running after {within:?}:\n{}", process.log_tail()));
-        (status.code(), process.log_tail())
     }
 
     /// Where the instance's output goes.

@@ -3,10 +3,15 @@
 
 mod daemon;
 mod measure;
+mod outcome;
 mod process;
 mod rig;
 
 #[path = "probe.rs"]
 mod a_probe;
+#[path = "chaos.rs"]
+mod c_chaos;
+#[path = "finland.rs"]
+mod d_finland;
 #[path = "throughput.rs"]
 mod z_throughput;

@@ -1,7 +1,7 @@
 //! Owns child processes: started with their output in a file, signalled by process id, their CPU time read, always ended.
 
 use std::fs::File;
-use std::net::TcpListener;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -157,10 +157,4 @@ pub(crate) fn broker(command: &str) {
         status.is_ok_and(|s| s.success()),
         "broker {command} succeeds"
     );
-}
-
-/// A loopback port that nobody listens on at this moment.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
-    listener.local_addr().expect("an address").port()
 }

@@ -1,0 +1,53 @@
+//! Owns the demo seen from outside: the binary plays Finland 2023 on the embedded broker, and the alert topic tells the dates.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+fn first_alerts(lines: &str) -> BTreeMap<String, String> {
+    let mut first = BTreeMap::new();
+    for line in lines.lines() {
+        let alert: serde_json::Value = serde_json::from_str(line).expect("one alert a line");
+        if alert["transition"] == "opened" {
+            let text = |field: &str| alert[field].as_str().expect("a text").to_owned();
+            let day = text("as_of")[..10].to_owned();
+            let earliest = first.entry(text("crossing")).or_insert(day.clone());
+            *earliest = day.min(earliest.clone());
+        }
+    }
+    first
+}
+
+#[test]
+fn the_demo_raises_its_first_alerts_on_the_published_days_and_none_before() {
+    let output = Command::new(env!("CARGO_BIN_EXE_surgewatch"))
+        .args([
+            "demo",
+            "--json",
+            "--speed",
+            "20",
+            "--set",
+            "http.listen=127.0.0.1:0",
+        ])
+        .output()
+        .expect("the binary starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let first = first_alerts(&String::from_utf8_lossy(&output.stdout));
+    let southeast = ["fi-vaalimaa", "fi-nuijamaa", "fi-imatra"];
+    let southeast = southeast.iter().filter_map(|id| first.get(*id)).min();
+    assert_eq!(
+        southeast.map(String::as_str),
+        Some("2023-11-13"),
+        "{first:?}"
+    );
+    assert!(first["fi-vartius"].as_str() <= "2023-11-18", "{first:?}");
+    assert_eq!(first["fi-salla"], "2023-11-20", "{first:?}");
+    assert_eq!(first["fi-raja-jooseppi"], "2023-11-25", "{first:?}");
+    assert!(
+        first.values().all(|day| day.as_str() >= "2023-11-13"),
+        "{first:?}"
+    );
+}
