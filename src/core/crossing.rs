@@ -121,6 +121,7 @@ impl CrossingState {
             since,
             params: cx.params,
         };
+        let mut settled = false;
         for series in &mut self.series {
             for reading in series.roll(&site, cx.watermark) {
                 judge_rise(self.ix, series, &reading, false, cx);
@@ -129,12 +130,12 @@ impl CrossingState {
                 close(self.ix, series, &site, &reading, cx);
                 self.counts_dirty = true;
             }
-            if series.settle(&site, cx.watermark) {
-                self.tracks_dirty = true;
-                self.counts_dirty = true;
-            }
+            settled |= series.settle(&site, cx.watermark);
         }
-        if self.tracks_dirty {
+        // Not `tracks_dirty`, which a commit clears: what is forgotten must not depend on when commits happen.
+        if settled {
+            self.tracks_dirty = true;
+            self.counts_dirty = true;
             let horizon = cx.watermark.plus_ms(-cx.params.lateness_horizon_ms);
             self.seen.forget_before(horizon);
             let first_kept = DaySpan::holding(&site.crossing.tz, horizon).start;

@@ -1,0 +1,228 @@
+//! Owns what the tests of the machine share: settings, machines, feeds of records, and runs with batches and crashes.
+#![allow(dead_code, reason = "each test uses its part")]
+
+pub(crate) mod random;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use surgewatch::config::{self, Settings, Sources};
+use surgewatch::core::crossing::Outcome;
+use surgewatch::core::engine::Engine;
+use surgewatch::core::ids::{NextOffset, Offset, Partition};
+use surgewatch::core::intake::BadRecordBudget;
+use surgewatch::core::network::Network;
+use surgewatch::core::output::Output;
+use surgewatch::core::params::{Budget, Params};
+use surgewatch::core::partition::Input;
+use surgewatch::core::snapshot::ChangelogRecord;
+use surgewatch::core::time::WallTime;
+use surgewatch::replay;
+use surgewatch::wire::decode::{self, Limits, Record};
+use surgewatch::wire::encode::{self, Encoded, Origin};
+
+/// The settings of someone who sets nothing.
+pub(crate) fn settings() -> Settings {
+    config::load(&Sources::default()).expect("the defaults are good")
+}
+
+/// Settings of the machine as the defaults have them.
+pub(crate) fn params(network: &Network) -> Params {
+    let budget = Budget {
+        false_alerts_per_year: 12.0,
+        drop_share_ratio: 0.25,
+        hour_share_ratio: 0.3,
+    };
+    let bad_records = BadRecordBudget {
+        max_run: 500,
+        max_ratio: 0.5,
+        window: 1000,
+    };
+    let (horizon_ms, close_ms) = (172_800_000, 900_000);
+    Params::new(
+        network,
+        budget,
+        0.05,
+        horizon_ms,
+        close_ms,
+        200_000,
+        bad_records,
+    )
+}
+
+/// Everything a machine reads, in the order it reads it.
+pub(crate) struct Feed {
+    pub(crate) network: Arc<Network>,
+    pub(crate) params: Params,
+    pub(crate) records: Vec<(Partition, Input)>,
+}
+
+impl Feed {
+    /// The bundled replay, its crossings spread over partitions.
+    pub(crate) fn finland(partitions: usize) -> Self {
+        let network = Arc::new(settings().network().clone());
+        let (_, text) = replay::bundled()[0];
+        let replay = replay::load(text).expect("it is checked").expand();
+        let limits = Limits {
+            max_event_bytes: 65_536,
+            max_count: 100_000,
+            max_ahead_ms: 3_600_000,
+            max_behind_ms: 2_592_000_000,
+        };
+        let mut feed = Self {
+            params: params(&network),
+            network,
+            records: Vec::new(),
+        };
+        let mut read = vec![0; partitions];
+        for event in &replay.events {
+            let recorded = Some(WallTime(event.time.0));
+            let record = Record {
+                value: Some(event.json.as_bytes()),
+                headers: &[],
+                timestamp: recorded,
+            };
+            let decoded = decode::decode(&record, &feed.network, &limits).expect("replays decode");
+            let at = usize::from(decoded.crossing.0) % partitions;
+            let input = Input {
+                offset: Offset(read[at]),
+                recorded,
+                event: Ok(decoded),
+            };
+            read[at] += 1;
+            feed.records.push((Partition(at as i32), input));
+        }
+        feed
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        Engine::new(Arc::clone(&self.network), self.params.clone(), 7)
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        let mut all: Vec<_> = self.records.iter().map(|(p, _)| *p).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// Runs all of it, with one commit after every `batch` records and a crash when so many records were read.
+    pub(crate) fn run(&self, batch: usize, crashes: &[usize]) -> Ran {
+        let mut ran = Ran::default();
+        let mut from = 0;
+        for &crash in crashes {
+            self.go_on(&mut ran, from..crash.min(self.records.len()), batch, false);
+            // A crash is noticed late: what was read since the last commit is read again.
+            from = 0;
+        }
+        self.go_on(&mut ran, from..self.records.len(), batch, true);
+        ran
+    }
+
+    /// Starts a machine with what was committed and reads on to the end of the range.
+    fn go_on(&self, ran: &mut Ran, range: Range<usize>, batch: usize, commits_last: bool) {
+        let mut engine = self.engine();
+        let mut next: BTreeMap<Partition, NextOffset> = BTreeMap::new();
+        for partition in self.partitions() {
+            let meta = engine
+                .assign(partition, ran.compacted(partition))
+                .expect("what was written can be read");
+            next.extend(meta.and_then(|m| m.next).map(|n| (partition, n)));
+        }
+        let mut open: Vec<Output> = Vec::new();
+        let mut uncommitted = 0;
+        for (partition, input) in &self.records[range] {
+            if next.get(partition).is_some_and(|n| input.offset.0 < n.0) {
+                continue;
+            }
+            let outcome = engine
+                .handle(*partition, input, &mut |output| open.push(output))
+                .expect("inside the budget");
+            ran.outcomes.insert((*partition, input.offset), outcome);
+            uncommitted += 1;
+            if uncommitted == batch {
+                self.commit(&mut engine, &mut open, ran);
+                uncommitted = 0;
+            }
+        }
+        if commits_last {
+            self.commit(&mut engine, &mut open, ran);
+        }
+        ran.late = engine.tally().late;
+    }
+
+    fn commit(&self, engine: &mut Engine, open: &mut Vec<Output>, ran: &mut Ran) {
+        for output in open.drain(..) {
+            let (source, encoded) = self.encoded(&output);
+            ran.outputs.entry(source).or_default().push(encoded);
+        }
+        for partition in self.partitions() {
+            let changes = engine.drain_changes(partition);
+            ran.changelog.entry(partition).or_default().extend(changes);
+        }
+    }
+
+    fn encoded(&self, output: &Output) -> (Partition, Encoded) {
+        let origin = Origin {
+            topic: "in".into(),
+            config: "c".into(),
+        };
+        let (Output::Count { source, .. } | Output::Alert { source, .. }) = output;
+        let encoded = encode::alert(output, &self.network, &origin)
+            .or_else(|| encode::count(output, &self.network, &origin))
+            .expect("an output is an alert or a count");
+        (source.partition, encoded)
+    }
+}
+
+/// What a run left behind.
+#[derive(Default, PartialEq)]
+pub(crate) struct Ran {
+    pub(crate) outputs: BTreeMap<Partition, Vec<Encoded>>,
+    pub(crate) changelog: BTreeMap<Partition, Vec<ChangelogRecord>>,
+    pub(crate) outcomes: BTreeMap<(Partition, Offset), Outcome>,
+    pub(crate) late: u64,
+}
+
+impl Ran {
+    /// The changelog as compaction leaves it: the last record of every key, tombstones gone.
+    pub(crate) fn compacted(&self, partition: Partition) -> Vec<ChangelogRecord> {
+        let mut last = BTreeMap::new();
+        for record in self.changelog.get(&partition).into_iter().flatten() {
+            last.insert(record.key.clone(), record.clone());
+        }
+        last.into_values().filter(|r| r.value.is_some()).collect()
+    }
+
+    /// Panics at the first output or outcome that differs.
+    pub(crate) fn assert_same_outputs(&self, other: &Self, what: &str) {
+        for ((at, mine), theirs) in self.outcomes.iter().zip(other.outcomes.values()) {
+            assert_eq!(mine, theirs, "{what}: outcome of the record at {at:?}");
+        }
+        for (partition, mine) in &self.outputs {
+            let theirs = other.outputs.get(partition).map_or(&[][..], Vec::as_slice);
+            for (n, (mine, theirs)) in mine.iter().zip(theirs).enumerate() {
+                assert!(
+                    mine == theirs,
+                    "{what}: output {n} of {partition:?}\n{}\n{}",
+                    String::from_utf8_lossy(&mine.value),
+                    String::from_utf8_lossy(&theirs.value)
+                );
+            }
+            assert_eq!(mine.len(), theirs.len(), "{what}: outputs of {partition:?}");
+        }
+        assert_eq!(self.outputs.len(), other.outputs.len(), "{what}");
+    }
+
+    /// Panics where the state differs that is kept in the end.
+    pub(crate) fn assert_same_state(&self, other: &Self, what: &str) {
+        for partition in self.changelog.keys() {
+            let (mine, theirs) = (self.compacted(*partition), other.compacted(*partition));
+            for (mine, theirs) in mine.iter().zip(&theirs) {
+                assert_eq!(mine.key, theirs.key, "{what}: keys of {partition:?}");
+                assert!(mine == theirs, "{what}: {} of {partition:?}", mine.key);
+            }
+            assert_eq!(mine.len(), theirs.len(), "{what}: keys of {partition:?}");
+        }
+    }
+}
