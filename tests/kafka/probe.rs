@@ -162,8 +162,25 @@ fn a_broker_killed_and_restarted_keeps_what_was_committed_and_the_producer_goes_
     rig::wait_until("the group", Duration::from_secs(30), || {
         scene.committed() == Some(2)
     });
-    settle(&[&scene.member]);
-    commit(&scene, &producer, "after", 5);
+    // The member's session may have ended meanwhile: its offsets are refused until it has joined again, and the refusal must be
+    // one that an abort mends.
+    rig::wait_until("a commit", Duration::from_secs(40), || {
+        settle(&[&scene.member]);
+        producer.begin_transaction().expect("begin");
+        write(&producer, &scene.output, "after");
+        match producer.send_offsets_to_transaction(&scene.next(5), &scene.metadata(), REQUEST) {
+            Ok(()) => {
+                producer.commit_transaction(REQUEST).expect("commit");
+                true
+            }
+            Err(KafkaError::Transaction(error)) => {
+                assert!(error.txn_requires_abort() && !error.is_fatal(), "{error}");
+                producer.abort_transaction(REQUEST).expect("abort");
+                false
+            }
+            Err(other) => panic!("{other}"),
+        }
+    });
     assert_eq!(scene.committed(), Some(5));
     assert_eq!(rig::read_committed(&scene.output, READ).len(), 2);
 }
