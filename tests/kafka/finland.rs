@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -36,15 +36,18 @@ fn page(port: u16, path: &str) -> String {
         .unwrap_or_default()
 }
 
-fn caught_up(deployment: &Deployment) {
+fn caught_up(deployment: &Deployment, worker: &mut Process) {
     let offsets = GroupOffsets::of(&deployment.name, &deployment.topics.input);
     let ends = rig::end_offsets(&deployment.topics.input);
     rig::wait_until("the replay committed", PATIENCE, || {
-        offsets
-            .read()
-            .iter()
-            .zip(&ends)
-            .all(|(next, end)| next.unwrap_or(0) == *end)
+        assert!(
+            !worker.has_ended(),
+            "the worker ended:\n{}",
+            worker.log_tail()
+        );
+        let next = offsets.read();
+        let mut pairs = next.iter().zip(&ends);
+        pairs.all(|(next, end)| next.unwrap_or(0) == *end)
     });
 }
 
@@ -131,7 +134,7 @@ fn finland_2023_is_read_by_kcat_and_prometheus_and_a_restart_repeats_nothing() {
     let mut worker = deployment.start(0);
     let published = deployment.finish(&["publish", "--episode", "finland-2023"]);
     assert!(published.status.success(), "{published:?}");
-    caught_up(&deployment);
+    caught_up(&deployment, &mut worker);
     let alerts = read_by_kcat(&deployment.topics.alerts);
     assert_published_days(&alerts);
 
