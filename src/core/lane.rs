@@ -90,6 +90,12 @@ impl Track {
         }
     }
 
+    /// Evidence begins anew with a bucket: an alert has ended, and the next one begins no earlier.
+    pub(super) fn begin_anew(&mut self, start: EventTime) {
+        self.model.reset_evidence();
+        self.high_since = [start; 2];
+    }
+
     fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
         let rest = (2.0 / params.leak.max(1e-3)).ln();
         let is_low =
@@ -245,7 +251,7 @@ pub(super) fn advance(
         _ => day.total,
     });
     if reset_at == Some(start) {
-        track.model.reset_evidence();
+        track.begin_anew(start);
     }
     let exposure = site.exposure(&day.span, start, end);
     let outlook = track.model.close(

@@ -374,7 +374,7 @@ impl Series {
     fn look_ahead(&mut self, site: &Site, i: usize) {
         let lane = &mut self.lanes[i];
         if lane.reset_at == Some(lane.open.start) {
-            lane.front.model.reset_evidence();
+            lane.front.begin_anew(lane.open.start);
         }
         lane.open.is_judged = false;
         if LENSES[i] != Lens::Hour {

@@ -10,6 +10,9 @@ use crate::core::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+/// The least logarithm of evidence that is put out.
+const LEAST_LOG_EVIDENCE: f64 = -200.0;
+
 /// What every record says of the program that made it.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -102,7 +105,7 @@ pub struct Interval {
 /// How sure an alert is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evidence {
-    /// ln of the Shiryaev-Roberts statistic.
+    /// ln of the Shiryaev-Roberts statistic; -200 stands for none at all and anything below.
     pub log_sr: f64,
     /// By chance evidence like this comes at most once in this many days, on average.
     pub chance_once_in_days: f64,
@@ -174,8 +177,8 @@ pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
             lower: reading.lower,
             upper: reading.upper,
         },
-        log_evidence_rise: significant(reading.log_evidence_rise),
-        log_evidence_drop: significant(reading.log_evidence_drop),
+        log_evidence_rise: evidence_log(reading.log_evidence_rise),
+        log_evidence_drop: evidence_log(reading.log_evidence_drop),
         p_surge: significant(reading.p_surge),
         p_drop: significant(reading.p_drop),
         as_of: sentence::civil_time(network, *crossing, *as_of),
@@ -282,7 +285,7 @@ fn evidence(reading: &Reading, direction: Direction) -> Evidence {
         Direction::Drop => reading.ln_lower_tail,
     };
     Evidence {
-        log_sr: significant(reading.log_evidence(direction)),
+        log_sr: evidence_log(reading.log_evidence(direction)),
         chance_once_in_days: significant(sentence::chance_once_in_days(reading, direction)),
         tail_log10: significant(tail / std::f64::consts::LN_10),
     }
@@ -310,6 +313,11 @@ fn source_record<'a>(source: &Source, origin: &'a Origin) -> SourceRecord<'a> {
 /// Four significant digits: what a reader can use, and no more bytes than that.
 fn significant(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
+}
+
+/// Where no bucket was judged yet the statistic is 0 and its logarithm is no JSON number.
+fn evidence_log(value: f64) -> f64 {
+    significant(value.max(LEAST_LOG_EVIDENCE))
 }
 
 fn json(record: &impl Serialize) -> Vec<u8> {

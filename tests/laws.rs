@@ -1,0 +1,133 @@
+//! Holds the machine to laws over random streams: restored it goes on the same, memory is bounded, every number is a number.
+
+mod support;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use std::sync::Arc;
+use support::Feed;
+use support::random::{self, Options};
+use surgewatch::core::crossing::Outcome;
+use surgewatch::core::event::{Event, Kind};
+use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::partition::Input;
+use surgewatch::core::seen::{Arrival, PAGE_IDS, Seen};
+use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+
+/// Names of fields that may be without a value.
+const OPTIONAL: [&str; 2] = ["known_at", "offset"];
+
+fn assert_numbers(value: &Value, path: &str) {
+    match value {
+        Value::Null => assert!(OPTIONAL.iter().any(|o| path.ends_with(o)), "{path} is null"),
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(k, v)| assert_numbers(v, &format!("{path}.{k}"))),
+        Value::Number(n) => assert!(n.as_f64().is_some_and(f64::is_finite), "{path} is {n}"),
+        _ => {}
+    }
+}
+
+/// One arrival of a count each hour at a crossing; 0 is none.
+fn hourly(counts: &[u32]) -> Feed {
+    let network = random::network();
+    let start = 1_700_000_000_000;
+    let records = counts.iter().zip(0i64..).map(|(&count, n)| {
+        let time = start + n * HOUR_MS;
+        let kind = match count {
+            0 => Kind::Heartbeat,
+            count => Kind::Arrival {
+                stream: StreamIx(0),
+                count,
+            },
+        };
+        let event = Event {
+            crossing: CrossingIx(0),
+            time: EventTime(time),
+            id: EventId(n as u64),
+            kind,
+        };
+        let input = Input {
+            offset: Offset(n),
+            recorded: Some(WallTime(time)),
+            event: Ok(event),
+        };
+        (Partition(0), input)
+    });
+    let records = records.collect();
+    Feed {
+        params: support::params(&network),
+        network: Arc::new(network),
+        records,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_restored_machine_goes_on_as_if_nothing_had_happened(seed in 1_000u64..1_000_000, cuts in prop::collection::vec(1usize..2_000, 1..4), batch in 1usize..90) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let options = Options { days: 6, ..Options::of(seed) };
+        let feed = random::feed(&options);
+        feed.run(usize::MAX, &[]).assert_same_outputs(&feed.run(batch, &cuts), &format!("{options:?} cut at {cuts:?}"));
+    }
+
+    #[test]
+    fn every_number_put_out_is_finite_whatever_the_counts(counts in prop::collection::vec(prop_oneof![4 => Just(0u32), 2 => 1u32..50, 1 => 1u32..=1_000_000_000], 24..400)) {
+        let ran = hourly(&counts).run(100, &[]);
+        for encoded in ran.outputs.values().flatten() {
+            let value: Value = serde_json::from_slice(&encoded.value).expect("records are JSON");
+            assert_numbers(&value, "");
+        }
+    }
+
+    #[test]
+    fn a_larger_count_never_takes_the_first_alert_away(counts in prop::collection::vec(0u32..3, 24 * 20..24 * 21), surge in 50u32..1_000, more in 1u32..1_000_000) {
+        let opened_with = |last: u32| {
+            let mut counts = counts.clone();
+            counts.push(last);
+            let ran = hourly(&counts).run(100, &[]);
+            let alerts = ran.outputs.values().flatten().filter(|o| !o.headers.is_empty());
+            alerts.filter(|o| o.headers[3].1 == "border.alert.opened.v1").count()
+        };
+        prop_assert!(opened_with(surge) <= opened_with(surge + more));
+    }
+
+    #[test]
+    fn remembered_ids_stay_inside_their_bound(ids in prop::collection::vec(0u64..5_000, 1..3_000), max_ids in 64usize..1_024) {
+        let mut seen = Seen::default();
+        let (mut remembered, mut given_up) = (0, 0);
+        for (n, id) in ids.into_iter().enumerate() {
+            if seen.contains(EventId(id)) {
+                continue;
+            }
+            let arrival = Arrival { id: EventId(id), time: EventTime(n as i64), stream: StreamIx(0), count: 1, corrected: None };
+            given_up += seen.remember(arrival, max_ids);
+            remembered += 1;
+            prop_assert!(seen.len() <= max_ids.max(PAGE_IDS));
+            prop_assert!(seen.contains(EventId(id)), "the youngest is always known");
+        }
+        prop_assert_eq!(remembered, seen.len() + given_up);
+    }
+}
+
+#[test]
+fn the_largest_counts_of_all_are_still_counted() {
+    let mut counts = vec![1_000_000_000; 24 * 30];
+    counts.extend([0; 24 * 5]);
+    let ran = hourly(&counts).run(100, &[]);
+    assert!(ran.outcomes.values().all(|o| *o == Outcome::Applied));
+    let most = ran
+        .outputs
+        .values()
+        .flatten()
+        .filter(|o| o.headers.is_empty())
+        .map(|o| {
+            let value: Value = serde_json::from_slice(&o.value).expect("records are JSON");
+            assert_numbers(&value, "");
+            value["observed"].as_u64().expect("a number")
+        });
+    assert_eq!(most.max(), Some(24_000_000_000));
+}
