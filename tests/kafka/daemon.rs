@@ -109,6 +109,10 @@ impl Deployment {
 
     fn write_files(&self) -> PathBuf {
         let path = self.folder.join(format!("{}.toml", self.name));
+        // Written once: a worker that starts must not read a file that is being written again.
+        if path.exists() {
+            return path;
+        }
         let topics = &self.topics;
         let mut text = format!(
             "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\n\n[topics]\narrivals = \"{}\"\ncounts = \"{}\"\nalerts = \"{}\"\n\
