@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::metrics::Metrics;
+use super::source::Incoming;
 use super::transaction::{Failure, Outgoing, Transactions};
 use crate::config::Topics;
 use crate::core::alert::Transition;
@@ -11,8 +12,6 @@ use crate::core::output::Output;
 use crate::core::snapshot::ChangelogRecord;
 use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
-use rdkafka::Timestamp;
-use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::Arc;
 
 /// A dead letter's payload beyond this size is not kept: the broker would refuse it and with it the whole transaction.
@@ -138,7 +137,7 @@ impl Outbox {
     /// Puts a record aside with the reason.
     pub fn put_dead_letter(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        record: &Incoming<'_>,
         reason: Reject,
         detail: &str,
         transactions: &mut Transactions,
@@ -146,19 +145,14 @@ impl Outbox {
         if self.failure.is_some() {
             return;
         }
-        let timestamp = match message.timestamp() {
-            Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => ms.to_string(),
-            Timestamp::NotAvailable => String::new(),
-        };
-        let (partition, offset) = (
-            message.partition().to_string(),
-            message.offset().to_string(),
-        );
-        let size = message.payload_len().to_string();
-        let fits = message.payload_len() <= MAX_KEPT_BYTES;
+        let timestamp = record.timestamp.map_or(String::new(), |at| at.0.to_string());
+        let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
+        let bytes = record.value.map_or(0, <[u8]>::len);
+        let size = bytes.to_string();
+        let fits = bytes <= MAX_KEPT_BYTES;
         let headers = [
             ("original_bytes", size.as_bytes()),
-            ("original_topic", message.topic().as_bytes()),
+            ("original_topic", self.origin.topic.as_bytes()),
             ("original_partition", partition.as_bytes()),
             ("original_offset", offset.as_bytes()),
             ("original_timestamp_ms", timestamp.as_bytes()),
@@ -168,8 +162,8 @@ impl Outbox {
         let outgoing = Outgoing {
             topic: &self.topics.dead_letters,
             partition: None,
-            key: message.key(),
-            value: message.payload().filter(|_| self.keep_payload && fits),
+            key: record.key,
+            value: record.value.filter(|_| self.keep_payload && fits),
             headers: &headers,
         };
         self.failure = transactions.send(&outgoing).err();
