@@ -195,7 +195,9 @@ impl Worker {
             let now = clock::now();
             match &taken {
                 Ok(message) => self.take(&Taken::Record(Incoming::from(message)), now)?,
-                Err(KafkaError::PartitionEOF(partition)) => self.take(&Taken::End(*partition), now)?,
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    self.take(&Taken::End(*partition), now)?
+                }
                 Err(error) => self.take(&Taken::Failed(error.clone()), now)?,
             }
             wait = Duration::ZERO;

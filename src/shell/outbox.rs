@@ -145,7 +145,9 @@ impl Outbox {
         if self.failure.is_some() {
             return;
         }
-        let timestamp = record.timestamp.map_or(String::new(), |at| at.0.to_string());
+        let timestamp = record
+            .timestamp
+            .map_or(String::new(), |at| at.0.to_string());
         let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
         let bytes = record.value.map_or(0, <[u8]>::len);
         let size = bytes.to_string();

@@ -93,7 +93,8 @@ impl Source {
         for &partition in partitions {
             // SAFETY: client and queue are live; the reference to the partition's queue is given back at once.
             unsafe {
-                let from = sys::rd_kafka_queue_get_partition(client, self.topic.as_ptr(), partition);
+                let from =
+                    sys::rd_kafka_queue_get_partition(client, self.topic.as_ptr(), partition);
                 if !from.is_null() {
                     sys::rd_kafka_queue_forward(from, self.queue.as_ptr());
                     sys::rd_kafka_queue_destroy(from);
