@@ -4,6 +4,7 @@ use super::reading::Counts;
 use super::running::Point;
 use super::truth::{Episode, Mark};
 use crate::core::alert::Direction;
+use std::ops::Range;
 
 /// Alarms less than this many buckets apart are one alert.
 const APART: usize = 15;
@@ -23,7 +24,9 @@ pub struct Outcome {
     pub quiet: usize,
     /// Alerts that began there, by direction.
     pub false_alerts: [usize; 2],
-    /// Of those buckets, how many counts lay in the upper tail of their forecast, by probability 0.01 and 0.001.
+    /// Buckets from the first alarm of the longest of these alerts to its last, by direction.
+    pub longest: [usize; 2],
+    /// Of the quiet buckets, how many counts lay in the upper tail of their forecast, by probability 0.01 and 0.001.
     pub tails: [usize; 2],
     /// Every labelled episode.
     pub episodes: Vec<Found>,
@@ -54,14 +57,16 @@ pub fn judge(series: &Counts, points: &[Point], mark: Option<&Mark>) -> Outcome 
             .filter(is_quiet)
             .filter(|&row| points[row].is_observed)
     };
-    let false_alerts = |direction: Direction| {
+    let false_alerts = [Direction::Surge, Direction::Drop].map(|direction| {
         let side = direction as usize;
         let alarms = window.clone().filter(|&row| points[row].alarm[side]);
-        let begun = alerts(alarms).into_iter();
-        let is_false =
-            |row: &usize| is_judged && (mark.is_some() || series.label(*row) != Some(direction));
-        begun.filter(is_false).count()
-    };
+        let is_false = |alert: &Range<usize>| {
+            is_judged && (mark.is_some() || series.label(alert.start) != Some(direction))
+        };
+        let mut found = alerts(alarms);
+        found.retain(is_false);
+        found
+    });
     let beyond = |p: f64| {
         quiet()
             .filter(|&row| points[row].ln_upper_tail < p.ln())
@@ -76,23 +81,25 @@ pub fn judge(series: &Counts, points: &[Point], mark: Option<&Mark>) -> Outcome 
         buckets: points.len(),
         alarms: [count(0), count(1)],
         quiet: quiet().count(),
-        false_alerts: [Direction::Surge, Direction::Drop].map(false_alerts),
+        longest: false_alerts
+            .each_ref()
+            .map(|found| found.iter().map(Range::len).max().unwrap_or(0)),
+        false_alerts: false_alerts.map(|found| found.len()),
         tails: TAILS.map(beyond),
         episodes: episodes.into_iter().map(|e| find(e, points)).collect(),
     }
 }
 
-/// The rows on which alerts begin, given the rows that alarm.
-fn alerts(alarms: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut begun = Vec::new();
-    let mut last: Option<usize> = None;
+/// From the first alarm of each alert to its last, given the rows that alarm.
+fn alerts(alarms: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
     for row in alarms {
-        if last.is_none_or(|last| row - last >= APART) {
-            begun.push(row);
+        match found.last_mut() {
+            Some(last) if row + 1 - last.end < APART => last.end = row + 1,
+            _ => found.push(row..row + 1),
         }
-        last = Some(row);
     }
-    begun
+    found
 }
 
 /// Runs of rows with one label.
@@ -155,14 +162,14 @@ mod tests {
 
     #[test]
     fn alarms_fifteen_buckets_apart_are_two_alerts() {
-        assert_eq!(alerts([3, 17, 32, 33].into_iter()), [3, 32]);
-        assert_eq!(alerts([18].into_iter()), [18]);
+        assert_eq!(alerts([3, 17, 32, 33].into_iter()), [3..18, 32..34]);
     }
 
     #[test]
     fn without_labels_all_alerts_are_false() {
         let outcome = judge(&series(&[""; 40]), &points(40, &[2, 3, 30]), None);
         assert_eq!((outcome.alarms, outcome.false_alerts), ([3, 0], [2, 0]));
+        assert_eq!(outcome.longest, [2, 0]);
         assert_eq!((outcome.quiet, outcome.tails), (40, [3, 0]));
         assert!(outcome.episodes.is_empty());
     }

@@ -11,6 +11,7 @@ pub struct Summary {
     series: usize,
     buckets: usize,
     alarms: [usize; 2],
+    longest: [usize; 2],
     tails: [usize; 2],
     all: Rates,
     strata: BTreeMap<String, Rates>,
@@ -55,6 +56,21 @@ fn buckets_a_year(lens: Lens) -> f64 {
     }
 }
 
+/// The episodes of one shape and size.
+struct Group<'a> {
+    shape: &'a str,
+    size: Option<f64>,
+    delays: Vec<Option<usize>>,
+}
+
+fn unit(lens: Lens) -> &'static str {
+    match lens {
+        Lens::Hour => "hours",
+        Lens::Day => "days",
+        Lens::Week => "weeks",
+    }
+}
+
 impl Summary {
     /// Adds a series.
     pub fn add(&mut self, outcome: &Outcome) {
@@ -62,6 +78,7 @@ impl Summary {
         self.buckets += outcome.buckets;
         for side in 0..2 {
             self.alarms[side] += outcome.alarms[side];
+            self.longest[side] = self.longest[side].max(outcome.longest[side]);
             self.tails[side] += outcome.tails[side];
         }
         if outcome.quiet > 0 {
@@ -82,41 +99,36 @@ impl Summary {
     /// The tables, given the lens and the accepted false alerts a series-year for surges and for drops.
     #[must_use]
     pub fn table(&self, lens: Lens, promised: [f64; 2]) -> String {
-        let row = |name: &str, cells: [String; 3]| {
-            let mut row = vec![name.to_owned()];
-            row.extend(cells);
-            row
-        };
-        let [rise, drop] = self.alarms;
-        let both = promised[0] + promised[1];
         let years = self.all.quiet as f64 / buckets_a_year(lens);
-        let [surges, drops] = self.all.alerts;
-        let mut text = format!("{} series, {} buckets\n\n", self.series, self.buckets);
-        text += &aligned(&[
-            row("", ["surge", "drop", "both"].map(str::to_owned)),
-            row(
-                "buckets that alarm",
-                [rise, drop, rise + drop].map(|n| n.to_string()),
-            ),
-            row(
+        let sum = |[rise, drop]: [usize; 2]| [rise, drop, rise + drop].map(|n| n.to_string());
+        let [rise, drop] = promised;
+        let most = self.longest[0].max(self.longest[1]);
+        let rows = [
+            ("", ["surge", "drop", "both"].map(str::to_owned)),
+            ("buckets that alarm", sum(self.alarms)),
+            (
                 &format!("false alerts in {years:.1} series-years"),
-                [surges, drops, surges + drops].map(|n| n.to_string()),
+                sum(self.all.alerts),
             ),
-            row("false alerts a series-year", self.all.per_year(lens)),
-            row(
+            ("false alerts a series-year", self.all.per_year(lens)),
+            (
                 "promised at most",
-                [promised[0], promised[1], both].map(|rate| format!("{rate:.3}")),
+                [rise, drop, rise + drop].map(|rate| format!("{rate:.3}")),
             ),
-        ]);
+            (
+                &format!("longest false alert ({})", unit(lens)),
+                [self.longest[0], self.longest[1], most].map(|n| n.to_string()),
+            ),
+        ];
+        let rows = rows.map(|(name, cells)| [&[name.to_owned()], &cells[..]].concat());
+        let mut text = format!("{} series, {} buckets\n\n", self.series, self.buckets);
+        text += &aligned(&rows);
         if self.all.quiet > 0 {
-            let share = |side: usize| self.tails[side] as f64 / self.all.quiet as f64;
-            let _ = write!(
+            let [first, second] = self.tails.map(|tail| tail as f64 / self.all.quiet as f64);
+            let [p, q] = TAILS;
+            let _ = writeln!(
                 text,
-                "\nforecast tails below {} / {}: {:.5} / {:.5} of the counts\n",
-                TAILS[0],
-                TAILS[1],
-                share(0),
-                share(1)
+                "\nforecast tails below {p} / {q}: {first:.5} / {second:.5} of the counts"
             );
         }
         text + &self.by_stratum(lens) + &self.by_episode(lens)
@@ -137,28 +149,35 @@ impl Summary {
     }
 
     fn by_episode(&self, lens: Lens) -> String {
-        let mut groups: Vec<(&str, Option<f64>, Vec<Option<usize>>)> = Vec::new();
+        let mut groups: Vec<Group<'_>> = Vec::new();
         for found in &self.episodes {
             let (shape, size) = (found.episode.shape.as_str(), found.episode.size);
-            match groups.iter_mut().find(|g| g.0 == shape && g.1 == size) {
-                Some(group) => group.2.push(found.delay),
-                None => groups.push((shape, size, vec![found.delay])),
+            match groups
+                .iter_mut()
+                .find(|g| g.shape == shape && g.size == size)
+            {
+                Some(group) => group.delays.push(found.delay),
+                None => groups.push(Group {
+                    shape,
+                    size,
+                    delays: vec![found.delay],
+                }),
             }
         }
         if groups.is_empty() {
             return String::new();
         }
-        let size = |size: Option<f64>| size.unwrap_or(0.0);
-        groups.sort_by(|a, b| a.0.cmp(b.0).then(size(a.1).total_cmp(&size(b.1))));
-        let unit = match lens {
-            Lens::Hour => "hours",
-            Lens::Day => "days",
-            Lens::Week => "weeks",
-        };
-        let median_head = format!("median delay ({unit})");
+        let size = |group: &Group<'_>| group.size.unwrap_or(0.0);
+        groups.sort_by(|a, b| a.shape.cmp(b.shape).then(size(a).total_cmp(&size(b))));
+        let median_head = format!("median delay ({})", unit(lens));
         let head = ["episode", "size", "number", "detected", &median_head];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
-        for (shape, size, mut delays) in groups {
+        for Group {
+            shape,
+            size,
+            mut delays,
+        } in groups
+        {
             let found = delays.iter().flatten().count();
             rows.push(vec![
                 shape.to_owned(),
@@ -222,6 +241,7 @@ mod tests {
             alarms: [alerts * 3, 0],
             quiet,
             false_alerts: [alerts, 0],
+            longest: [alerts * 20, 0],
             tails: [quiet / 100, 0],
             episodes: Vec::new(),
         }
@@ -258,6 +278,7 @@ buckets that alarm                    6      0      6
 false alerts in 8.0 series-years      2      0      2
 false alerts a series-year        0.250  0.000  0.250
 promised at most                  0.375  0.125  0.500
+longest false alert (days)           40      0     40
 
 forecast tails below 0.01 / 0.001: 0.00958 / 0.00000 of the counts
 
