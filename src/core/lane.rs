@@ -230,7 +230,8 @@ impl OpenBucket {
 const USUAL: [f64; 2] = [0.01, 0.99];
 
 /// Arrivals a new series is thought to have before anything is known of it: one every few days, give or take a factor of ten.
-pub(super) fn prior(lens: Lens) -> Prior {
+#[must_use]
+pub fn prior(lens: Lens) -> Prior {
     match lens {
         Lens::Hour => Prior::new(0.3 / 24.0, 4.0),
         _ => Prior::new(0.3, 4.0),

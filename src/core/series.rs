@@ -8,8 +8,8 @@
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::ids::StreamIx;
-pub use super::lane::{DayCounts, Site, Track};
-use super::lane::{Lane, OpenBucket, advance, each_bucket, prior, slot};
+pub use super::lane::{DayCounts, Site, Track, prior};
+use super::lane::{Lane, OpenBucket, advance, each_bucket, slot};
 use super::lens::Lens;
 use super::params::{LENSES, Params};
 use super::time::EventTime;
