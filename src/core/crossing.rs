@@ -56,7 +56,7 @@ pub struct CrossingState {
     pub series: Vec<Series>,
     /// Counts, gate or alerts changed since the last write to the changelog.
     pub counts_dirty: bool,
-    /// A day was settled since the last write to the changelog.
+    /// A day has ended, was settled or changed since the last write to the changelog.
     pub tracks_dirty: bool,
 }
 
@@ -98,6 +98,7 @@ impl CrossingState {
             if self.series.iter().all(|s| s.stream != stream) {
                 self.series
                     .push(Series::new(stream, &site, first_day, watermark));
+                (self.counts_dirty, self.tracks_dirty) = (true, true);
             }
         }
     }
@@ -124,13 +125,14 @@ impl CrossingState {
         let mut settled = false;
         for series in &mut self.series {
             for reading in series.roll(&site, cx.watermark) {
+                self.tracks_dirty |= reading.lens == Lens::Day;
                 judge_rise(self.ix, series, &reading, false, cx);
             }
             for reading in series.close_due(cx.params, cx.watermark) {
                 close(self.ix, series, &site, &reading, cx);
                 self.counts_dirty = true;
             }
-            settled |= series.settle(&site, cx.watermark);
+            settled |= series.settle(cx.params, cx.watermark);
         }
         // Not `tracks_dirty`, which a commit clears: what is forgotten must not depend on when commits happen.
         if settled {
@@ -218,6 +220,7 @@ impl CrossingState {
         match series.change(time, before, after) {
             Place::Open => judge_open(self.ix, series, &site, cx),
             Place::Ended => {
+                self.tracks_dirty |= series.is_past_day(time);
                 revise(self.ix, series, &site, time, cx);
                 judge_open(self.ix, series, &site, cx);
             }
@@ -245,6 +248,7 @@ impl CrossingState {
         };
         for series in &mut self.series {
             if series.has_ended(from) {
+                self.tracks_dirty |= series.is_past_day(from);
                 revise(self.ix, series, &site, from, cx);
             } else {
                 series.refresh(&site);
@@ -256,7 +260,7 @@ impl CrossingState {
 
 /// A count or a gate changed inside ended buckets: everything after them is computed again, closed ones are published again.
 fn revise(ix: CrossingIx, series: &mut Series, site: &Site, time: EventTime, cx: &mut Context) {
-    for (reading, closed) in series.rebuild(site, cx.watermark, Some(time)) {
+    for (reading, closed) in series.rebuild(site, cx.watermark, time) {
         if closed {
             cx.tally.late += 1;
             publish(ix, series, &reading, cx);

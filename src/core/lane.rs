@@ -1,4 +1,4 @@
-//! Owns one lens's way through the buckets of a series: what the settled past says, what every ended bucket says, and the
+//! Owns one lens's way through the buckets of a series: its state before each kept day, after the last ended bucket, and the
 //! bucket that is open.
 
 use super::alert::Reading;
@@ -128,11 +128,15 @@ pub(super) struct OpenBucket {
 
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
-    pub(super) settled: Track,
+    /// The state before each kept day that has begun; the first is the one no event can change.
+    pub(super) starts: VecDeque<Track>,
+    /// The state after the last bucket that has ended.
     pub(super) front: Track,
     pub(super) open: OpenBucket,
+    /// Readings of ended buckets that are not closed.
     pub(super) ended: VecDeque<Reading>,
-    pub(super) reset_at: Option<EventTime>,
+    /// Starts of the buckets, in kept days, with which evidence began anew.
+    pub(super) resets: Vec<EventTime>,
 }
 
 impl OpenBucket {
@@ -149,10 +153,6 @@ impl OpenBucket {
             calm_below: 0,
             alarm_at: None,
         }
-    }
-
-    pub(super) fn first(day: &DayCounts, lens: Lens) -> Self {
-        Self::at(day, 0, 0, lens)
     }
 
     pub(super) fn at(day: &DayCounts, index: usize, hour: usize, lens: Lens) -> Self {
@@ -246,21 +246,6 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot 
     }
 }
 
-pub(super) fn each_bucket(
-    lens: Lens,
-    day: &DayCounts,
-    mut f: impl FnMut(usize, EventTime, EventTime),
-) {
-    if lens == Lens::Hour {
-        for hour in 0..day.span.hours() {
-            let (start, end) = day.span.hour_span(hour);
-            f(hour, start, end);
-        }
-    } else {
-        f(0, day.span.start, day.span.end);
-    }
-}
-
 /// Closes one bucket into a track and returns it as it was judged.
 #[expect(
     clippy::too_many_arguments,
@@ -273,15 +258,11 @@ pub(super) fn advance(
     day: &DayCounts,
     hour: usize,
     (start, end): (EventTime, EventTime),
-    reset_at: Option<EventTime>,
-    observed: Option<u64>,
+    resets: &[EventTime],
+    observed: u64,
 ) -> OpenBucket {
     let params = &site.params.lenses[lens as usize];
-    let observed = observed.unwrap_or_else(|| match lens {
-        Lens::Hour => u64::from(day.hours[hour]),
-        _ => day.total,
-    });
-    if reset_at == Some(start) {
+    if resets.contains(&start) {
         track.begin_anew(start);
     }
     let exposure = site.exposure(&day.span, start, end);

@@ -113,9 +113,12 @@ impl PartitionState {
         self.crossings.iter().filter_map(|c| c.as_deref())
     }
 
-    /// Puts a restored crossing in its place.
+    /// Puts a new or restored crossing in its place.
     pub fn place(&mut self, state: CrossingState, params: &Params) {
         let at = usize::from(state.ix.0);
+        if is_dirty(&state) {
+            self.touched.push(state.ix);
+        }
         self.deadlines[at] = state.deadline(params);
         self.deadline = self.deadline.min(self.deadlines[at]);
         self.crossings[at] = Some(Box::new(state));
@@ -141,7 +144,6 @@ impl PartitionState {
                 self.watermark,
             );
             self.place(state, shared.params);
-            self.touched.push(event.crossing);
         }
         let crossing = self.crossings[at]
             .as_deref_mut()

@@ -74,7 +74,7 @@ impl Seen {
         if wants_page {
             self.pages.push_back(Page {
                 number,
-                arrivals: Vec::with_capacity(8),
+                arrivals: Vec::with_capacity(PAGE_IDS),
             });
             self.next_page = number.wrapping_add(1);
         }

@@ -1,15 +1,15 @@
 //! Owns one series, a crossing and a stream of arrivals: its counts inside the lateness horizon and, for each lens, what the
 //! closed past says about the bucket that is open.
 //!
-//! Each lens keeps two states: `settled`, after the last bucket that no event can change, and `front`, after every bucket
-//! that has ended. `front` is always what `settled` and the kept counts give, so any order of arrival inside the horizon
-//! ends in the same state.
+//! Each lens keeps its state before every kept day and its front, after every bucket that has ended. All of them are what the
+//! first one and the kept counts give, so any order of arrival inside the horizon ends in the same state; a late event is
+//! computed from the start of its day on.
 
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::ids::StreamIx;
 pub use super::lane::{DayCounts, Site, Track, prior};
-use super::lane::{Lane, OpenBucket, advance, each_bucket, slot};
+use super::lane::{Lane, OpenBucket, advance, slot};
 use super::lens::Lens;
 use super::params::{LENSES, Params};
 use super::time::EventTime;
@@ -44,8 +44,8 @@ pub struct SeriesCounts {
     pub days: Vec<DayCounts>,
     /// Open alerts.
     pub alerts: [Option<Alert>; 2],
-    /// For each lens the bucket start at which evidence began anew, if that is not settled.
-    pub reset_at: [Option<EventTime>; 2],
+    /// For each lens the starts of the buckets, in those days, with which evidence began anew.
+    pub resets: [Vec<EventTime>; 2],
 }
 
 impl Series {
@@ -55,29 +55,32 @@ impl Series {
         let counts = SeriesCounts {
             days: vec![DayCounts::empty(first_day)],
             alerts: [None; 2],
-            reset_at: [None; 2],
+            resets: [Vec::new(), Vec::new()],
         };
-        let tracks =
-            [0, 1].map(|i| Track::fresh(&site.params.lenses[i], prior(LENSES[i]), first_day.start));
+        let tracks = [0, 1].map(|i| {
+            let (params, prior) = (&site.params.lenses[i], prior(LENSES[i]));
+            vec![Track::fresh(params, prior, first_day.start)]
+        });
         Self::restored(stream, site, counts, tracks, watermark)
     }
 
-    /// A series as the changelog has it; readings of buckets that ended but are not closed at `watermark` are made again.
+    /// A series as the changelog has it: `starts` are each lens's states before the first days of `counts`, at least one.
+    /// Everything after them is computed again up to `watermark`.
     #[must_use]
     pub fn restored(
         stream: StreamIx,
         site: &Site,
         counts: SeriesCounts,
-        tracks: [Track; 2],
+        starts: [Vec<Track>; 2],
         watermark: EventTime,
     ) -> Self {
-        let mut reset_at = counts.reset_at.into_iter();
-        let lanes = tracks.map(|settled| Lane {
-            front: settled.clone(),
-            settled,
+        let mut resets = counts.resets.into_iter();
+        let lanes = starts.map(|starts| Lane {
+            front: starts[0].clone(),
+            starts: starts.into(),
             open: OpenBucket::nowhere(),
             ended: VecDeque::new(),
-            reset_at: reset_at.next().flatten(),
+            resets: resets.next().unwrap_or_default(),
         });
         let mut series = Self {
             stream,
@@ -85,7 +88,9 @@ impl Series {
             days: counts.days.into(),
             lanes,
         };
-        series.rebuild(site, watermark, None);
+        // Buckets that ended but are not closed are read again.
+        let closed_until = watermark.plus_ms(-site.params.close_after_ms);
+        series.rebuild_from(site, watermark, closed_until, None);
         series
     }
 
@@ -95,14 +100,14 @@ impl Series {
         SeriesCounts {
             days: self.days.iter().cloned().collect(),
             alerts: self.alerts,
-            reset_at: [self.lanes[0].reset_at, self.lanes[1].reset_at],
+            resets: [&self.lanes[0], &self.lanes[1]].map(|lane| lane.resets.clone()),
         }
     }
 
-    /// What the changelog keeps when a day is settled.
+    /// What the changelog keeps when a day has ended or changed: each lens's states before the kept days that have begun.
     #[must_use]
-    pub fn tracks(&self) -> [&Track; 2] {
-        [&self.lanes[0].settled, &self.lanes[1].settled]
+    pub fn starts(&self) -> [&VecDeque<Track>; 2] {
+        [&self.lanes[0].starts, &self.lanes[1].starts]
     }
 
     /// Changes the count at a moment from one arrival's `before` to its `after`.
@@ -144,9 +149,8 @@ impl Series {
     /// Whether evidence began anew after a bucket, because an alert ended: what the bucket says was dealt with.
     #[must_use]
     pub fn was_reset_after(&self, reading: &Reading) -> bool {
-        self.lanes[reading.lens as usize]
-            .reset_at
-            .is_some_and(|at| at > reading.start)
+        let resets = &self.lanes[reading.lens as usize].resets;
+        resets.iter().any(|at| *at > reading.start)
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.
@@ -206,28 +210,17 @@ impl Series {
     }
 
     /// Settles the days no event can change any more. Returns whether there were any.
-    pub fn settle(&mut self, site: &Site, watermark: EventTime) -> bool {
-        let horizon = watermark.plus_ms(-site.params.lateness_horizon_ms);
+    pub fn settle(&mut self, params: &Params, watermark: EventTime) -> bool {
+        let horizon = watermark.plus_ms(-params.lateness_horizon_ms);
         let mut settled = false;
         while self.days.len() > 1
             && self.days[0].span.end <= horizon
             && self.lanes.iter().all(|l| l.open.day > 0)
         {
-            for (i, lane) in self.lanes.iter_mut().enumerate() {
-                let day = &self.days[0];
-                each_bucket(LENSES[i], day, |hour, start, end| {
-                    advance(
-                        site,
-                        &mut lane.settled,
-                        LENSES[i],
-                        day,
-                        hour,
-                        (start, end),
-                        lane.reset_at,
-                        None,
-                    );
-                });
-                lane.reset_at = lane.reset_at.filter(|&at| at >= day.span.end);
+            let kept_from = self.days[0].span.end;
+            for lane in &mut self.lanes {
+                lane.starts.pop_front();
+                lane.resets.retain(|at| *at >= kept_from);
                 lane.open.day -= 1;
             }
             self.days.pop_front();
@@ -236,22 +229,41 @@ impl Series {
         settled
     }
 
-    /// Makes `front` anew from `settled` and the counts. Readings of ended buckets are made again where they are not closed;
-    /// with `changed` set, the ended buckets that hold that moment are returned with their new numbers and whether they are
-    /// closed.
+    /// Computes everything from the day that holds a changed moment on. The ended buckets that hold the moment are returned
+    /// with their new numbers and whether they are closed.
     pub fn rebuild(
         &mut self,
         site: &Site,
         watermark: EventTime,
+        changed: EventTime,
+    ) -> Vec<(Reading, bool)> {
+        let revised = self.rebuild_from(site, watermark, changed, Some(changed));
+        let any_closed = revised.iter().any(|(_, closed)| *closed);
+        if let Some(day) = self.day_mut(changed).filter(|_| any_closed) {
+            day.revision += 1;
+        }
+        revised
+    }
+
+    fn rebuild_from(
+        &mut self,
+        site: &Site,
+        watermark: EventTime,
+        from: EventTime,
         changed: Option<EventTime>,
     ) -> Vec<(Reading, bool)> {
         self.cover(site, watermark);
         let mut revised = Vec::new();
         for (i, &lens) in LENSES.iter().enumerate() {
             let lane = &mut self.lanes[i];
-            lane.front = lane.settled.clone();
-            lane.ended.clear();
-            lane.open = OpenBucket::first(&self.days[0], lens);
+            let begun = lane.starts.len() - 1;
+            let first = self.days.iter().rposition(|d| d.span.start <= from);
+            let first = first.unwrap_or(0).min(begun);
+            lane.starts.truncate(first + 1);
+            lane.front = lane.starts[first].clone();
+            lane.open = OpenBucket::at(&self.days[first], first, 0, lens);
+            let start = lane.open.start;
+            lane.ended.retain(|reading| reading.end <= start);
             while self.lanes[i].open.end <= watermark {
                 let open = &self.lanes[i].open;
                 let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
@@ -268,14 +280,13 @@ impl Series {
             }
             self.look_ahead(site, i);
         }
-        let any_closed = revised.iter().any(|(_, closed)| *closed);
-        if let Some(day) = changed
-            .filter(|_| any_closed)
-            .and_then(|at| self.day_mut(at))
-        {
-            day.revision += 1;
-        }
         revised
+    }
+
+    /// Whether a moment lies in a day that has ended.
+    #[must_use]
+    pub fn is_past_day(&self, time: EventTime) -> bool {
+        time < self.lanes[0].open.start
     }
 
     /// How often the day that holds a moment was revised.
@@ -290,7 +301,9 @@ impl Series {
     /// Begins the evidence anew from the open buckets on: an alert has ended.
     pub fn reset_evidence(&mut self, site: &Site) {
         for lane in &mut self.lanes {
-            lane.reset_at = Some(lane.open.start);
+            if lane.resets.last() != Some(&lane.open.start) {
+                lane.resets.push(lane.open.start);
+            }
         }
         self.refresh(site);
     }
@@ -348,8 +361,8 @@ impl Series {
             day,
             hour,
             (start, end),
-            lane.reset_at,
-            Some(observed),
+            &lane.resets,
+            observed,
         );
         let params = &site.params.lenses[i];
         let in_surge = self.alerts[Direction::Surge as usize].is_some();
@@ -361,6 +374,9 @@ impl Series {
         } else {
             (day_index, hour + 1)
         };
+        if last_hour {
+            lane.starts.push_back(lane.front.clone());
+        }
         if day_index == self.days.len() {
             let next = self.days[day_index - 1].span.next(&site.crossing.tz);
             self.days.push_back(DayCounts::empty(next));
@@ -375,7 +391,7 @@ impl Series {
     /// Prepares the open bucket. The day's is always at hand for the gauges; an hour's is computed when an arrival asks for it.
     fn look_ahead(&mut self, site: &Site, i: usize) {
         let lane = &mut self.lanes[i];
-        if lane.reset_at == Some(lane.open.start) {
+        if lane.resets.last() == Some(&lane.open.start) {
             lane.front.begin_anew(lane.open.start);
         }
         lane.open.is_judged = false;

@@ -1,6 +1,7 @@
 //! Owns the changelog's contents: versioned binary records keyed by crossing, and the state they give back.
 //!
-//! Keys: `c/CROSSING` counts, gate and alerts, written at every change; `m/CROSSING` settled baselines, written once a day;
+//! Keys: `c/CROSSING` counts, gate and alerts, written at every change; `m/CROSSING` baselines before each kept day, written when
+//! one ends or changes;
 //! `i/CROSSING/PAGE` ids for finding duplicates; `__meta` the offset, watermark and settings all of it reflects. A value is
 //! one byte of schema version and a postcard body.
 
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout.
-pub const SCHEMA_VERSION: u8 = 1;
+pub const SCHEMA_VERSION: u8 = 2;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 
@@ -99,7 +100,7 @@ struct SeriesBody {
     stream: String,
     days: Vec<DayBody>,
     alerts: [Option<Alert>; 2],
-    reset_at: [Option<EventTime>; 2],
+    resets: [Vec<EventTime>; 2],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,7 +112,7 @@ struct DayBody {
 
 #[derive(Serialize, Deserialize)]
 struct TracksBody {
-    series: Vec<(String, [Track; 2])>,
+    series: Vec<(String, [Vec<Track>; 2])>,
 }
 
 /// The records of everything that changed in a partition since the last call.
@@ -216,7 +217,7 @@ fn restore_crossing(
             .get(&tracks_key)
             .ok_or_else(|| torn("no baselines"))?,
     )?;
-    let mut tracks: BTreeMap<String, [Track; 2]> = tracks.series.into_iter().collect();
+    let mut tracks: BTreeMap<String, [Vec<Track>; 2]> = tracks.series.into_iter().collect();
     let mut pages: Vec<Page> = Vec::new();
     for (key, value) in latest.range(format!("i/{}/", crossing.id)..format!("i/{}0", crossing.id)) {
         pages.push(read(key, value)?);
@@ -235,8 +236,9 @@ fn restore_crossing(
             .stream_ix(&body.stream)
             .filter(|s| crossing.streams.contains(s));
         let Some(stream) = stream else { continue };
-        let tracks = tracks
+        let starts = tracks
             .remove(&body.stream)
+            .filter(|lanes| lanes.iter().all(|starts| !starts.is_empty()))
             .ok_or_else(|| torn("a stream without baselines"))?;
         let days = body
             .days
@@ -249,7 +251,7 @@ fn restore_crossing(
         let counts = SeriesCounts {
             days,
             alerts: body.alerts,
-            reset_at: body.reset_at,
+            resets: body.resets,
         };
         let site = Site {
             crossing,
@@ -257,7 +259,7 @@ fn restore_crossing(
             since: state.since,
             params,
         };
-        let series = Series::restored(stream, &site, counts, tracks, watermark);
+        let series = Series::restored(stream, &site, counts, starts, watermark);
         state.series.push(series);
     }
     state.add_missing_series(network, params, watermark);
@@ -294,7 +296,7 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
             stream: network.stream(series.stream).to_owned(),
             days: days.collect(),
             alerts: counts.alerts,
-            reset_at: counts.reset_at,
+            resets: counts.resets,
         }
     });
     CountsBody {
@@ -306,11 +308,10 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
 
 fn tracks_body(crossing: &CrossingState, network: &Network) -> TracksBody {
     let series = crossing.series.iter().map(|series| {
-        let [day, hour] = series.tracks();
-        (
-            network.stream(series.stream).to_owned(),
-            [day.clone(), hour.clone()],
-        )
+        let starts = series
+            .starts()
+            .map(|starts| starts.iter().cloned().collect());
+        (network.stream(series.stream).to_owned(), starts)
     });
     TracksBody {
         series: series.collect(),
@@ -318,8 +319,17 @@ fn tracks_body(crossing: &CrossingState, network: &Network) -> TracksBody {
 }
 
 fn written(key: String, body: &impl Serialize) -> ChangelogRecord {
-    let value =
-        postcard::to_extend(body, vec![SCHEMA_VERSION]).expect("state types always serialise");
+    // Into a slice postcard writes several times as fast as into something that grows; all but baselines fit.
+    let mut room = [SCHEMA_VERSION; 2_048];
+    let value = match postcard::to_slice(body, &mut room[1..]) {
+        Ok(used) => {
+            let used = used.len();
+            room[..=used].to_vec()
+        }
+        Err(_) => {
+            postcard::to_extend(body, vec![SCHEMA_VERSION]).expect("state types always serialise")
+        }
+    };
     ChangelogRecord {
         key,
         value: Some(value),
