@@ -209,6 +209,7 @@ impl Reader<'_> {
 
     fn wait_until_stable(&self, partition: i32, end: i64) -> Result<(), ShellError> {
         let begun = Instant::now();
+        let mut told = false;
         loop {
             self.health.turn();
             let answer = self
@@ -220,6 +221,17 @@ impl Reader<'_> {
             })?;
             if stable >= end {
                 return Ok(());
+            }
+            if !std::mem::replace(&mut told, true) {
+                let patience_secs = PATIENCE.as_secs();
+                tracing::warn!(
+                    event = "waiting_for_open_transaction",
+                    topic = self.topic,
+                    partition,
+                    stable,
+                    end,
+                    patience_secs
+                );
             }
             if begun.elapsed() >= PATIENCE {
                 let topic = self.topic.to_owned();
