@@ -186,8 +186,13 @@ fn a_changelog_that_was_recreated_empty_is_refused() {
     rig::delete_topics(&[changelog]);
     wait_until_gone(&[changelog]);
     rig::create_topic(changelog, PARTITIONS, &[("cleanup.policy", "compact")]);
+    let place = format!(
+        "partition 0 of {}: the changelog {changelog}",
+        deployment.topics.input
+    );
     let words = [
-        "partition 0: the changelog reflects input offset none, the group has committed 10",
+        place.as_str(),
+        "reflects input offset none, the group has committed 10",
         "the changelog was deleted, cut or is another deployment's",
         "start a new kafka.group",
     ];
@@ -207,7 +212,7 @@ fn offsets_that_were_wound_back_or_on_or_deleted_are_refused_until_they_are_set_
     let deployment = started_and_stopped("wound", folder.path());
     set_offset(&deployment, 2, 4);
     let words = [
-        "partition 2: the changelog reflects input offset 10, the group has committed 4",
+        "reflects input offset 10, the group has committed 4",
         "would count twice",
         "set the group's offset to the changelog's",
     ];
@@ -216,8 +221,8 @@ fn offsets_that_were_wound_back_or_on_or_deleted_are_refused_until_they_are_set_
     scene::arrivals(&deployment, 40..80);
     set_offset(&deployment, 2, 15);
     let words = [
-        "partition 2: the changelog reflects input offset 10, the group has committed 15",
-        "restore it, or start a new kafka.group",
+        "reflects input offset 10, the group has committed 15",
+        "or the group was wound forward",
     ];
     scene::refused(&deployment).expect(65, &words);
 
@@ -228,7 +233,7 @@ fn offsets_that_were_wound_back_or_on_or_deleted_are_refused_until_they_are_set_
         deleted.expect("the group is deleted");
     }
     let words = [
-        "the changelog reflects input offset 10, the group has committed none",
+        "reflects input offset 10, the group has committed none",
         "kafka-consumer-groups.sh --reset-offsets --to-offset",
     ];
     scene::refused(&deployment).expect(65, &words);
@@ -280,6 +285,29 @@ fn an_open_transaction_on_the_changelog_is_waited_for_and_loses_nothing() {
     scene::caught_up(&deployment, &mut second);
     scene::stop(&mut second);
     assert_eq!(scene::counted(&deployment), scene::expected(0..120));
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn a_changelog_with_records_of_something_else_is_refused() {
+    let folder = daemon::folder();
+    let deployment = started_and_stopped("foreign", folder.path());
+    let changelog = &deployment.topics.changelog;
+    rig::produce(
+        changelog,
+        [(Some(3), b"c/x-0004".as_slice(), b"\x01damaged".as_slice())],
+    );
+    let place = format!("partition 3 of {changelog}: changelog record `c/x-0004` cannot be read");
+    let remedy = "start a new kafka.group with new topics";
+    scene::refused(&deployment).expect(65, &[&place, remedy]);
+
+    rig::produce(
+        changelog,
+        [(Some(3), b"__meta".as_slice(), b"\x63later".as_slice())],
+    );
+    let version = "record `__meta` has schema version 99, this program reads version 1";
+    let remedy = "run the version that wrote it";
+    scene::refused(&deployment).expect(65, &[version, remedy]);
 }
 
 /// A deployment that has counted forty arrivals, ten on each partition, and was stopped.

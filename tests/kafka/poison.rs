@@ -125,7 +125,11 @@ fn all_kinds() -> Vec<Bad> {
         counts("2.5"),
         counts("100001"),
         counts("99999999999999999999999"),
-        counts("1e400"),
+        bad(
+            spoilt("count", "1e400"),
+            "bad_count",
+            &["`count`", "a whole number"],
+        ),
         bad("", "empty", &["no value"]),
         bad(
             vec![b'x'; 70_000],
@@ -199,9 +203,8 @@ fn every_kind_of_bad_record_is_put_aside_with_its_reason_and_the_valid_ones_coun
     let to = rig::producer();
     for (n, bad) in kinds.iter().enumerate() {
         scene::write(&to, &deployment, 0, bad.value.as_deref(), bad.at_ms);
-        // The same number again is the same event again, which counts once.
-        scene::flush(&to);
-        scene::arrivals(&deployment, (n as u64)..(n as u64) + 1);
+        // An event again, which counts once.
+        scene::arrivals_by(&to, &deployment, (n as u64)..(n as u64) + 1);
     }
     for odd in odd_but_valid() {
         scene::write(&to, &deployment, 0, Some(odd.as_bytes()), START_MS);
@@ -344,11 +347,10 @@ fn a_feed_that_is_bad_by_share_stops_too_and_payloads_can_be_dropped() {
         if n % 3 == 0 {
             scene::write(&to, &deployment, 0, Some(b"not json"), START_MS);
         } else {
-            scene::flush(&to);
-            scene::arrivals(&deployment, n * 4..n * 4 + 1);
+            scene::arrivals_by(&to, &deployment, n * 4..n * 4 + 1);
         }
-        scene::flush(&to);
     }
+    scene::flush(&to);
     let words = [
         "partition 0 offset 12",
         "4 of the last 10 records could not be used",

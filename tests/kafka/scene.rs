@@ -4,7 +4,9 @@
 use crate::daemon::{self, Deployment};
 use crate::process::Process;
 use crate::rig;
+use rdkafka::producer::{BaseProducer, Producer as _};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Crossings, each on the partition of its number.
@@ -45,19 +47,24 @@ pub(crate) fn deployment(stem: &str, folder: &std::path::Path) -> Deployment {
 }
 
 /// Writes arrivals with these numbers, the n-th at crossing n modulo 4, each counting 1 + n modulo 3.
-pub(crate) fn arrivals(deployment: &Deployment, numbers: std::ops::Range<u64>) {
+pub(crate) fn arrivals(deployment: &Deployment, numbers: Range<u64>) {
     let to = rig::producer();
+    arrivals_by(&to, deployment, numbers);
+    flush(&to);
+}
+
+/// The same from a producer that has written before, whose records of one crossing stay in order; not flushed.
+pub(crate) fn arrivals_by(to: &BaseProducer, deployment: &Deployment, numbers: Range<u64>) {
     for n in numbers {
         let (place, count) = whereabouts(n);
         let (name, at) = (daemon::crossing(place), START_MS + n as i64 * 1_000);
         let value = daemon::arrival(n, &name, at, count);
-        write(&to, deployment, place, Some(value.as_bytes()), at);
+        write(to, deployment, place, Some(value.as_bytes()), at);
     }
-    flush(&to);
 }
 
 /// What [`arrivals`] with these numbers must be counted as, by crossing.
-pub(crate) fn expected(numbers: std::ops::Range<u64>) -> BTreeMap<String, u64> {
+pub(crate) fn expected(numbers: Range<u64>) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     for (place, count) in numbers.map(whereabouts) {
         *sums.entry(daemon::crossing(place)).or_default() += u64::from(count);
@@ -78,7 +85,7 @@ pub(crate) fn close_the_day(deployment: &Deployment) {
 
 /// Writes one record of a crossing to its partition, with the event's own time as the record's.
 pub(crate) fn write(
-    to: &rdkafka::producer::BaseProducer,
+    to: &BaseProducer,
     deployment: &Deployment,
     place: u32,
     value: Option<&[u8]>,
@@ -97,8 +104,7 @@ pub(crate) fn write(
 }
 
 /// Waits until the broker has acknowledged all.
-pub(crate) fn flush(to: &rdkafka::producer::BaseProducer) {
-    use rdkafka::producer::Producer as _;
+pub(crate) fn flush(to: &BaseProducer) {
     to.flush(SOON).expect("the broker acknowledges the input");
 }
 
