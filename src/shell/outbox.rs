@@ -15,7 +15,7 @@ use rdkafka::Timestamp;
 use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::Arc;
 
-/// A dead letter's payload beyond this size is not kept: the broker would refuse it and with it the whole transaction.
+/// A dead letter's key and payload beyond this size are not kept: the broker would refuse it and with it the whole transaction.
 const MAX_KEPT_BYTES: usize = 900_000;
 
 /// Sends what is put in; the first failure is kept until it is taken, and nothing is sent after it.
@@ -155,7 +155,13 @@ impl Outbox {
             message.offset().to_string(),
         );
         let size = message.payload_len().to_string();
-        let fits = message.payload_len() <= MAX_KEPT_BYTES;
+        let key = message.key().filter(|key| key.len() <= MAX_KEPT_BYTES);
+        let room = MAX_KEPT_BYTES - key.map_or(0, <[u8]>::len);
+        let detail = if detail.is_empty() {
+            explained(reason)
+        } else {
+            detail
+        };
         let headers = [
             ("original_bytes", size.as_bytes()),
             ("original_topic", message.topic().as_bytes()),
@@ -168,8 +174,10 @@ impl Outbox {
         let outgoing = Outgoing {
             topic: &self.topics.dead_letters,
             partition: None,
-            key: message.key(),
-            value: message.payload().filter(|_| self.keep_payload && fits),
+            key,
+            value: message
+                .payload()
+                .filter(|value| self.keep_payload && value.len() <= room),
             headers: &headers,
         };
         self.failure = transactions.send(&outgoing).err();
@@ -196,6 +204,19 @@ impl Outbox {
             headers: &headers,
         };
         self.failure = transactions.send(&outgoing).err();
+    }
+}
+
+/// What is said of a record that could be read but came at the wrong time.
+fn explained(reason: Reject) -> &'static str {
+    match reason {
+        Reject::TooLate => {
+            "`time` is further behind the newest event of its partition than time.lateness_horizon_secs; send it sooner, or raise that setting"
+        }
+        Reject::UnknownReplaced => {
+            "`replaces` names no arrival of this crossing within time.lateness_horizon_secs; send the arrival before its correction"
+        }
+        _ => "",
     }
 }
 
