@@ -60,8 +60,12 @@ pub fn restore<C: ConsumerContext>(
         done.records += records.len() as u64;
         let meta = engine
             .assign(Partition(partition), records)
-            .map_err(|source| ShellError::Snapshot { partition, source })?;
-        agree(partition, next, meta.as_ref())?;
+            .map_err(|source| ShellError::Snapshot {
+                topic: changelog.to_owned(),
+                partition,
+                source,
+            })?;
+        agree((input, changelog), partition, next, meta.as_ref())?;
         starts.push((partition, next));
     }
     Ok((starts, done))
@@ -120,6 +124,7 @@ fn next_offset(offset: Offset) -> Option<NextOffset> {
 
 /// State and offsets are committed together, so they are equal or something outside this program changed one of them.
 fn agree(
+    (input, changelog): (&str, &str),
     partition: i32,
     committed: Option<NextOffset>,
     meta: Option<&Meta>,
@@ -139,12 +144,14 @@ fn agree(
             "the group was wound back; what it would read again is in the state already, so it would count twice: set the group's offset to the changelog's"
         }
         _ => {
-            "the changelog ends before the committed offset: it was cut or recreated; restore it, or start a new kafka.group with new topics"
+            "the changelog ends before the committed offset: it was cut or recreated (restore it, or start a new kafka.group with new topics), or the group was wound forward (set its offset back to the changelog's)"
         }
     };
     let shown =
         |next: Option<NextOffset>| next.map_or_else(|| "none".to_owned(), |n| n.0.to_string());
     Err(ShellError::Mismatch {
+        input: input.to_owned(),
+        topic: changelog.to_owned(),
         partition,
         changelog: shown(known),
         committed: shown(committed),
