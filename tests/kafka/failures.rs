@@ -5,7 +5,7 @@ use crate::daemon::{self, Deployment};
 use crate::process::Process;
 use crate::rig::{self, GroupOffsets, REQUEST};
 use crate::scene::{self, PARTITIONS, SOON};
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -54,7 +54,7 @@ fn a_changelog_with_other_partitions_than_the_arrivals_is_refused() {
     let words = [
         uneven.as_str(),
         "they must be equal",
-        "recreate the changelog with 4 partitions",
+        "a new topics.changelog of 4 partitions",
     ];
     scene::refused(&deployment).expect(78, &words);
 }
@@ -151,30 +151,57 @@ fn a_broker_that_is_away_and_one_that_refuses_the_password_are_told_apart() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/run"]
 fn of_two_processes_of_one_name_the_first_gives_way_and_nothing_counts_twice() {
+    // With the long interval the first has a transaction open when the second comes.
+    for interval_ms in [50, 900] {
+        let folder = daemon::folder();
+        let deployment =
+            scene::deployment("twins", folder.path()).set("kafka.commit_interval_ms", interval_ms);
+        deployment.create_topics();
+        let mut first = deployment.start(0);
+        let mut fed = 40;
+        scene::arrivals(&deployment, 0..fed);
+        scene::caught_up(&deployment, &mut first);
+
+        let log = daemon::log(folder.path(), "the-second");
+        let mut second = Process::spawn(deployment.run(0), &log);
+        rig::wait_until("the end of the first", SOON, || {
+            assert!(!second.has_ended(), "{}", second.log_tail());
+            scene::arrivals(&deployment, fed..fed + 4);
+            fed += 4;
+            first.has_ended()
+        });
+        let id = format!("took over the transactional id `{}-0`", deployment.name);
+        scene::ended(&mut first).expect(78, &[&id, "give every copy its own kafka.instance"]);
+
+        scene::arrivals(&deployment, fed..fed + 40);
+        scene::close_the_day(&deployment);
+        scene::caught_up(&deployment, &mut second);
+        scene::stop(&mut second);
+        assert_eq!(scene::counted(&deployment), scene::expected(0..fed + 40));
+    }
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn partitions_added_to_the_arrivals_stop_a_running_daemon_and_are_refused_from_then_on() {
     let folder = daemon::folder();
-    let deployment = scene::deployment("twins", folder.path());
+    let deployment = scene::deployment("grown", folder.path())
+        .set("kafka.properties.topic.metadata.refresh.interval.ms", 500);
     deployment.create_topics();
-    let mut first = deployment.start(0);
-    let mut fed = 40;
-    scene::arrivals(&deployment, 0..fed);
-    scene::caught_up(&deployment, &mut first);
-
-    let log = daemon::log(folder.path(), "the-second");
-    let mut second = Process::spawn(deployment.run(0), &log);
-    rig::wait_until("the end of the first", SOON, || {
-        assert!(!second.has_ended(), "{}", second.log_tail());
-        scene::arrivals(&deployment, fed..fed + 4);
-        fed += 4;
-        first.has_ended()
-    });
-    let id = format!("took over the transactional id `{}-0`", deployment.name);
-    scene::ended(&mut first).expect(78, &[&id, "give every copy its own kafka.instance"]);
-
-    scene::arrivals(&deployment, fed..fed + 40);
-    scene::close_the_day(&deployment);
-    scene::caught_up(&deployment, &mut second);
-    scene::stop(&mut second);
-    assert_eq!(scene::counted(&deployment), scene::expected(0..fed + 40));
+    let mut daemon = deployment.start(0);
+    scene::arrivals(&deployment, 0..40);
+    scene::caught_up(&deployment, &mut daemon);
+    let (input, changelog) = (&deployment.topics.input, &deployment.topics.changelog);
+    let more = [NewPartitions::new(input, PARTITIONS as usize + 1)];
+    for made in rig::block_on(admin().create_partitions(&more, &AdminOptions::new()))
+        .expect("the broker answers create_partitions")
+    {
+        made.expect("the partition is made");
+    }
+    let uneven = format!("topic {changelog} has 4 partitions but {input} has 5");
+    let words = [uneven.as_str(), "they must be equal"];
+    scene::ended(&mut daemon).expect(78, &words);
+    scene::refused(&deployment).expect(78, &words);
 }
 
 #[test]
@@ -308,6 +335,69 @@ fn a_changelog_with_records_of_something_else_is_refused() {
     let version = "record `__meta` has schema version 99, this program reads version 1";
     let remedy = "run the version that wrote it";
     scene::refused(&deployment).expect(65, &[version, remedy]);
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn arrivals_that_were_recreated_are_refused() {
+    let folder = daemon::folder();
+    let deployment = started_and_stopped("anew", folder.path());
+    let input = &deployment.topics.input;
+    rig::delete_topics(&[input]);
+    wait_until_gone(&[input]);
+    rig::create_topic(input, PARTITIONS, &[("retention.ms", "-1")]);
+    scene::arrivals(&deployment, 0..8);
+    for offset in [None, Some(10)] {
+        if let Some(offset) = offset {
+            (0..PARTITIONS).for_each(|partition| set_offset(&deployment, partition, offset));
+        }
+        let words = [
+            input.as_str(),
+            "reflects input offset 10",
+            "the topic was recreated or is another cluster's",
+            "start a new kafka.group with a new topics.changelog",
+        ];
+        scene::refused(&deployment).expect(65, &words);
+    }
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn arrivals_deleted_before_they_were_read_are_reported_and_the_rest_counts() {
+    let folder = daemon::folder();
+    let deployment = started_and_stopped("expired", folder.path());
+    let input = &deployment.topics.input;
+    scene::arrivals(&deployment, 40..80);
+    let mut until = TopicPartitionList::new();
+    until
+        .add_partition_offset(input, 1, Offset::Offset(15))
+        .expect("a valid offset");
+    let deleted = rig::block_on(admin().delete_records(&until, &AdminOptions::new()));
+    deleted.expect("the broker deletes records");
+    let mut daemon = deployment.start(0);
+    scene::close_the_day(&deployment);
+    scene::caught_up(&deployment, &mut daemon);
+    scene::stop(&mut daemon);
+    let log = std::fs::read_to_string(deployment.log(0)).expect("a log");
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("\"arrivals_lost\""))
+        .collect();
+    eprintln!("{told:?}");
+    assert_eq!(told.len(), 1, "{told:?}");
+    for word in [
+        input.as_str(),
+        "\"partition\":1",
+        "\"from\":10",
+        "\"until\":15",
+    ] {
+        assert!(told[0].contains(word), "`{word}` in {told:?}");
+    }
+    // The eleventh to the fifteenth arrival at the second crossing are gone.
+    let mut expected = scene::expected(0..80);
+    let gone: u64 = scene::expected(40..60)["x-0002"];
+    *expected.get_mut("x-0002").expect("the second crossing") -= gone;
+    assert_eq!(scene::counted(&deployment), expected);
 }
 
 /// A deployment that has counted forty arrivals, ten on each partition, and was stopped.
