@@ -39,8 +39,8 @@ fn finite(state: &LensState, params: &LensParams, y: u64) {
         outlook.ln_lower_tail(y),
         outlook.log_evidence_rise(y),
         outlook.log_evidence_drop(y),
-        outlook.p_surge(y),
-        outlook.p_drop(y),
+        outlook.verdict(y).p_surge,
+        outlook.verdict(y).p_drop,
         state.p_usual(),
         state.expected_ratio(params),
     ];

@@ -27,7 +27,7 @@ impl Service {
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, ended) = oneshot::channel();
         let (engine, metrics) = (setup::engine(settings), setup::metrics(settings));
-        *board.metrics.lock().expect("no holder of this lock panics") = metrics.text();
+        board.show_metrics(metrics.text());
         let (shown, told) = (Arc::clone(&board), Arc::clone(&stop));
         std::thread::Builder::new()
             .name("worker".into())

@@ -139,10 +139,8 @@ pub struct Reading {
     pub upper: u64,
     /// Share of the bucket in which the crossing was open, in [0, 1].
     pub exposure: f64,
-    /// ln P(Y >= observed).
-    pub ln_upper_tail: f64,
-    /// ln P(Y <= observed).
-    pub ln_lower_tail: f64,
+    /// ln P(Y >= observed) and ln P(Y <= observed): of every day, and of the hours that alerts are made of.
+    pub ln_tails: Option<[f64; 2]>,
     /// ln of the rise statistic after the bucket.
     pub log_evidence_rise: f64,
     /// ln of the drop statistic after the bucket.
@@ -161,6 +159,12 @@ impl Reading {
             Direction::Surge => self.log_evidence_rise,
             Direction::Drop => self.log_evidence_drop,
         }
+    }
+
+    /// ln of the probability of a count at least as far out in a direction.
+    #[must_use]
+    pub fn ln_tail(&self, direction: Direction) -> Option<f64> {
+        self.ln_tails.map(|tails| tails[direction as usize])
     }
 
     /// Probability of the state a direction stands for.
@@ -249,8 +253,7 @@ mod tests {
             lower: 0,
             upper: 9,
             exposure,
-            ln_upper_tail: -1.0,
-            ln_lower_tail: -1.0,
+            ln_tails: Some([-1.0; 2]),
             log_evidence_rise: 0.0,
             log_evidence_drop: 0.0,
             p_surge,

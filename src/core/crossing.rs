@@ -308,7 +308,7 @@ fn judge_open(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context
                 series.stream,
                 alert,
                 transition,
-                &series.open_reading(0),
+                &series.open_reading(cx.params, 0),
                 false,
                 cx,
             );
@@ -317,7 +317,7 @@ fn judge_open(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context
     }
     for lane in 0..LENSES.len() {
         if series.alarms(site, lane) {
-            let reading = series.open_reading(lane);
+            let reading = series.open_reading(cx.params, lane);
             open(ix, series, Direction::Surge, &reading, false, cx);
             return;
         }

@@ -4,7 +4,7 @@
 use super::alert::Reading;
 use super::calendar::{DaySpan, MAX_HOURS};
 use super::exposure::GateTimeline;
-use super::lens::{Lens, LensParams, LensState, Outlook, Prior, Slot};
+use super::lens::{Lens, LensParams, LensState, Outlook, Prior, Slot, Verdict};
 use super::network::Crossing;
 use super::params::Params;
 use super::time::EventTime;
@@ -120,7 +120,9 @@ pub(super) struct OpenBucket {
     /// Whether exposure and outlook are computed; a quiet hour ends without anybody having asked.
     pub(super) is_judged: bool,
     pub(super) outlook: Option<Outlook>,
-    /// Smallest count that is announced; computed with the bucket's first arrival.
+    /// Counts below it are known not to be announced.
+    pub(super) calm_below: u64,
+    /// Smallest count that is announced; computed when a count comes near it.
     pub(super) alarm_at: Option<u64>,
 }
 
@@ -144,6 +146,7 @@ impl OpenBucket {
             exposure: 0.0,
             is_judged: false,
             outlook: None,
+            calm_below: 0,
             alarm_at: None,
         }
     }
@@ -166,38 +169,53 @@ impl OpenBucket {
         }
     }
 
-    pub(super) fn reading(&self, lens: Lens, observed: u64) -> Reading {
+    /// The bucket's numbers with `observed`, and what the lens says after it. `params` are the lens's.
+    pub(super) fn reading(&self, params: &LensParams, observed: u64, verdict: &Verdict) -> Reading {
         let outlook = self.outlook.as_ref();
-        let of = |f: &dyn Fn(&Outlook) -> f64| outlook.map_or(0.0, f);
+        let [lower, upper] = outlook.map_or([0; 2], |o| o.quantiles(USUAL));
+        let asked_for = params.lens != Lens::Hour
+            || verdict.log_evidence_rise >= params.log_threshold_rise
+            || verdict.log_evidence_drop >= params.log_threshold_drop;
+        let tails = |o: &Outlook| [o.ln_upper_tail(observed), o.ln_lower_tail(observed)];
         Reading {
-            lens,
+            lens: params.lens,
             start: self.start,
             end: self.end,
             observed,
-            expected: of(&Outlook::mean),
-            lower: outlook.map_or(0, |o| o.quantile(0.01)),
-            upper: outlook.map_or(0, |o| o.quantile(0.99)),
+            expected: outlook.map_or(0.0, Outlook::mean),
+            lower,
+            upper,
             exposure: self.exposure,
-            ln_upper_tail: of(&|o| o.ln_upper_tail(observed)),
-            ln_lower_tail: of(&|o| o.ln_lower_tail(observed)),
-            log_evidence_rise: of(&|o| o.log_evidence_rise(observed)),
-            log_evidence_drop: of(&|o| o.log_evidence_drop(observed)),
-            p_surge: of(&|o| o.p_surge(observed)),
-            p_drop: of(&|o| o.p_drop(observed)),
+            ln_tails: outlook.filter(|_| asked_for).map(tails),
+            log_evidence_rise: verdict.log_evidence_rise,
+            log_evidence_drop: verdict.log_evidence_drop,
+            p_surge: verdict.p_surge,
+            p_drop: verdict.p_drop,
         }
+    }
+
+    /// Whether a count is enough for a rise to be announced before the bucket ends.
+    pub(super) fn alarms(&mut self, observed: u64) -> bool {
+        let Some(outlook) = self.outlook.as_ref() else {
+            return false;
+        };
+        if observed < self.calm_below {
+            return false;
+        }
+        if self.alarm_at.is_none() {
+            let far = observed.max(outlook.far_count());
+            if !outlook.alarms(far) {
+                self.calm_below = far + 1;
+                return false;
+            }
+            self.alarm_at = outlook.alarm_count();
+        }
+        self.alarm_at.is_some_and(|least| observed >= least)
     }
 }
 
-impl Reading {
-    /// The same numbers with the evidence as the state has it after the bucket, which also holds where nothing was expected.
-    pub(super) fn after(mut self, model: &LensState) -> Self {
-        self.log_evidence_rise = model.log_evidence_rise();
-        self.log_evidence_drop = model.log_evidence_drop();
-        self.p_surge = model.p_surge();
-        self.p_drop = model.p_drop();
-        self
-    }
-}
+/// Probabilities between whose quantiles a count is usual.
+const USUAL: [f64; 2] = [0.01, 0.99];
 
 /// Arrivals a new series is thought to have before anything is known of it: one every few days, give or take a factor of ten.
 pub(super) fn prior(lens: Lens) -> Prior {
@@ -269,6 +287,6 @@ pub(super) fn advance(
         exposure,
         is_judged: true,
         outlook,
-        alarm_at: None,
+        ..OpenBucket::nowhere()
     }
 }

@@ -9,7 +9,7 @@ use super::evidence::switching::Regime;
 use serde::{Deserialize, Serialize};
 
 pub use super::baseline::season::{Lens, Slot};
-pub use super::evidence::outlook::Outlook;
+pub use super::evidence::outlook::{Outlook, Verdict};
 pub use super::evidence::params::{LensParams, LensParamsError};
 
 /// No count is cut below this: where nothing is expected the quantile is 0, and a filter that hears every arrival as none would
@@ -156,6 +156,17 @@ impl LensState {
     #[must_use]
     pub fn p_drop(&self) -> f64 {
         self.regime.p_drop()
+    }
+
+    /// All of these after the last closed bucket.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict {
+            log_evidence_rise: self.log_evidence_rise(),
+            log_evidence_drop: self.log_evidence_drop(),
+            p_surge: self.p_surge(),
+            p_drop: self.p_drop(),
+        }
     }
 
     /// P(usual) after the last closed bucket.

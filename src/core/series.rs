@@ -10,7 +10,7 @@ use super::calendar::DaySpan;
 use super::ids::StreamIx;
 pub use super::lane::{DayCounts, Site, Track};
 use super::lane::{Lane, OpenBucket, advance, each_bucket, prior, slot};
-use super::lens::{Lens, Outlook};
+use super::lens::Lens;
 use super::params::{LENSES, Params};
 use super::time::EventTime;
 use std::collections::VecDeque;
@@ -120,12 +120,15 @@ impl Series {
         }
     }
 
-    /// The numbers of a lens's open bucket.
+    /// The numbers of a lens's open bucket as if it closed now.
     #[must_use]
-    pub fn open_reading(&self, lane: usize) -> Reading {
-        self.lanes[lane]
-            .open
-            .reading(LENSES[lane], self.observed(lane))
+    pub fn open_reading(&self, params: &Params, lane: usize) -> Reading {
+        let (observed, open) = (self.observed(lane), &self.lanes[lane].open);
+        let verdict = match &open.outlook {
+            Some(outlook) => outlook.verdict(observed),
+            None => self.lanes[lane].front.model.verdict(),
+        };
+        open.reading(&params.lenses[lane], observed, &verdict)
     }
 
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
@@ -152,10 +155,7 @@ impl Series {
             self.judge(site, lane);
         }
         let observed = self.observed(lane);
-        let open = &mut self.lanes[lane].open;
-        let outlook = open.outlook.as_ref();
-        let least = || outlook.and_then(Outlook::alarm_count).unwrap_or(u64::MAX);
-        observed > 0 && observed >= *open.alarm_at.get_or_insert_with(least)
+        observed > 0 && self.lanes[lane].open.alarms(observed)
     }
 
     fn observed(&self, lane: usize) -> u64 {
@@ -351,8 +351,9 @@ impl Series {
             lane.reset_at,
             Some(observed),
         );
+        let params = &site.params.lenses[i];
         let reading =
-            wants_reading.then(|| closed.reading(LENSES[i], observed).after(&lane.front.model));
+            wants_reading.then(|| closed.reading(params, observed, &lane.front.model.verdict()));
         let last_hour = LENSES[i] != Lens::Hour || hour + 1 >= day.span.hours();
         let (day_index, hour) = if last_hour {
             (day_index + 1, 0)
@@ -390,7 +391,7 @@ impl Series {
         let (open, params) = (&mut lane.open, &site.params.lenses[i]);
         open.exposure = site.exposure(day, open.start, open.end);
         open.outlook = lane.front.model.outlook(params, slot, open.exposure);
-        open.alarm_at = None;
+        (open.calm_below, open.alarm_at) = (0, None);
         open.is_judged = true;
     }
 }

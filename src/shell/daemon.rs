@@ -1,8 +1,8 @@
 //! Owns the worker: one consumer, one transactional producer, one machine, one loop that does one thing at a time.
 //!
-//! A turn takes one message or group event, lets the machine handle it, sends what comes out into the open transaction, and
-//! commits outputs, changelog and offsets together when the interval is over, or at once when an alert opened. Whatever goes
-//! wrong ends in the same place: the transaction is aborted and state is restored as of the last commit.
+//! A turn takes a batch of records, lets the machine handle them one by one, sends what comes out into the open transaction,
+//! and commits outputs, changelog and offsets together when the interval is over, or at once when an alert opened. Whatever
+//! goes wrong ends in the same place: the transaction is aborted and state is restored as of the last commit.
 
 use super::client::{Broker, GroupEvent, Membership, WorkerContext, offsets};
 use super::clock;
@@ -11,6 +11,7 @@ use super::http::Board;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::restore;
+use super::source::{Incoming, Source, Taken};
 use super::transaction::{Failure, Transactions, code};
 use crate::config::Topics;
 use crate::core::crossing::Outcome;
@@ -24,8 +25,7 @@ use crate::wire::decode::{self, Limits, Record};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -62,18 +62,30 @@ pub struct Worker {
     board: Arc<Board>,
     member: Option<ConsumerGroupMetadata>,
     assigned: Vec<i32>,
-    next: BTreeMap<i32, NextOffset>,
-    touched: BTreeSet<i32>,
-    at_end: BTreeSet<i32>,
+    progress: BTreeMap<i32, Progress>,
+    forward_due: bool,
     dirty_since: Option<Instant>,
     reload_due: bool,
     failures_in_a_row: u32,
     ticked: Instant,
 }
 
+/// How far a partition was read.
+struct Progress {
+    next: NextOffset,
+    /// Something was read or closed since the last commit.
+    touched: bool,
+    /// Its end was reached and nothing came since.
+    at_end: bool,
+}
+
+/// Records handled between two looks at the clock.
+const RECORDS_PER_LOOK: usize = 32;
 /// Failed commits in a row after which the process gives up; a supervisor starts it anew.
 const MAX_FAILURES: u32 = 20;
-/// How often gauges are refreshed and silent partitions looked at.
+/// Longest wait for records or group events; a request for metrics is answered within it.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// How often the probes are told and silent partitions looked at.
 const TICK: Duration = Duration::from_millis(500);
 /// Patience with the brokers at the start and when a producer must be replaced.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -116,9 +128,8 @@ impl Worker {
             board,
             member: None,
             assigned: Vec::new(),
-            next: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            at_end: BTreeSet::new(),
+            progress: BTreeMap::new(),
+            forward_due: false,
             dirty_since: None,
             reload_due: false,
             failures_in_a_row: 0,
@@ -132,11 +143,12 @@ impl Worker {
     /// What a supervisor must know of; everything committed stays committed.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<(), ShellError> {
         let consumer = Arc::clone(&self.consumer);
+        let mut source = Source::new(&consumer, &self.options.topics.arrivals);
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            if let Err(error) = self.turn(&consumer) {
+            if let Err(error) = self.turn(&consumer, &mut source) {
                 break Err(error);
             }
         };
@@ -148,48 +160,106 @@ impl Worker {
         ended
     }
 
-    fn turn(&mut self, consumer: &BaseConsumer<WorkerContext>) -> Result<(), ShellError> {
-        let wait = match self.dirty_since {
-            Some(since) => self.options.commit_interval.saturating_sub(since.elapsed()),
-            None => Duration::from_millis(100),
-        };
-        match consumer.poll(wait) {
-            Some(Ok(message)) => self.take(&message)?,
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                self.at_end.insert(partition);
-            }
-            Some(Err(error)) => consume_failed(error, &self.options.broker)?,
-            None => {}
-        }
+    fn turn(
+        &mut self,
+        consumer: &BaseConsumer<WorkerContext>,
+        source: &mut Source,
+    ) -> Result<(), ShellError> {
+        self.listen(consumer)?;
         while let Some(event) = consumer.context().next_event() {
             self.group_changed(event)?;
         }
         if self.reload_due {
             self.reload()?;
         }
-        let due = self
-            .dirty_since
-            .is_some_and(|since| since.elapsed() >= self.options.commit_interval);
-        if due || self.outbox.is_urgent() {
+        if !self.assigned.is_empty() {
+            self.read(source)?;
+        }
+        if self.commit_is_due() {
             self.commit()?;
         }
         if self.ticked.elapsed() >= TICK {
             self.tick();
         }
+        if self.board.wants_metrics() {
+            self.refresh_metrics();
+        }
         Ok(())
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), ShellError> {
-        let (partition, offset) = (message.partition(), message.offset());
+    /// Empties the consumer's main queue: group events, errors, and records that came before they were led elsewhere.
+    fn listen(&mut self, consumer: &BaseConsumer<WorkerContext>) -> Result<(), ShellError> {
+        let idle = self.assigned.is_empty();
+        let mut wait = if idle { IDLE_WAIT } else { Duration::ZERO };
+        while let Some(taken) = consumer.poll(wait) {
+            let now = clock::now();
+            match &taken {
+                Ok(message) => self.take(&Taken::Record(Incoming::from(message)), now)?,
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    self.take(&Taken::End(*partition), now)?
+                }
+                Err(error) => self.take(&Taken::Failed(error.clone()), now)?,
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    /// Takes a batch and handles it, with commits in between where they are due.
+    fn read(&mut self, source: &mut Source) -> Result<(), ShellError> {
+        if std::mem::take(&mut self.forward_due) {
+            source.forward(&self.assigned);
+        }
+        let wait = match self.dirty_since {
+            Some(since) => self.options.commit_interval.saturating_sub(since.elapsed()),
+            None => IDLE_WAIT,
+        };
+        let taken = source.fill(wait.min(IDLE_WAIT));
+        let now = clock::now();
+        for index in 0..taken {
+            self.take(&source.get(index), now)?;
+            let is_look = index % RECORDS_PER_LOOK == RECORDS_PER_LOOK - 1;
+            if self.outbox.is_urgent() || (is_look && self.commit_is_due()) {
+                self.commit()?;
+            }
+            // What is left of the batch belongs to a state that was given up.
+            if self.reload_due {
+                break;
+            }
+        }
+        self.forward_due = taken == 0 && wait >= IDLE_WAIT;
+        Ok(())
+    }
+
+    fn commit_is_due(&self) -> bool {
+        let over = |since: Instant| since.elapsed() >= self.options.commit_interval;
+        self.outbox.is_urgent() || self.dirty_since.is_some_and(over)
+    }
+
+    fn take(&mut self, taken: &Taken<'_>, now: WallTime) -> Result<(), ShellError> {
+        match taken {
+            Taken::Record(record) => self.handle(record, now),
+            Taken::End(partition) => {
+                if let Some(progress) = self.progress.get_mut(partition) {
+                    progress.at_end = true;
+                }
+                Ok(())
+            }
+            Taken::Failed(error) => consume_failed(error, &self.options.broker),
+        }
+    }
+
+    fn handle(&mut self, record: &Incoming<'_>, now: WallTime) -> Result<(), ShellError> {
+        let (partition, offset) = (record.partition, record.offset);
         // A reload seeks back; what was fetched before it is read again in its turn.
-        let Some(next) = self
-            .next
+        let Some(progress) = self
+            .progress
             .get_mut(&partition)
-            .filter(|next| offset >= next.0)
+            .filter(|progress| offset >= progress.next.0)
         else {
             return Ok(());
         };
-        let (input, detail) = decode(message, self.engine.network(), &self.options.limits);
+        let (input, detail) = decode(record, now, self.engine.network(), &self.options.limits);
         let (outbox, transactions) = (&mut self.outbox, &mut self.transactions);
         let handled = self
             .engine
@@ -202,9 +272,11 @@ impl Worker {
             offset,
             source,
         })?;
-        *next = Offset(offset).next();
-        self.touched.insert(partition);
-        self.at_end.remove(&partition);
+        *progress = Progress {
+            next: Offset(offset).next(),
+            touched: true,
+            at_end: false,
+        };
         self.dirty_since.get_or_insert_with(Instant::now);
         if let Ok(event) = &input.event {
             self.metrics.on_event(event.crossing, event.time.0);
@@ -215,7 +287,7 @@ impl Worker {
         }
         if let Outcome::Rejected(reason) = outcome {
             self.outbox
-                .put_dead_letter(message, reason, &detail, &mut self.transactions);
+                .put_dead_letter(record, reason, &detail, &mut self.transactions);
         }
         match self.outbox.take_failure() {
             Some(failure) => self.recover(failure),
@@ -279,7 +351,12 @@ impl Worker {
             let from = next.map_or(rdkafka::Offset::Beginning, |n| rdkafka::Offset::Offset(n.0));
             list.add_partition_offset(&self.options.topics.arrivals, partition, from)
                 .expect("a plain offset is always accepted");
-            self.next.insert(partition, next.unwrap_or(NextOffset(0)));
+            let progress = Progress {
+                next: next.unwrap_or(NextOffset(0)),
+                touched: false,
+                at_end: false,
+            };
+            self.progress.insert(partition, progress);
         }
         self.consumer
             .assign(&list)
@@ -287,6 +364,7 @@ impl Worker {
                 doing: "taking partitions on",
                 source,
             })?;
+        self.forward_due = true;
         self.metrics.on_restore(done.records, begun.elapsed());
         self.metrics
             .partitions_assigned
@@ -304,9 +382,7 @@ impl Worker {
     fn give_up_partitions(&mut self) {
         self.board.health.set_ready(false);
         self.engine.revoke_all();
-        self.next.clear();
-        self.touched.clear();
-        self.at_end.clear();
+        self.progress.clear();
         self.outbox.clear();
         self.dirty_since = None;
         self.metrics.partitions_assigned.set(0);
@@ -317,20 +393,20 @@ impl Worker {
             return Ok(());
         }
         let begun = Instant::now();
-        let touched = std::mem::take(&mut self.touched);
-        for &partition in &touched {
+        let mut read = Vec::new();
+        for (&partition, progress) in &mut self.progress {
+            if !std::mem::take(&mut progress.touched) {
+                continue;
+            }
             for record in self.engine.drain_changes(Partition(partition)) {
                 self.outbox
                     .put_changelog(partition, &record, &mut self.transactions);
             }
+            if progress.next.0 > 0 {
+                read.push((partition, progress.next));
+            }
         }
-        let next = touched
-            .iter()
-            .filter_map(|p| self.next.get(p).map(|next| (*p, *next)));
-        let read = offsets(
-            &self.options.topics.arrivals,
-            next.filter(|(_, next)| next.0 > 0),
-        );
+        let read = offsets(&self.options.topics.arrivals, read);
         let member = self
             .member
             .as_ref()
@@ -406,17 +482,17 @@ impl Worker {
     fn tick(&mut self) {
         self.ticked = Instant::now();
         self.pass_time();
+        self.board.health.turn();
+    }
+
+    /// Gauges are computed when somebody asks for them.
+    fn refresh_metrics(&mut self) {
         let context = self.consumer.context();
         self.metrics.lag.set(context.lag.load(Ordering::Relaxed));
         self.metrics
             .set_client_errors(context.client_errors.load(Ordering::Relaxed));
         self.metrics.refresh(&self.engine);
-        *self
-            .board
-            .metrics
-            .lock()
-            .expect("no holder of this lock panics") = self.metrics.text();
-        self.board.health.turn();
+        self.board.show_metrics(self.metrics.text());
     }
 
     /// Partitions that were read to their end have their buckets closed by the wall clock, some time late.
@@ -426,14 +502,15 @@ impl Worker {
         };
         let until = EventTime(clock::now().0 - i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
         let (outbox, transactions) = (&mut self.outbox, &mut self.transactions);
-        for &partition in &self.at_end {
+        let ended = self.progress.iter_mut().filter(|(_, p)| p.at_end);
+        for (&partition, progress) in ended {
             let before = outbox.count();
             self.engine
                 .pass_time(Partition(partition), until, &mut |output| {
                     outbox.put(&output, transactions)
                 });
             if outbox.count() > before {
-                self.touched.insert(partition);
+                progress.touched = true;
                 self.dirty_since.get_or_insert_with(Instant::now);
             }
         }
@@ -441,9 +518,9 @@ impl Worker {
 }
 
 /// Errors that come instead of a message. Most pass by themselves; a few never will.
-fn consume_failed(error: KafkaError, broker: &Broker) -> Result<(), ShellError> {
+fn consume_failed(error: &KafkaError, broker: &Broker) -> Result<(), ShellError> {
     use RDKafkaErrorCode as Code;
-    match code(&error) {
+    match code(error) {
         Some(
             Code::Authentication
             | Code::SaslAuthenticationFailed
@@ -451,11 +528,11 @@ fn consume_failed(error: KafkaError, broker: &Broker) -> Result<(), ShellError> 
             | Code::GroupAuthorizationFailed,
         ) => Err(ShellError::Denied {
             bootstrap: broker.bootstrap.clone(),
-            source: error,
+            source: error.clone(),
         }),
         Some(Code::Fatal) => Err(ShellError::Kafka {
             doing: "consuming",
-            source: error,
+            source: error.clone(),
         }),
         Some(Code::AllBrokersDown | Code::BrokerTransportFailure) => Ok(()),
         _ => {
@@ -466,30 +543,25 @@ fn consume_failed(error: KafkaError, broker: &Broker) -> Result<(), ShellError> 
 }
 
 /// Decodes a record; the second part says in words why it could not be used.
-fn decode(message: &BorrowedMessage<'_>, network: &Network, limits: &Limits) -> (Input, String) {
-    let recorded = message
-        .timestamp()
-        .to_millis()
-        .map(|ms| WallTime(ms.min(clock::now().0)));
-    let headers: Vec<(&str, &[u8])> = match message.headers() {
-        Some(headers) => headers
-            .iter()
-            .filter_map(|h| h.value.map(|value| (h.key, value)))
-            .collect(),
-        None => Vec::new(),
-    };
-    let record = Record {
-        value: message.payload(),
-        headers: &headers,
+fn decode(
+    record: &Incoming<'_>,
+    now: WallTime,
+    network: &Network,
+    limits: &Limits,
+) -> (Input, String) {
+    let recorded = record.timestamp.map(|at| at.min(now));
+    let given = Record {
+        value: record.value,
+        headers: &record.headers,
         timestamp: recorded,
     };
-    let (event, detail) = match decode::decode(&record, network, limits) {
+    let (event, detail) = match decode::decode(&given, network, limits) {
         Ok(event) => (Ok(event), String::new()),
         Err(error) => (Err(error.reason), error.detail),
     };
     (
         Input {
-            offset: Offset(message.offset()),
+            offset: Offset(record.offset),
             recorded,
             event,
         },

@@ -7,21 +7,46 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Patience of a request for metrics with a loop that is busy restoring; then it gets the last rendering.
+const METRICS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the server shows: written by the loop, read by requests.
 #[derive(Default)]
 pub struct Board {
-    /// The last rendering of all metrics.
-    pub metrics: Mutex<String>,
+    metrics: watch::Sender<String>,
+    metrics_wanted: AtomicBool,
     /// Liveness and readiness.
     pub health: Health,
     committed: AtomicU64,
 }
 
 impl Board {
+    /// Whether somebody waits for metrics since the last call.
+    #[must_use]
+    pub fn wants_metrics(&self) -> bool {
+        self.metrics_wanted.load(Ordering::Relaxed)
+            && self.metrics_wanted.swap(false, Ordering::SeqCst)
+    }
+
+    /// The metrics as they are now, for all who wait.
+    pub fn show_metrics(&self, text: String) {
+        self.metrics.send_replace(text);
+    }
+
+    /// The metrics as the loop renders them next.
+    pub async fn metrics(&self) -> String {
+        let mut shown = self.metrics.subscribe();
+        self.metrics_wanted.store(true, Ordering::SeqCst);
+        let _ = tokio::time::timeout(METRICS_PATIENCE, shown.changed()).await;
+        shown.borrow().clone()
+    }
+
     /// Records whose effects are committed since the start of the process.
     #[must_use]
     pub fn committed(&self) -> u64 {
@@ -51,7 +76,7 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>) -> io::Result<()> {
     let app = Router::new()
         .route(
             "/metrics",
-            get(move || async move { metrics_page(&metrics) }),
+            get(move || async move { metrics_page(metrics.metrics().await) }),
         )
         .route(
             "/livez",
@@ -64,12 +89,7 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>) -> io::Result<()> {
     axum::serve(listener, app).await
 }
 
-fn metrics_page(board: &Board) -> Response {
-    let text = board
-        .metrics
-        .lock()
-        .expect("no holder of this lock panics")
-        .clone();
+fn metrics_page(text: String) -> Response {
     (
         [(
             header::CONTENT_TYPE,

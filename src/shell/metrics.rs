@@ -436,7 +436,7 @@ impl Metrics {
         for series in &crossing.series {
             let stream = network.stream(series.stream);
             let labels = [here[0], here[1], stream];
-            let day = series.open_reading(0);
+            let day = series.open_reading(engine.params(), 0);
             self.day_arrivals
                 .with_label_values(&labels)
                 .set(day.observed as f64);

@@ -11,5 +11,6 @@ pub mod logging;
 pub mod metrics;
 pub mod outbox;
 pub mod restore;
+pub mod source;
 pub mod topics;
 pub mod transaction;

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::metrics::Metrics;
+use super::source::Incoming;
 use super::transaction::{Failure, Outgoing, Transactions};
 use crate::config::Topics;
 use crate::core::alert::Transition;
@@ -11,8 +12,6 @@ use crate::core::output::Output;
 use crate::core::snapshot::ChangelogRecord;
 use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
-use rdkafka::Timestamp;
-use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::Arc;
 
 /// A dead letter's key and payload beyond this size are not kept: the broker would refuse it and with it the whole transaction.
@@ -138,7 +137,7 @@ impl Outbox {
     /// Puts a record aside with the reason.
     pub fn put_dead_letter(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        record: &Incoming<'_>,
         reason: Reject,
         detail: &str,
         transactions: &mut Transactions,
@@ -146,16 +145,12 @@ impl Outbox {
         if self.failure.is_some() {
             return;
         }
-        let timestamp = match message.timestamp() {
-            Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => ms.to_string(),
-            Timestamp::NotAvailable => String::new(),
-        };
-        let (partition, offset) = (
-            message.partition().to_string(),
-            message.offset().to_string(),
-        );
-        let size = message.payload_len().to_string();
-        let key = message.key().filter(|key| key.len() <= MAX_KEPT_BYTES);
+        let timestamp = record
+            .timestamp
+            .map_or(String::new(), |at| at.0.to_string());
+        let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
+        let size = record.value.map_or(0, <[u8]>::len).to_string();
+        let key = record.key.filter(|key| key.len() <= MAX_KEPT_BYTES);
         let room = MAX_KEPT_BYTES - key.map_or(0, <[u8]>::len);
         let detail = if detail.is_empty() {
             explained(reason)
@@ -164,7 +159,7 @@ impl Outbox {
         };
         let headers = [
             ("original_bytes", size.as_bytes()),
-            ("original_topic", message.topic().as_bytes()),
+            ("original_topic", self.origin.topic.as_bytes()),
             ("original_partition", partition.as_bytes()),
             ("original_offset", offset.as_bytes()),
             ("original_timestamp_ms", timestamp.as_bytes()),
@@ -175,8 +170,8 @@ impl Outbox {
             topic: &self.topics.dead_letters,
             partition: None,
             key,
-            value: message
-                .payload()
+            value: record
+                .value
                 .filter(|value| self.keep_payload && value.len() <= room),
             headers: &headers,
         };

@@ -110,7 +110,8 @@ pub struct Evidence {
     /// By chance evidence like this comes at most once in this many days, on average.
     pub chance_once_in_days: f64,
     /// log10 of the probability of a count at least (a drop: at most) as far out in this bucket alone.
-    pub tail_log10: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail_log10: Option<f64>,
 }
 
 /// The record that decided.
@@ -280,14 +281,12 @@ pub fn alert_id(
 }
 
 fn evidence(reading: &Reading, direction: Direction) -> Evidence {
-    let tail = match direction {
-        Direction::Surge => reading.ln_upper_tail,
-        Direction::Drop => reading.ln_lower_tail,
-    };
     Evidence {
         log_sr: evidence_log(reading.log_evidence(direction)),
         chance_once_in_days: significant(sentence::chance_once_in_days(reading, direction)),
-        tail_log10: significant(tail / std::f64::consts::LN_10),
+        tail_log10: reading
+            .ln_tail(direction)
+            .map(|ln| significant(ln / std::f64::consts::LN_10)),
     }
 }
 

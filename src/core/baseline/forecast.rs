@@ -111,37 +111,51 @@ impl Mixture {
     /// Smallest `y` with P(Y <= y) >= p; `p` outside `[0, 1)` and NaN are taken for the nearer end.
     #[must_use]
     pub fn quantile(&self, p: f64) -> u64 {
-        if p.is_nan() || p <= 0.0 {
-            return 0;
-        }
+        self.quantiles([p])[0]
+    }
+
+    /// The same for ascending probabilities, in one pass.
+    #[must_use]
+    pub fn quantiles<const N: usize>(&self, ascending: [f64; N]) -> [u64; N] {
         let spread = self.variance().sqrt();
-        if p < 0.999_999
+        if ascending.iter().all(|p| *p < 0.999_999)
             && self.mean() + 4.0 * spread < RECURSION_LIMIT
-            && let Some(y) = self.quantile_by_recursion(p)
+            && let Some(found) = self.quantiles_by_recursion(&ascending)
         {
-            return y;
+            return found;
         }
-        self.quantile_by_bisection(p.min(1.0 - 1e-15))
+        ascending.map(|p| {
+            if p > 0.0 {
+                self.quantile_by_bisection(p.min(1.0 - 1e-15))
+            } else {
+                0
+            }
+        })
     }
 
     /// P(y + 1) = P(y) odds (size + y) / (y + 1), all parts in step.
-    fn quantile_by_recursion(&self, p: f64) -> Option<u64> {
+    fn quantiles_by_recursion<const N: usize>(&self, ascending: &[f64; N]) -> Option<[u64; N]> {
         let odds: [f64; DISPERSIONS] = std::array::from_fn(|k| self.parts[k].count.odds());
+        let size: [f64; DISPERSIONS] = std::array::from_fn(|k| self.parts[k].count.size());
         let mut probability: [f64; DISPERSIONS] =
             std::array::from_fn(|k| (self.ln_weights[k] + self.parts[k].count.ln_pmf(0)).exp());
         // A part whose P(0) underflows would be lost to the recursion.
         if (0..DISPERSIONS).any(|k| probability[k] < 1e-290 && self.ln_weights[k] > -60.0) {
             return None;
         }
-        let mut below = 0.0;
+        let (mut found, mut next, mut below) = ([0; N], 0, 0.0);
         for y in 0..RECURSION_LIMIT as u64 {
             below += probability.iter().sum::<f64>();
-            if below >= p {
-                return Some(y);
+            while next < N && (below >= ascending[next] || ascending[next].is_nan()) {
+                found[next] = y;
+                next += 1;
             }
-            let at = y as f64;
+            if next == N {
+                return Some(found);
+            }
+            let (at, per) = (y as f64, 1.0 / (y as f64 + 1.0));
             for k in 0..DISPERSIONS {
-                probability[k] *= odds[k] * (self.parts[k].count.size() + at) / (at + 1.0);
+                probability[k] *= odds[k] * (size[k] + at) * per;
             }
         }
         None

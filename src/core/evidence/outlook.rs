@@ -23,6 +23,19 @@ pub struct Outlook {
     pub(crate) log_threshold_drop: f64,
 }
 
+/// What a lens says after a bucket.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// ln of the rise statistic; minus infinity before the first bucket.
+    pub log_evidence_rise: f64,
+    /// ln of the drop statistic; minus infinity before the first bucket.
+    pub log_evidence_drop: f64,
+    /// P(surge).
+    pub p_surge: f64,
+    /// P(drop).
+    pub p_drop: f64,
+}
+
 impl Outlook {
     /// Expected count.
     #[must_use]
@@ -36,10 +49,10 @@ impl Outlook {
         self.forecast.variance()
     }
 
-    /// Smallest `y` with P(Y <= y) >= p.
+    /// Smallest `y` with P(Y <= y) >= p, for each of ascending probabilities.
     #[must_use]
-    pub fn quantile(&self, p: f64) -> u64 {
-        self.forecast.quantile(p)
+    pub fn quantiles<const N: usize>(&self, ascending: [f64; N]) -> [u64; N] {
+        self.forecast.quantiles(ascending)
     }
 
     /// ln P(Y >= y).
@@ -75,11 +88,25 @@ impl Outlook {
         if !self.log_threshold_rise.is_finite() {
             return None;
         }
-        let step = (self.variance().sqrt() as u64).max(1);
-        let start = (self.mean() as u64).saturating_add(step);
-        smallest(start, step, COUNT_LIMIT, |y| {
-            self.log_evidence_rise(y) >= self.log_threshold_rise
+        smallest(self.far_count(), self.spread(), COUNT_LIMIT, |y| {
+            self.alarms(y)
         })
+    }
+
+    /// Whether a rise is announced if the bucket closes with `y`.
+    #[must_use]
+    pub fn alarms(&self, y: u64) -> bool {
+        self.log_evidence_rise(y) >= self.log_threshold_rise
+    }
+
+    /// A count that few buckets get beyond: where to look first for the one that alarms.
+    #[must_use]
+    pub fn far_count(&self) -> u64 {
+        (self.mean() as u64).saturating_add(4 * self.spread())
+    }
+
+    fn spread(&self) -> u64 {
+        (self.variance().sqrt() as u64).max(1)
     }
 
     /// Largest `y` with `log_evidence_drop(y) >= log_threshold_drop`; `None` if not even 0 gets there.
@@ -88,23 +115,24 @@ impl Outlook {
         if !self.log_threshold_drop.is_finite() {
             return None;
         }
-        let step = (self.variance().sqrt() as u64).max(1);
+        let step = self.spread();
         let calm = |y| self.log_evidence_drop(y) < self.log_threshold_drop;
         // A statistic that alarms at any count (it was above before the bucket) alarms at the largest.
         smallest(self.mean() as u64, step, COUNT_LIMIT, calm)
             .map_or(Some(COUNT_LIMIT), |first_calm| first_calm.checked_sub(1))
     }
 
-    /// P(surge) if the bucket closes with `y`.
+    /// What the state will say if the bucket closes with `y`.
     #[must_use]
-    pub fn p_surge(&self, y: u64) -> f64 {
-        self.regime_after(&self.said(y)).p_surge()
-    }
-
-    /// P(drop) if the bucket closes with `y`.
-    #[must_use]
-    pub fn p_drop(&self, y: u64) -> f64 {
-        self.regime_after(&self.said(y)).p_drop()
+    pub fn verdict(&self, y: u64) -> Verdict {
+        let said = self.said(y);
+        let regime = self.regime_after(&said);
+        Verdict {
+            log_evidence_rise: self.rise_after(&said).ln_statistic(),
+            log_evidence_drop: self.drop_after(&said).ln_statistic(),
+            p_surge: regime.p_surge(),
+            p_drop: regime.p_drop(),
+        }
     }
 
     pub(crate) fn said(&self, y: u64) -> Likelihoods {
