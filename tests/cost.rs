@@ -63,7 +63,7 @@ fn a_closed_bucket() {
                 }
                 took += begun.elapsed().as_secs_f64();
             }
-            println!(
+            eprintln!(
                 "{lens:?}, mean {mean:>6}: {:>6.2} us a closed bucket",
                 took / 10.0 / slots.len() as f64 * 1e6
             );
@@ -146,7 +146,7 @@ fn an_event_and_a_commit() {
             feed(&mut engine, decoded(&made), made.1);
         }
     }
-    println!(
+    eprintln!(
         "ten days, an event an hour: {:.1} us an hour bucket",
         begun.elapsed().as_secs_f64() / 240_000.0 * 1e6
     );
@@ -162,10 +162,10 @@ fn an_event_and_a_commit() {
             )
         })
         .collect();
-    println!("{} bytes an event", made[0].0.len());
+    eprintln!("{} bytes an event", made[0].0.len());
     let begun = Instant::now();
     let events: Vec<_> = made.iter().map(decoded).collect();
-    println!(
+    eprintln!(
         "decoding: {:.3} us an event",
         begun.elapsed().as_secs_f64() / EVENTS as f64 * 1e6
     );
@@ -184,7 +184,7 @@ fn an_event_and_a_commit() {
         draining += begun.elapsed().as_secs_f64();
         commits += 1;
     }
-    println!(
+    eprintln!(
         "one day, 83 events an hour bucket: handling {:.3} us an event, {commits} commits: {:.3} us an event, {records} records, {bytes} bytes",
         handling / EVENTS as f64 * 1e6,
         draining / EVENTS as f64 * 1e6

@@ -163,10 +163,6 @@ impl CrossingState {
         let Some(index) = self.series.iter().position(|s| s.stream == stream) else {
             return Outcome::Rejected(Reject::UnknownStream);
         };
-        if self.seen.contains(id) {
-            cx.tally.duplicates += 1;
-            return Outcome::Duplicate;
-        }
         let arrival = Arrival {
             id,
             time,
@@ -174,7 +170,11 @@ impl CrossingState {
             count,
             corrected: None,
         };
-        cx.tally.ids_given_up += self.seen.remember(arrival, cx.params.max_ids) as u64;
+        let Some(given_up) = self.seen.remember(arrival, cx.params.max_ids) else {
+            cx.tally.duplicates += 1;
+            return Outcome::Duplicate;
+        };
+        cx.tally.ids_given_up += given_up as u64;
         self.recount(index, time, 0, count, cx);
         Outcome::Applied
     }

@@ -249,7 +249,7 @@ fn is_observed(slot: Slot, exposure: f64) -> bool {
 fn cut(forecast: &Mixture, params: &LensParams, y: u64) -> u64 {
     let (mean, spread) = (forecast.mean(), 2.0 * forecast.variance().sqrt());
     let count = y as f64;
-    if count > mean + spread && forecast.ln_upper_tail(y) < (-params.robust_high).ln_1p() {
+    if count > mean + spread && forecast.is_upper_tail_below(y, 1.0 - params.robust_high) {
         y.min(forecast.quantile(params.robust_high).max(MIN_CUT))
     } else if count < mean - spread
         && params.robust_low > 0.0

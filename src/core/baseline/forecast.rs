@@ -19,6 +19,8 @@ const LOG_VARIANCE_MAX: f64 = 25.0;
 const LOG_MEAN_LIMIT: f64 = 30.0;
 /// Up to this count quantiles come from upward recursion, beyond it from bisection on the tails.
 const RECURSION_LIMIT: f64 = 2048.0;
+/// Twelve terms this far below the largest are under the rounding of their sum.
+const LN_NEGLIGIBLE: f64 = 45.0;
 /// The largest count a quantile can be.
 const COUNT_LIMIT: u64 = 1 << 53;
 
@@ -99,13 +101,21 @@ impl Mixture {
     /// ln P(Y >= y), summed from the tail.
     #[must_use]
     pub fn ln_upper_tail(&self, y: u64) -> f64 {
-        self.ln_average(|part| part.count.ln_upper_tail(y))
+        self.ln_average(|nb| nb.ln_upper_bound(y), |nb| nb.ln_upper_tail(y))
     }
 
     /// ln P(Y <= y), summed from the tail.
     #[must_use]
     pub fn ln_lower_tail(&self, y: u64) -> f64 {
-        self.ln_average(|part| part.count.ln_lower_tail(y))
+        self.ln_average(|nb| nb.ln_lower_bound(y), |nb| nb.ln_lower_tail(y))
+    }
+
+    /// Whether P(Y >= y) is below `p`; far out a bound decides, without summing a tail.
+    #[must_use]
+    pub fn is_upper_tail_below(&self, y: u64, p: f64) -> bool {
+        let bounds: [f64; DISPERSIONS] =
+            std::array::from_fn(|k| self.ln_weights[k] + self.parts[k].count.ln_upper_bound(y));
+        ln_sum_exp(&bounds) < p.ln() || self.ln_upper_tail(y) < p.ln()
     }
 
     /// Smallest `y` with P(Y <= y) >= p; `p` outside `[0, 1)` and NaN are taken for the nearer end.
@@ -182,13 +192,20 @@ impl Mixture {
             .sum()
     }
 
-    fn ln_average(&self, of: impl Fn(&Part) -> f64) -> f64 {
+    /// ln of the weighted sum of the parts' tails. A part whose bound shows that the sum would not feel it is left out: most
+    /// dispersions of a settled series are, and a tail costs hundreds of terms.
+    fn ln_average(&self, bound: impl Fn(NegBin) -> f64, tail: impl Fn(NegBin) -> f64) -> f64 {
+        let bounds: [f64; DISPERSIONS] =
+            std::array::from_fn(|k| self.ln_weights[k] + bound(self.parts[k].count));
+        let heaviest =
+            (0..DISPERSIONS).fold(0, |best, k| if bounds[k] > bounds[best] { k } else { best });
+        let of = |k: usize| self.ln_weights[k] + tail(self.parts[k].count);
+        let least = of(heaviest) - LN_NEGLIGIBLE;
         let terms: [f64; DISPERSIONS] = std::array::from_fn(|k| {
-            // Parts this light cannot move a tail that heavier parts share; their own tails cost as much as any.
-            if self.ln_weights[k] < -1000.0 {
-                f64::NEG_INFINITY
+            if k == heaviest || bounds[k] > least {
+                of(k)
             } else {
-                self.ln_weights[k] + of(&self.parts[k])
+                f64::NEG_INFINITY
             }
         });
         ln_sum_exp(&terms).min(0.0)

@@ -4,7 +4,9 @@ use super::special::{ln_rising_ratio, stirling_remainder};
 use statrs::function::factorial::ln_factorial;
 
 /// Direct tail sums stop here and leave the rest to the continued fraction.
-const MAX_SUM_TERMS: u32 = 256;
+const MAX_SUM_TERMS: u32 = 64;
+/// Terms of a tail that fall by less than this factor need more of them than that: 0.56^64 is below the rounding of their sum.
+const MAX_SUM_RATIO: f64 = 0.56;
 /// The continued fraction needs about the square root of the larger parameter; 1e9 asks for some 30,000 terms.
 const MAX_FRACTION_TERMS: u32 = 200_000;
 
@@ -78,6 +80,30 @@ impl NegBin {
         }
     }
 
+    /// A bound of ln P(Y >= y) that costs one probability: beyond the mean the terms fall at least as fast as a geometric series.
+    #[must_use]
+    pub fn ln_upper_bound(self, y: u64) -> f64 {
+        let (count, odds) = (y as f64, self.odds());
+        let ratio = ((self.size + count) * odds / (count + 1.0)).max(odds);
+        if y > 0 && ratio < 1.0 {
+            (self.ln_pmf(y) - (-ratio).ln_1p()).min(0.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// The same of ln P(Y <= y), for counts below the mean; 0 where the terms need not fall.
+    #[must_use]
+    pub fn ln_lower_bound(self, y: u64) -> f64 {
+        let count = y as f64;
+        let ratio = count / ((self.size + count - 1.0) * self.odds());
+        if self.size >= 1.0 && ratio < 1.0 {
+            (self.ln_pmf(y) - (-ratio).ln_1p()).min(0.0)
+        } else {
+            0.0
+        }
+    }
+
     /// Whether P(Y >= y) is the smaller tail, by the convergence rule of the continued fraction.
     fn is_above(self, y: u64) -> bool {
         let count = y as f64;
@@ -88,7 +114,12 @@ impl NegBin {
     fn upper_from_tail(self, y: u64) -> f64 {
         let odds = self.odds();
         let (mut term, mut sum, mut at) = (1.0, 1.0, y as f64);
-        for _ in 0..MAX_SUM_TERMS {
+        let terms = if odds > MAX_SUM_RATIO {
+            0
+        } else {
+            MAX_SUM_TERMS
+        };
+        for _ in 0..terms {
             let ratio = (self.size + at) * odds / (at + 1.0);
             term *= ratio;
             sum += term;
@@ -323,6 +354,27 @@ mod tests {
             (nb.ln_lower_tail(999_900_000), -4.368_316_178_507_872),
         ] {
             assert!((got - want).abs() < 1e-6 * want.abs(), "{got} for {want}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_above_the_tails() {
+        for size in [0.2, 0.99, 1.0, 3.0, 80.0, 1e7] {
+            for mean in [0.01, 1.0, 50.0, 4000.0] {
+                let nb = NegBin::new(size, mean).expect("positive");
+                for y in [0, 1, 2, 7, 45, 60, 300, 3000, 4001, 90_000] {
+                    let (upper, lower) = (nb.ln_upper_tail(y), nb.ln_lower_tail(y));
+                    let what = format!("size {size}, mean {mean}, y {y}");
+                    assert!(
+                        nb.ln_upper_bound(y) >= upper - 1e-9,
+                        "{what}: upper {upper}"
+                    );
+                    assert!(
+                        nb.ln_lower_bound(y) >= lower - 1e-9,
+                        "{what}: lower {lower}"
+                    );
+                }
+            }
         }
     }
 
