@@ -75,9 +75,7 @@ pub fn problems(names: &Topics, found: &Partitions) -> Vec<String> {
         .all()
         .into_iter()
         .filter(|name| !found.contains_key(*name))
-        .map(|name| {
-            format!("topic {name} does not exist: create it with `surgewatch topics create`")
-        })
+        .map(missing)
         .collect();
     if let (Some(input), Some(changelog)) =
         (found.get(&names.arrivals), found.get(&names.changelog))
@@ -89,6 +87,12 @@ pub fn problems(names: &Topics, found: &Partitions) -> Vec<String> {
         ));
     }
     problems
+}
+
+/// The line about a topic that is not there.
+#[must_use]
+pub fn missing(name: &str) -> String {
+    format!("topic {name} does not exist: create it with `surgewatch topics create`")
 }
 
 /// The line about a changelog whose number of partitions is not that of its input.

@@ -4,7 +4,7 @@
 use crate::daemon::{self, Deployment};
 use crate::process::Process;
 use crate::rig::{self, GroupOffsets, REQUEST};
-use crate::scene::{self, PARTITIONS, SOON};
+use crate::scene::{self, Ended, PARTITIONS, SOON};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -396,6 +396,45 @@ fn arrivals_deleted_before_they_were_read_are_reported_and_the_rest_counts() {
     let gone: u64 = scene::expected(40..60)["x-0002"];
     *expected.get_mut("x-0002").expect("the second crossing") -= gone;
     assert_eq!(scene::counted(&deployment), expected);
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn publishing_says_what_was_published_and_nothing_else() {
+    let folder = daemon::folder();
+    let deployment = scene::deployment("published", folder.path())
+        .set("kafka.properties.topic.metadata.propagation.max.ms", 500);
+    let file = folder.path().join("events.jsonl");
+    let good = daemon::heartbeat("h-1", "x-0001", scene::START_MS);
+    std::fs::write(&file, format!("{good}\n\n{good}\nnot json\n{good}\n")).expect("a file");
+    let words = ["publish", &file.display().to_string()];
+    let publish = || {
+        let output = deployment.finish(&words);
+        let error = String::from_utf8(output.stderr).expect("text");
+        let (_, error) = error.rsplit_once("surgewatch: ").expect("an error");
+        Ended {
+            code: output.status.code(),
+            error: error.to_owned(),
+        }
+    };
+    // Without the topic nothing is published, however far the file was read.
+    let input = &deployment.topics.input;
+    let missing = format!("topic {input} does not exist");
+    publish().expect(78, &[&missing, "surgewatch topics create"]);
+    deployment.create_topics();
+    publish().expect(
+        65,
+        &[
+            "line 4: not an event in JSON",
+            "2 events before it were published",
+        ],
+    );
+    assert_eq!(
+        rig::end_offsets(&deployment.topics.input)
+            .iter()
+            .sum::<i64>(),
+        2
+    );
 }
 
 /// A deployment that has counted forty arrivals, ten on each partition, and was stopped.
