@@ -128,6 +128,8 @@ fn a_good_configuration_is_summed_up() {
     let settings = "[network]\ncorridors = [\"fi-ru\"]\n";
     let folder = with_files(&[("surgewatch.toml", settings)]);
     let text = said(folder.path(), &["validate", "--config", "surgewatch.toml"]);
+    let (text, fingerprint) = text.trim_end().rsplit_once(' ').expect("words");
+    assert!(fingerprint.len() == 16, "{fingerprint}");
     insta::assert_snapshot!(text);
     assert!(said(folder.path(), &["validate"]).starts_with("exit code 0\n"));
 }

@@ -213,7 +213,7 @@ fn chance_is_said_in_round_numbers_and_never_better_than_it_is() {
             &reading,
             None,
         );
-        let (_, chance) = text.rsplit_once("once in ").expect("it says how sure");
+        let (_, chance) = text.rsplit_once("this ").expect("it says how sure");
         format!("{days} days: {chance}")
     });
     insta::assert_snapshot!(lines.join("\n"));
