@@ -44,10 +44,11 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &["demo"],
         &["run"],
         &["validate"],
+        &["backtest"],
         &["publish"],
         &["topics"],
         &["topics", "create"],

@@ -30,7 +30,7 @@ fn reading(lens: Lens, observed: u64, (lower, upper): (u64, u64)) -> Reading {
         lower,
         upper,
         exposure: 1.0,
-        ln_tails: Some([-30.0, -0.01]),
+        ln_tails: [Some(-30.0), Some(-0.01)],
         log_evidence_rise: 12.345_67,
         log_evidence_drop: 9.0,
         p_surge: 0.999_99,

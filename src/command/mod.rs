@@ -1,5 +1,6 @@
 //! Owns the command line: what can be asked for, and the exit code each answer ends with.
 
+mod backtest;
 mod demo;
 mod metrics;
 mod publish;
@@ -10,6 +11,7 @@ mod table;
 mod topics;
 mod validate;
 
+use crate::backtest::Problems;
 use crate::config::Problem;
 use crate::replay::ReplayError;
 use crate::shell::error::ShellError;
@@ -25,7 +27,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all well, 64 wrong usage, 65 data cannot be used, 69 Kafka cannot be reached or failed, \
-                          70 the demo went wrong, 74 a file cannot be read or a port not opened, 77 Kafka refuses the credentials, 78 wrong configuration.";
+                          70 the demo went wrong, 74 a file cannot be read or written or a port not opened, 77 Kafka refuses the credentials, 78 wrong configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -39,6 +41,8 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Creates or checks the topics.
     Topics(topics::TopicsArgs),
+    /// Runs counts from CSV files through a lens and counts alarms, false alerts and delays; needs no Kafka.
+    Backtest(backtest::BacktestArgs),
     /// Lists every metric family.
     Metrics,
 }
@@ -101,6 +105,17 @@ pub enum CommandError {
         /// What is wrong.
         what: String,
     },
+    /// A file of results cannot be written.
+    #[error("cannot write the results {path}: {source}")]
+    Write {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Files of counts or of truth cannot be used.
+    #[error("{0}")]
+    Counts(Problems),
     /// A replay is damaged.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -119,8 +134,8 @@ impl CommandError {
         match self {
             Self::Usage(_) => 64,
             Self::Config(_) | Self::NoSecret { .. } => 78,
-            Self::Read { .. } | Self::Listen { .. } => 74,
-            Self::Replay(_) | Self::BadLine { .. } => 65,
+            Self::Read { .. } | Self::Write { .. } | Self::Listen { .. } => 74,
+            Self::Replay(_) | Self::BadLine { .. } | Self::Counts(_) => 65,
             Self::Shell(error) => error.exit_code(),
             Self::Demo(_) => 70,
         }
@@ -138,6 +153,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Validate(args) => validate::validate(&args),
         Command::Publish(args) => publish::publish(&args),
         Command::Topics(args) => topics::topics(&args),
+        Command::Backtest(args) => backtest::backtest(&args),
         Command::Metrics => metrics::metrics(),
     }
 }

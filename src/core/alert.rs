@@ -139,8 +139,8 @@ pub struct Reading {
     pub upper: u64,
     /// Share of the bucket in which the crossing was open, in [0, 1].
     pub exposure: f64,
-    /// ln P(Y >= observed) and ln P(Y <= observed): of every day, and of the hours that alerts are made of.
-    pub ln_tails: Option<[f64; 2]>,
+    /// ln P(Y >= observed) and ln P(Y <= observed): of every day, and of the hours that can open an alert.
+    pub ln_tails: [Option<f64>; 2],
     /// ln of the rise statistic after the bucket.
     pub log_evidence_rise: f64,
     /// ln of the drop statistic after the bucket.
@@ -164,7 +164,7 @@ impl Reading {
     /// ln of the probability of a count at least as far out in a direction.
     #[must_use]
     pub fn ln_tail(&self, direction: Direction) -> Option<f64> {
-        self.ln_tails.map(|tails| tails[direction as usize])
+        self.ln_tails[direction as usize]
     }
 
     /// Probability of the state a direction stands for.
@@ -253,7 +253,7 @@ mod tests {
             lower: 0,
             upper: 9,
             exposure,
-            ln_tails: Some([-1.0; 2]),
+            ln_tails: [Some(-1.0); 2],
             log_evidence_rise: 0.0,
             log_evidence_drop: 0.0,
             p_surge,

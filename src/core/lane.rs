@@ -169,14 +169,23 @@ impl OpenBucket {
         }
     }
 
-    /// The bucket's numbers with `observed`, and what the lens says after it. `params` are the lens's.
-    pub(super) fn reading(&self, params: &LensParams, observed: u64, verdict: &Verdict) -> Reading {
+    /// The bucket's numbers with `observed`, and what the lens says after it. `params` are the lens's; `in_surge` says that a
+    /// surge is being told of already. A tail costs more than all else of an hour, so it is summed where it can be told only:
+    /// an hour tells of a rise when it ends, and of a drop when it is closed.
+    pub(super) fn reading(
+        &self,
+        params: &LensParams,
+        observed: u64,
+        verdict: &Verdict,
+        in_surge: bool,
+    ) -> Reading {
         let outlook = self.outlook.as_ref();
         let [lower, upper] = outlook.map_or([0; 2], |o| o.quantiles(USUAL));
-        let asked_for = params.lens != Lens::Hour
-            || verdict.log_evidence_rise >= params.log_threshold_rise
-            || verdict.log_evidence_drop >= params.log_threshold_drop;
-        let tails = |o: &Outlook| [o.ln_upper_tail(observed), o.ln_lower_tail(observed)];
+        let is_hour = params.lens == Lens::Hour;
+        let rises = !in_surge && verdict.log_evidence_rise >= params.log_threshold_rise;
+        let drops = verdict.log_evidence_drop >= params.log_threshold_drop;
+        let upper_tail = outlook.filter(|_| rises || !is_hour);
+        let lower_tail = outlook.filter(|_| drops || !is_hour);
         Reading {
             lens: params.lens,
             start: self.start,
@@ -186,7 +195,10 @@ impl OpenBucket {
             lower,
             upper,
             exposure: self.exposure,
-            ln_tails: outlook.filter(|_| asked_for).map(tails),
+            ln_tails: [
+                upper_tail.map(|o| o.ln_upper_tail(observed)),
+                lower_tail.map(|o| o.ln_lower_tail(observed)),
+            ],
             log_evidence_rise: verdict.log_evidence_rise,
             log_evidence_drop: verdict.log_evidence_drop,
             p_surge: verdict.p_surge,
@@ -218,7 +230,8 @@ impl OpenBucket {
 const USUAL: [f64; 2] = [0.01, 0.99];
 
 /// Arrivals a new series is thought to have before anything is known of it: one every few days, give or take a factor of ten.
-pub(super) fn prior(lens: Lens) -> Prior {
+#[must_use]
+pub fn prior(lens: Lens) -> Prior {
     match lens {
         Lens::Hour => Prior::new(0.3 / 24.0, 4.0),
         _ => Prior::new(0.3, 4.0),

@@ -249,12 +249,9 @@ fn is_observed(slot: Slot, exposure: f64) -> bool {
 fn cut(forecast: &Mixture, params: &LensParams, y: u64) -> u64 {
     let (mean, spread) = (forecast.mean(), 2.0 * forecast.variance().sqrt());
     let count = y as f64;
-    if count > mean + spread && forecast.is_upper_tail_below(y, 1.0 - params.robust_high) {
+    if count > mean + spread {
         y.min(forecast.quantile(params.robust_high).max(MIN_CUT))
-    } else if count < mean - spread
-        && params.robust_low > 0.0
-        && forecast.ln_lower_tail(y) < params.robust_low.ln()
-    {
+    } else if count < mean - spread && params.robust_low > 0.0 {
         y.max(forecast.quantile(params.robust_low))
     } else {
         y

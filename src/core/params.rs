@@ -53,8 +53,10 @@ impl Params {
         let lenses = LENSES.map(|lens| {
             let mut params = LensParams::for_lens(lens);
             params.guard_band_ratio = guard_band_ratio;
-            params.log_threshold_rise = log_threshold(network, budget, lens, Direction::Surge);
-            params.log_threshold_drop = log_threshold(network, budget, lens, Direction::Drop);
+            params.log_threshold_rise =
+                log_threshold(network.series_count(), budget, lens, Direction::Surge);
+            params.log_threshold_drop =
+                log_threshold(network.series_count(), budget, lens, Direction::Drop);
             params
         });
         Self {
@@ -67,8 +69,9 @@ impl Params {
     }
 }
 
-/// ln A of one series, lens and direction.
-fn log_threshold(network: &Network, budget: Budget, lens: Lens, direction: Direction) -> f64 {
+/// ln A of one series, lens and direction, where `series` share the budget equally.
+#[must_use]
+pub fn log_threshold(series: usize, budget: Budget, lens: Lens, direction: Direction) -> f64 {
     let (buckets_per_year, lens_share) = match lens {
         Lens::Hour => (24.0 * 365.25, budget.hour_share_ratio),
         Lens::Day => (365.25, 1.0 - budget.hour_share_ratio),
@@ -78,7 +81,7 @@ fn log_threshold(network: &Network, budget: Budget, lens: Lens, direction: Direc
         Direction::Surge => 1.0 - budget.drop_share_ratio,
         Direction::Drop => budget.drop_share_ratio,
     };
-    let series = network.series_count().max(1) as f64;
+    let series = series.max(1) as f64;
     (buckets_per_year * series / (budget.false_alerts_per_year * lens_share * direction_share)).ln()
 }
 
@@ -110,8 +113,9 @@ mod tests {
         let rate: f64 = [(Lens::Day, 365.25), (Lens::Hour, 8766.0)]
             .into_iter()
             .flat_map(|(lens, a_year)| {
-                [Direction::Surge, Direction::Drop]
-                    .map(|d| 40.0 * a_year / log_threshold(&network, budget, lens, d).exp())
+                [Direction::Surge, Direction::Drop].map(|d| {
+                    40.0 * a_year / log_threshold(network.series_count(), budget, lens, d).exp()
+                })
             })
             .sum();
         assert!((rate - 12.0).abs() < 1e-9, "{rate}");

@@ -8,8 +8,8 @@
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::ids::StreamIx;
-pub use super::lane::{DayCounts, Site, Track};
-use super::lane::{Lane, OpenBucket, advance, each_bucket, prior, slot};
+pub use super::lane::{DayCounts, Site, Track, prior};
+use super::lane::{Lane, OpenBucket, advance, each_bucket, slot};
 use super::lens::Lens;
 use super::params::{LENSES, Params};
 use super::time::EventTime;
@@ -128,7 +128,7 @@ impl Series {
             Some(outlook) => outlook.verdict(observed),
             None => self.lanes[lane].front.model.verdict(),
         };
-        open.reading(&params.lenses[lane], observed, &verdict)
+        open.reading(&params.lenses[lane], observed, &verdict, false)
     }
 
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
@@ -352,8 +352,9 @@ impl Series {
             Some(observed),
         );
         let params = &site.params.lenses[i];
-        let reading =
-            wants_reading.then(|| closed.reading(params, observed, &lane.front.model.verdict()));
+        let in_surge = self.alerts[Direction::Surge as usize].is_some();
+        let reading = wants_reading
+            .then(|| closed.reading(params, observed, &lane.front.model.verdict(), in_surge));
         let last_hour = LENSES[i] != Lens::Hour || hour + 1 >= day.span.hours();
         let (day_index, hour) = if last_hour {
             (day_index + 1, 0)

@@ -110,14 +110,6 @@ impl Mixture {
         self.ln_average(|nb| nb.ln_lower_bound(y), |nb| nb.ln_lower_tail(y))
     }
 
-    /// Whether P(Y >= y) is below `p`; far out a bound decides, without summing a tail.
-    #[must_use]
-    pub fn is_upper_tail_below(&self, y: u64, p: f64) -> bool {
-        let bounds: [f64; DISPERSIONS] =
-            std::array::from_fn(|k| self.ln_weights[k] + self.parts[k].count.ln_upper_bound(y));
-        ln_sum_exp(&bounds) < p.ln() || self.ln_upper_tail(y) < p.ln()
-    }
-
     /// Smallest `y` with P(Y <= y) >= p; `p` outside `[0, 1)` and NaN are taken for the nearer end.
     #[must_use]
     pub fn quantile(&self, p: f64) -> u64 {

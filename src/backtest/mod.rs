@@ -1,0 +1,19 @@
+//! Owns the backtest: counts read from CSV go through one lens bucket by bucket, and alarms, false alerts and delays are counted.
+//!
+//! Pure: the caller opens files, spreads the series over threads and writes what comes out.
+
+mod cells;
+mod outcome;
+mod problem;
+mod reading;
+mod running;
+mod sheet;
+mod summary;
+mod truth;
+
+pub use outcome::{Found, Outcome, judge};
+pub use problem::{Problem, Problems};
+pub use reading::{Counts, Layout, Reader};
+pub use running::{Detector, Point, results, run};
+pub use summary::Summary;
+pub use truth::{Episode, Mark, Truth};
