@@ -27,13 +27,13 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all well, 64 wrong usage, 65 data cannot be used, 69 Kafka cannot be reached or failed, \
-                          74 a file cannot be read or written or a port not opened, 77 Kafka refuses the credentials, 78 wrong configuration.";
+                          70 the demo went wrong, 74 a file cannot be read or written or a port not opened, 77 Kafka refuses the credentials, 78 wrong configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Shows the main job without Kafka and without configuration: a bundled replay, on a broker inside the process.
     Demo(demo::DemoArgs),
-    /// Consumes from Kafka until SIGTERM.
+    /// Watches: reads arrivals from Kafka, writes counts and alerts, until SIGTERM.
     Run(ConfigArgs),
     /// Checks the configuration and says all that is wrong with it.
     Validate(ConfigArgs),
@@ -68,7 +68,7 @@ pub enum CommandError {
     #[error("{}", config_problems(.0))]
     Config(Vec<Problem>),
     /// A file cannot be read.
-    #[error("cannot read {what} {path}: {source}")]
+    #[error("cannot read {what} {path}: {source}; correct the path, or who may read it")]
     Read {
         /// What it is.
         what: &'static str,
@@ -79,7 +79,7 @@ pub enum CommandError {
     },
     /// A secret's environment variable is not set.
     #[error(
-        "the secret for Kafka property {property} is to come from environment variable {name}, which is not set"
+        "the secret for Kafka property {property} is to come from environment variable {name}, which is not set; set it, or name another"
     )]
     NoSecret {
         /// The property.

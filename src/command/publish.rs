@@ -5,25 +5,25 @@ use crate::core::time::EventTime;
 use crate::replay::{self, Replay, ReplayEvent};
 use crate::shell::client::{Broker, QuietContext};
 use crate::shell::error::ShellError;
-use clap::Args;
+use crate::shell::topics;
+use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["episode", "file"])))]
 pub(super) struct PublishArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// A bundled replay, by name.
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "file",
-        required_unless_present = "file"
-    )]
+    #[arg(long, value_name = "NAME")]
     episode: Option<String>,
     /// Days of the replay in one second; as fast as it goes where absent.
     #[arg(long, value_name = "DAYS_PER_SECOND", requires = "episode")]
@@ -32,22 +32,34 @@ pub(super) struct PublishArgs {
     file: Option<PathBuf>,
 }
 
+enum What<'a> {
+    Replay(Replay),
+    File(&'a Path, std::fs::File),
+}
+
 pub(super) fn publish(args: &PublishArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
     setup::start_logging(&settings);
     let broker = setup::broker(&settings)?;
     let speed = args.speed.map(speed).transpose()?;
-    let publisher = Publisher::new(&broker, &settings.topics.arrivals)?;
-    let published = match (&args.episode, &args.file) {
-        (Some(name), _) => {
-            let replay = bundled(name)?;
-            publisher.replay(&replay, speed, |_| true)?;
-            replay.events.len()
+    // What is to be published is looked for before anybody is connected to.
+    let what = match (&args.episode, &args.file) {
+        (Some(name), _) => What::Replay(bundled(name)?),
+        (None, Some(path)) => {
+            What::File(path, std::fs::File::open(path).map_err(unreadable(path))?)
         }
-        (None, Some(path)) => publisher.file(path)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
+    let publisher = Publisher::new(&broker, &settings.topics.arrivals)?;
+    let published = match what {
+        What::Replay(replay) => {
+            publisher.replay(&replay, speed, |_| true)?;
+            Ok(replay.events.len())
+        }
+        What::File(path, file) => publisher.file(path, file),
+    };
     publisher.flush()?;
+    let published = published?;
     super::say(&format!(
         "published {published} events to {}",
         settings.topics.arrivals
@@ -81,14 +93,14 @@ pub(super) fn bundled(name: &str) -> Result<Replay, CommandError> {
 
 /// A producer for one topic.
 pub(super) struct Publisher {
-    producer: ThreadedProducer<QuietContext>,
+    producer: ThreadedProducer<Deliveries>,
     topic: String,
 }
 
 impl Publisher {
     pub(super) fn new(broker: &Broker, topic: &str) -> Result<Self, ShellError> {
         let producer = broker
-            .publisher()
+            .publisher(Deliveries::default())
             .map_err(|source| ShellError::Client { source })?;
         Ok(Self {
             producer,
@@ -126,22 +138,15 @@ impl Publisher {
     }
 
     /// Publishes a file, one event a line, keyed by its crossing. Empty lines are passed over.
-    fn file(&self, path: &Path) -> Result<usize, CommandError> {
-        let shown = path.display().to_string();
-        let unreadable = |source| CommandError::Read {
-            what: "the events",
-            path: path.display().to_string(),
-            source,
-        };
-        let file = std::fs::File::open(path).map_err(unreadable)?;
+    fn file(&self, path: &Path, file: std::fs::File) -> Result<usize, CommandError> {
         let mut published = 0;
         for (n, line) in BufReader::new(file).lines().enumerate() {
-            let line = line.map_err(unreadable)?;
+            let line = line.map_err(unreadable(path))?;
             if line.trim().is_empty() {
                 continue;
             }
             let key: Keyed = serde_json::from_str(&line).map_err(|error| CommandError::BadLine {
-                path: shown.clone(),
+                path: path.display().to_string(),
                 line: n + 1,
                 what: format!("not an event in JSON ({error}); {published} events before it were published"),
             })?;
@@ -165,23 +170,74 @@ impl Publisher {
                     record = back;
                     std::thread::sleep(Duration::from_millis(2));
                 }
-                Err((source, _)) => {
-                    return Err(ShellError::Kafka {
-                        doing: "publishing",
-                        source,
-                    });
-                }
+                Err((source, _)) => return Err(self.failed(source)),
             }
         }
     }
 
     /// Waits until everything is delivered.
+    ///
+    /// # Errors
+    /// Not everything was: the first failure, which others will have followed.
     pub(super) fn flush(&self) -> Result<(), ShellError> {
         let flushed = self.producer.flush(Duration::from_secs(60));
-        flushed.map_err(|source| ShellError::Kafka {
-            doing: "publishing the last events",
-            source,
-        })
+        let failed = self.producer.context().first_failure();
+        flushed
+            .and(failed.map_or(Ok(()), Err))
+            .map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: KafkaError) -> ShellError {
+        use RDKafkaErrorCode as Code;
+        match source.rdkafka_error_code() {
+            Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => ShellError::Topics {
+                problems: vec![topics::missing(&self.topic)],
+            },
+            _ => ShellError::Kafka {
+                doing: "publishing",
+                source,
+            },
+        }
+    }
+}
+
+/// Remembers the first record that could not be delivered.
+#[derive(Default)]
+struct Deliveries(Mutex<Option<KafkaError>>);
+
+impl Deliveries {
+    fn first_failure(&self) -> Option<KafkaError> {
+        self.0
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        QuietContext.log(level, facility, message);
+    }
+    fn error(&self, error: KafkaError, reason: &str) {
+        QuietContext.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+    fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
+        if let Err((error, _)) = result {
+            let mut first = self.0.lock().expect("no holder of this lock panics");
+            first.get_or_insert_with(|| error.clone());
+        }
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> CommandError {
+    move |source| CommandError::Read {
+        what: "the events",
+        path: path.display().to_string(),
+        source,
     }
 }
 

@@ -6,10 +6,15 @@ pub(super) fn validate(args: &ConfigArgs) -> Result<(), CommandError> {
     let settings = setup::settings(args)?;
     setup::broker(&settings)?;
     let network = settings.network();
+    let corridors = settings.corridors().len();
     super::say(&format!(
-        "the configuration is good: {} crossings in {} corridors, {} series, {} false alerts accepted a year, settings {}",
+        "the configuration is good: {} crossings in {corridors} {}, {} series, {} false alerts accepted a year, settings {}",
         network.crossings.len(),
-        settings.corridors().len(),
+        if corridors == 1 {
+            "corridor"
+        } else {
+            "corridors"
+        },
         network.series_count(),
         settings.detection.false_alerts_per_year,
         settings.fingerprint()

@@ -205,7 +205,7 @@ fn limits(check: &mut Checker<'_>, raw: &Raw) -> Limits {
         max_behind_secs: check.whole(at!(raw, limits.max_behind_secs), 60..=3_153_600_000),
         max_ids_per_crossing: check.whole(at!(raw, limits.max_ids_per_crossing), 1..=100_000_000),
         bad_records_ratio: Ratio(check.above_zero(at!(raw, limits.bad_records_ratio), 1.0)),
-        bad_records_window: check.whole(at!(raw, limits.bad_records_window), 10..=1_000_000),
+        bad_records_window: check.whole(at!(raw, limits.bad_records_window), 10..=4_096),
         bad_records_run: check.whole(at!(raw, limits.bad_records_run), 1..=1_000_000),
     };
     check.less(

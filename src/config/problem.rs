@@ -82,7 +82,7 @@ pub(super) fn is_sensitive(text: &str) -> bool {
     SENSITIVE.iter().any(|word| text.contains(word))
 }
 
-/// The candidate nearest to what was given, if it is near enough to be a misspelling of it.
+/// The candidate nearest to what was given, if it is near enough to be a misspelling of it or one begins with the other.
 pub(super) fn nearest<'a>(
     given: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -91,7 +91,11 @@ pub(super) fn nearest<'a>(
         .into_iter()
         .map(|candidate| (distance(given, candidate), candidate))
         .min()
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2))
+        .filter(|(distance, candidate)| {
+            let goes_on = given.len().min(candidate.len()) >= 3
+                && (given.starts_with(candidate) || candidate.starts_with(given));
+            goes_on || *distance <= (candidate.len() / 3).max(2)
+        })
         .map(|(_, candidate)| candidate)
 }
 

@@ -104,7 +104,9 @@ impl Intake {
     /// Starts over where the window has another size than the one it was kept with.
     fn fit(&mut self, window: u32) {
         let words = (window as usize).div_ceil(64);
-        if self.bits.len() != words || self.at >= window {
+        let spare = window % 64;
+        let is_wider = spare > 0 && self.bits.last().is_some_and(|word| word >> spare != 0);
+        if self.bits.len() != words || self.at >= window || is_wider {
             *self = Self {
                 run: self.run,
                 bits: vec![0; words],
@@ -187,5 +189,23 @@ mod tests {
             ..BUDGET
         };
         assert_eq!(intake.enter(None, &wider), Ok(()));
+    }
+
+    #[test]
+    fn bad_records_outside_a_narrower_window_are_forgotten() {
+        let budget = |window| BadRecordBudget {
+            max_run: 100,
+            max_ratio: 0.5,
+            window,
+        };
+        let mut intake = Intake::default();
+        for bad in [vec![None; 20], vec![BAD; 20], vec![None; 24]].concat() {
+            assert_eq!(intake.enter(bad, &budget(40)), Ok(()));
+        }
+        // 24 records into the second round: the last sixteen places are bad, and never come round in a window of thirty.
+        for _ in 0..30 {
+            assert_eq!(intake.enter(None, &budget(30)), Ok(()));
+        }
+        assert_eq!(intake.bad, 0);
     }
 }

@@ -5,7 +5,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::ThreadedProducer;
+use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -115,17 +115,20 @@ impl Broker {
         config.create_with_context(QuietContext)
     }
 
-    /// A plain producer, for publishing files and replays.
+    /// A plain producer, for publishing files and replays; its context is told how each record fared.
     ///
     /// # Errors
     /// librdkafka's own refusal of a property.
-    pub fn publisher(&self) -> Result<ThreadedProducer<QuietContext>, KafkaError> {
+    pub fn publisher<C: ProducerContext + 'static>(
+        &self,
+        context: C,
+    ) -> Result<ThreadedProducer<C>, KafkaError> {
         let mut config = self.config();
         config
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
             .set("linger.ms", "5");
-        config.create_with_context(QuietContext)
+        config.create_with_context(context)
     }
 }
 
@@ -152,7 +155,7 @@ impl ClientContext for QuietContext {
 
 impl ConsumerContext for QuietContext {}
 
-impl rdkafka::producer::ProducerContext for QuietContext {
+impl ProducerContext for QuietContext {
     type DeliveryOpaque = ();
     fn delivery(&self, result: &rdkafka::producer::DeliveryResult<'_>, (): Self::DeliveryOpaque) {
         if let Err((error, _)) = result {

@@ -47,9 +47,13 @@ pub enum ShellError {
     },
     /// The changelog and the group's offsets tell different stories.
     #[error(
-        "partition {partition}: the changelog reflects input offset {changelog}, the group has committed {committed}: {diagnosis}"
+        "partition {partition} of {input}: the changelog {topic} reflects input offset {changelog}, the group has committed {committed}: {diagnosis}"
     )]
     Mismatch {
+        /// Input topic.
+        input: String,
+        /// Changelog topic.
+        topic: String,
         /// Input partition.
         partition: i32,
         /// Offset in the changelog.
@@ -60,9 +64,13 @@ pub enum ShellError {
         diagnosis: &'static str,
     },
     /// The changelog cannot be read.
-    #[error("partition {partition}: {source}")]
+    #[error(
+        "partition {partition} of {topic}: {source}; run the version that wrote it, restore the topic, or start a new kafka.group with new topics"
+    )]
     Snapshot {
-        /// Input partition.
+        /// Changelog topic.
+        topic: String,
+        /// Its partition.
         partition: i32,
         /// Why.
         source: SnapshotError,

@@ -14,7 +14,7 @@ use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
 use std::sync::Arc;
 
-/// A dead letter's payload beyond this size is not kept: the broker would refuse it and with it the whole transaction.
+/// A dead letter's key and payload beyond this size are not kept: the broker would refuse it and with it the whole transaction.
 const MAX_KEPT_BYTES: usize = 900_000;
 
 /// Sends what is put in; the first failure is kept until it is taken, and nothing is sent after it.
@@ -149,9 +149,14 @@ impl Outbox {
             .timestamp
             .map_or(String::new(), |at| at.0.to_string());
         let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
-        let bytes = record.value.map_or(0, <[u8]>::len);
-        let size = bytes.to_string();
-        let fits = bytes <= MAX_KEPT_BYTES;
+        let size = record.value.map_or(0, <[u8]>::len).to_string();
+        let key = record.key.filter(|key| key.len() <= MAX_KEPT_BYTES);
+        let room = MAX_KEPT_BYTES - key.map_or(0, <[u8]>::len);
+        let detail = if detail.is_empty() {
+            explained(reason)
+        } else {
+            detail
+        };
         let headers = [
             ("original_bytes", size.as_bytes()),
             ("original_topic", self.origin.topic.as_bytes()),
@@ -164,8 +169,10 @@ impl Outbox {
         let outgoing = Outgoing {
             topic: &self.topics.dead_letters,
             partition: None,
-            key: record.key,
-            value: record.value.filter(|_| self.keep_payload && fits),
+            key,
+            value: record
+                .value
+                .filter(|value| self.keep_payload && value.len() <= room),
             headers: &headers,
         };
         self.failure = transactions.send(&outgoing).err();
@@ -192,6 +199,19 @@ impl Outbox {
             headers: &headers,
         };
         self.failure = transactions.send(&outgoing).err();
+    }
+}
+
+/// What is said of a record that could be read but came at the wrong time.
+fn explained(reason: Reject) -> &'static str {
+    match reason {
+        Reject::TooLate => {
+            "`time` is further behind the newest event of its partition than time.lateness_horizon_secs; send it sooner, or raise that setting"
+        }
+        Reject::UnknownReplaced => {
+            "`replaces` names no arrival of this crossing within time.lateness_horizon_secs; send the arrival before its correction"
+        }
+        _ => "",
     }
 }
 

@@ -6,9 +6,11 @@
 use super::client::{Broker, QuietContext};
 use super::error::ShellError;
 use super::health::Health;
+use super::topics;
+use super::transaction::code;
 use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Partition};
-use crate::core::snapshot::{ChangelogRecord, Meta};
+use crate::core::snapshot::ChangelogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -50,6 +52,7 @@ pub fn restore<C: ConsumerContext>(
         uncommitted: broker
             .reader("read_uncommitted")
             .map_err(|source| ShellError::Client { source })?,
+        input,
         topic: changelog,
         health,
     };
@@ -60,9 +63,15 @@ pub fn restore<C: ConsumerContext>(
         done.records += records.len() as u64;
         let meta = engine
             .assign(Partition(partition), records)
-            .map_err(|source| ShellError::Snapshot { partition, source })?;
-        agree(partition, next, meta.as_ref())?;
-        starts.push((partition, next));
+            .map_err(|source| ShellError::Snapshot {
+                topic: changelog.to_owned(),
+                partition,
+                source,
+            })?;
+        let known = meta.and_then(|m| m.next);
+        let (first, end) = reader.ends(input, partition)?;
+        agree((input, changelog), partition, (known, next), end)?;
+        starts.push((partition, kept(input, partition, next, first)));
     }
     Ok((starts, done))
 }
@@ -118,17 +127,38 @@ fn next_offset(offset: Offset) -> Option<NextOffset> {
     }
 }
 
+/// Where to go on: after the next offset, if the input does not reach back to it.
+fn kept(input: &str, partition: i32, next: Option<NextOffset>, first: i64) -> Option<NextOffset> {
+    let next = next?;
+    if first > next.0 {
+        let note = "the topic's retention deleted records before they were read; what they reported is not counted";
+        tracing::error!(
+            event = "arrivals_lost",
+            topic = input,
+            partition,
+            from = next.0,
+            until = first,
+            note
+        );
+    }
+    Some(NextOffset(next.0.max(first)))
+}
+
 /// State and offsets are committed together, so they are equal or something outside this program changed one of them.
 fn agree(
+    (input, changelog): (&str, &str),
     partition: i32,
-    committed: Option<NextOffset>,
-    meta: Option<&Meta>,
+    (known, committed): (Option<NextOffset>, Option<NextOffset>),
+    end: i64,
 ) -> Result<(), ShellError> {
-    let known = meta.and_then(|m| m.next);
-    if known == committed {
+    let is_recreated = known.max(committed).is_some_and(|next| next.0 > end);
+    if known == committed && !is_recreated {
         return Ok(());
     }
     let diagnosis = match (known, committed) {
+        _ if is_recreated => {
+            "the arrivals end before that offset: the topic was recreated or is another cluster's; start a new kafka.group with a new topics.changelog"
+        }
         (None, _) => {
             "the changelog was deleted, cut or is another deployment's; restore it, or start a new kafka.group with new topics to build the state anew"
         }
@@ -139,12 +169,14 @@ fn agree(
             "the group was wound back; what it would read again is in the state already, so it would count twice: set the group's offset to the changelog's"
         }
         _ => {
-            "the changelog ends before the committed offset: it was cut or recreated; restore it, or start a new kafka.group with new topics"
+            "the changelog ends before the committed offset: it was cut or recreated (restore it, or start a new kafka.group with new topics), or the group was wound forward (set its offset back to the changelog's)"
         }
     };
     let shown =
         |next: Option<NextOffset>| next.map_or_else(|| "none".to_owned(), |n| n.0.to_string());
     Err(ShellError::Mismatch {
+        input: input.to_owned(),
+        topic: changelog.to_owned(),
         partition,
         changelog: shown(known),
         committed: shown(committed),
@@ -155,6 +187,7 @@ fn agree(
 struct Reader<'a> {
     committed: BaseConsumer<QuietContext>,
     uncommitted: BaseConsumer<QuietContext>,
+    input: &'a str,
     topic: &'a str,
     health: &'a Health,
 }
@@ -165,10 +198,7 @@ impl Reader<'_> {
             doing: "reading the changelog",
             source,
         };
-        let (low, end) = self
-            .uncommitted
-            .fetch_watermarks(self.topic, partition, ANSWER)
-            .map_err(failed)?;
+        let (low, end) = self.ends(self.topic, partition)?;
         self.wait_until_stable(partition, end)?;
         let mut records = Vec::new();
         if low >= end {
@@ -207,8 +237,41 @@ impl Reader<'_> {
         Ok(records)
     }
 
+    /// First offset and end of a partition, records of open transactions included.
+    fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), ShellError> {
+        let answer = self.uncommitted.fetch_watermarks(topic, partition, ANSWER);
+        answer.map_err(|source| match code(&source) {
+            Some(RDKafkaErrorCode::UnknownPartition) => self.lacking(source),
+            _ => ShellError::Kafka {
+                doing: "asking for the ends of a partition",
+                source,
+            },
+        })
+    }
+
+    /// Partitions were added to the input while this program ran.
+    fn lacking(&self, source: KafkaError) -> ShellError {
+        let count = |topic| {
+            let metadata = self.uncommitted.fetch_metadata(Some(topic), ANSWER).ok()?;
+            Some(metadata.topics().first()?.partitions().len())
+        };
+        match (count(self.topic), count(self.input)) {
+            (Some(changelog), Some(input)) if changelog > 0 && changelog < input => {
+                let problem = topics::uneven((self.topic, changelog), (self.input, input));
+                ShellError::Topics {
+                    problems: vec![problem],
+                }
+            }
+            _ => ShellError::Kafka {
+                doing: "reading the changelog",
+                source,
+            },
+        }
+    }
+
     fn wait_until_stable(&self, partition: i32, end: i64) -> Result<(), ShellError> {
         let begun = Instant::now();
+        let mut told = false;
         loop {
             self.health.turn();
             let answer = self
@@ -220,6 +283,17 @@ impl Reader<'_> {
             })?;
             if stable >= end {
                 return Ok(());
+            }
+            if !std::mem::replace(&mut told, true) {
+                let patience_secs = PATIENCE.as_secs();
+                tracing::warn!(
+                    event = "waiting_for_open_transaction",
+                    topic = self.topic,
+                    partition,
+                    stable,
+                    end,
+                    patience_secs
+                );
             }
             if begun.elapsed() >= PATIENCE {
                 let topic = self.topic.to_owned();

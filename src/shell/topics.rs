@@ -75,20 +75,33 @@ pub fn problems(names: &Topics, found: &Partitions) -> Vec<String> {
         .all()
         .into_iter()
         .filter(|name| !found.contains_key(*name))
-        .map(|name| {
-            format!("topic {name} does not exist: create it with `surgewatch topics create`")
-        })
+        .map(missing)
         .collect();
     if let (Some(input), Some(changelog)) =
         (found.get(&names.arrivals), found.get(&names.changelog))
         && input != changelog
     {
-        problems.push(format!(
-            "topic {} has {changelog} partitions but {} has {input}: they must be equal, because the state of a partition is kept at the same number; recreate the changelog with {input} partitions under a new name",
-            names.changelog, names.arrivals
+        problems.push(uneven(
+            (&names.changelog, *changelog),
+            (&names.arrivals, *input),
         ));
     }
     problems
+}
+
+/// The line about a topic that is not there.
+#[must_use]
+pub fn missing(name: &str) -> String {
+    format!("topic {name} does not exist: create it with `surgewatch topics create`")
+}
+
+/// The line about a changelog whose number of partitions is not that of its input.
+#[must_use]
+pub fn uneven(changelog: (&str, usize), input: (&str, usize)) -> String {
+    format!(
+        "topic {} has {} partitions but {} has {}: they must be equal, because the state of a partition is kept at the same number; start a new kafka.group with a new topics.changelog of {} partitions",
+        changelog.0, changelog.1, input.0, input.1, input.1
+    )
 }
 
 /// What is wrong with the topics' own settings: compaction of the changelog and of the alerts' state.

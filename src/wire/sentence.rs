@@ -137,6 +137,9 @@ fn arrivals(count: u64) -> String {
 /// Rounded down, so that it promises nothing the evidence does not.
 fn chance(reading: &Reading, direction: Direction) -> String {
     let days = chance_once_in_days(reading, direction);
+    if days < 1.0 {
+        return "By chance alone this may come several times a day here.".to_owned();
+    }
     let period = if days < 2.0 {
         "1 day".to_owned()
     } else if days < 60.0 {

@@ -133,7 +133,8 @@ pub(crate) fn delete_topics(names: &[&str]) {
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
+/// The result of a future, without a runtime around it.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,0 +1,204 @@
+//! Holds what the command line says to a person: its help, its verdict on a configuration, its metrics, and how it refuses.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+/// Exit code and both outputs of one call, made in a folder so that no path of this machine shows.
+fn said(folder: &Path, words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_surgewatch"))
+        .args(words)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .expect("the binary starts");
+    let mut text = format!(
+        "exit code {}\n",
+        output.status.code().expect("it ended by itself")
+    );
+    for (name, bytes) in [("output", output.stdout), ("errors", output.stderr)] {
+        if !bytes.is_empty() {
+            let said = String::from_utf8(bytes).expect("text");
+            text += &format!("--- {name}\n{said}");
+        }
+    }
+    text
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn with_files(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = folder();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("a file of the test's");
+    }
+    folder
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    insta::assert_snapshot!(said(folder().path(), &["--help"]));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let commands: [&[&str]; 9] = [
+        &["demo"],
+        &["run"],
+        &["validate"],
+        &["backtest"],
+        &["publish"],
+        &["topics"],
+        &["topics", "create"],
+        &["topics", "check"],
+        &["metrics"],
+    ];
+    for words in commands {
+        let with_help = [words, &["--help"]].concat();
+        insta::assert_snapshot!(
+            format!("help_of_{}", words.join("_")),
+            said(folder().path(), &with_help)
+        );
+    }
+}
+
+const TEN_MISTAKES: &str = r#"
+[kafka]
+brokers = "localhost"
+transaction_timeout_ms = 12000
+comit_interval_ms = 50
+
+[kafka.properties]
+"sasl.password" = "open-sesame"
+"isolation.level" = "read_uncommitted"
+
+[topics]
+counts = "border.arrivals.v1"
+partitions = 0
+
+[limits]
+bad_records_ratio = 1.5
+
+[detection]
+false_alerts_per_year = "twelve"
+
+[log]
+level = "warning"
+"#;
+
+#[test]
+fn ten_mistakes_are_told_at_once_each_with_key_value_rule_and_remedy() {
+    let folder = with_files(&[("surgewatch.toml", TEN_MISTAKES)]);
+    let text = said(folder.path(), &["validate", "--config", "surgewatch.toml"]);
+    assert!(text.contains("10 problems"), "{text}");
+    assert!(!text.contains("open-sesame"), "{text}");
+    insta::assert_snapshot!(text);
+    let run = said(folder.path(), &["run", "--config", "surgewatch.toml"]);
+    assert_eq!(run, text, "`run` says the same");
+}
+
+#[test]
+fn mistakes_in_the_crossings_file_and_flags_are_told_too() {
+    let crossings = r#"
+[[corridor]]
+id = "north"
+name = "North"
+
+[[crossing]]
+id = "n-one"
+name = "One"
+country = "FI"
+corridor = "nord"
+order = 1
+neighbours = ["n-two"]
+time_zone = "Europe/Helsingfors"
+hours = "8-16"
+streams = ["asylum"]
+"#;
+    let settings = "[network]\ncrossings_file = \"crossings.toml\"\n";
+    let folder = with_files(&[("surgewatch.toml", settings), ("crossings.toml", crossings)]);
+    let set = ["--set", "kafka.instanse=1", "--set", "http.listen=9464"];
+    let words = [&["validate", "--config", "surgewatch.toml"], &set[..]].concat();
+    insta::assert_snapshot!(said(folder.path(), &words));
+}
+
+#[test]
+fn a_good_configuration_is_summed_up() {
+    let settings = "[network]\ncorridors = [\"fi-ru\"]\n";
+    let folder = with_files(&[("surgewatch.toml", settings)]);
+    let text = said(folder.path(), &["validate", "--config", "surgewatch.toml"]);
+    let (text, fingerprint) = text.trim_end().rsplit_once(' ').expect("words");
+    assert!(fingerprint.len() == 16, "{fingerprint}");
+    insta::assert_snapshot!(text);
+    assert!(said(folder.path(), &["validate"]).starts_with("exit code 0\n"));
+}
+
+#[test]
+fn metrics_are_listed_with_type_meaning_and_labels() {
+    insta::assert_snapshot!(said(folder().path(), &["metrics"]));
+}
+
+#[test]
+fn wrong_calls_are_refused_with_what_is_right() {
+    let calls: [&[&str]; 7] = [
+        &[],
+        &["watch"],
+        &["run", "--confg", "surgewatch.toml"],
+        &["validate", "--set", "kafka.instance"],
+        &["publish"],
+        &["publish", "--episode", "finland-1939"],
+        &["publish", "--episode", "finland-2023", "--speed", "0"],
+    ];
+    let folder = folder();
+    let mut text = String::new();
+    for words in calls {
+        let answer = said(folder.path(), words);
+        assert!(answer.starts_with("exit code 64\n"), "{words:?}: {answer}");
+        text += &format!("$ surgewatch {}\n{answer}\n", words.join(" "));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn files_secrets_and_ports_that_cannot_be_had_are_named() {
+    let missing_secret = "[kafka.secrets]\n\"sasl.password\" = \"file:/nowhere/secret\"\n";
+    let unset_secret = "[kafka.secrets]\n\"sasl.password\" = \"env:NO_SUCH_VARIABLE\"\n";
+    let missing_crossings = "[network]\ncrossings_file = \"nowhere.toml\"\n";
+    let folder = with_files(&[
+        ("file-secret.toml", missing_secret),
+        ("env-secret.toml", unset_secret),
+        ("crossings.toml", missing_crossings),
+        ("broken.toml", "[kafka]\nbrokers = \"127.0.0.1:9092\n"),
+        ("events.jsonl", "{\"type\":\"heartbeat\"}\nnot json\n"),
+    ]);
+    let calls: [(i32, &[&str]); 6] = [
+        (74, &["run", "--config", "nowhere.toml"]),
+        (74, &["validate", "--config", "crossings.toml"]),
+        (74, &["run", "--config", "file-secret.toml"]),
+        (78, &["run", "--config", "env-secret.toml"]),
+        (78, &["validate", "--config", "broken.toml"]),
+        (74, &["publish", "nowhere.jsonl"]),
+    ];
+    let mut text = String::new();
+    for (code, words) in calls {
+        let answer = said(folder.path(), words);
+        text += &format!("$ surgewatch {}\n{answer}\n", words.join(" "));
+        assert!(
+            answer.starts_with(&format!("exit code {code}\n")),
+            "{words:?}: {answer}"
+        );
+    }
+    insta::assert_snapshot!(text);
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let listen = format!("http.listen={address}");
+    let answer = said(folder.path(), &["run", "--set", &listen]);
+    assert!(answer.starts_with("exit code 74\n"), "{answer}");
+    assert!(
+        answer.contains(&address) && answer.contains("set http.listen"),
+        "{answer}"
+    );
+}
