@@ -63,7 +63,8 @@ impl Broker {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "earliest")
+            // Records that retention took away are noticed and told of by a restore, not skipped in silence.
+            .set("auto.offset.reset", "error")
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", millis(member.session_timeout))
             .set("heartbeat.interval.ms", millis(member.session_timeout / 4))
@@ -187,7 +188,6 @@ pub struct WorkerContext {
     pub lag: AtomicI64,
     /// Client errors reported since the start, broker connections lost among them.
     pub client_errors: AtomicU64,
-    last_error: Mutex<Option<KafkaError>>,
 }
 
 impl WorkerContext {
@@ -199,14 +199,6 @@ impl WorkerContext {
         } else {
             Some(events.remove(0))
         }
-    }
-
-    /// The last client error, once.
-    pub fn take_error(&self) -> Option<KafkaError> {
-        self.last_error
-            .lock()
-            .expect("no holder of this lock panics")
-            .take()
     }
 }
 
@@ -244,10 +236,6 @@ impl ClientContext for WorkerContext {
         {
             tracing::warn!(event = "kafka_client_error", %error, reason, note = "one line for each hundred");
         }
-        *self
-            .last_error
-            .lock()
-            .expect("no holder of this lock panics") = Some(error);
     }
 }
 

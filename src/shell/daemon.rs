@@ -245,6 +245,14 @@ impl Worker {
                 }
                 Ok(())
             }
+            // The records at this offset are gone: a restore finds out whether retention took them or the topic is another.
+            Taken::Failed(error) if code(error) == Some(RDKafkaErrorCode::AutoOffsetReset) => {
+                tracing::warn!(event = "offset_out_of_range", %error);
+                self.abort()?;
+                self.give_up_partitions();
+                self.reload_due = !self.assigned.is_empty();
+                Ok(())
+            }
             Taken::Failed(error) => consume_failed(error, &self.options.broker),
         }
     }

@@ -63,7 +63,7 @@ pub struct Metrics {
     /// Rebalances acted on.
     pub rebalances: IntCounter,
     ids_remembered: IntGauge,
-    client_errors: IntGauge,
+    client_errors: IntCounter,
 }
 
 const SERIES: &[&str] = &["crossing", "country", "stream"];
@@ -181,7 +181,7 @@ const FAMILIES: [(&str, &str, &[&str]); 30] = [
     ("rebalances_total", "Rebalances acted on.", &[]),
     ("ids_remembered", "Event ids kept to find duplicates.", &[]),
     (
-        "client_errors",
+        "client_errors_total",
         "Errors reported by the Kafka client since the start.",
         &[],
     ),
@@ -245,7 +245,7 @@ impl Metrics {
             partitions_assigned: gauge(r, "partitions_assigned"),
             rebalances: counter(r, "rebalances_total"),
             ids_remembered: gauge(r, "ids_remembered"),
-            client_errors: gauge(r, "client_errors"),
+            client_errors: counter(r, "client_errors_total"),
             registry,
         };
         metrics.zero(promised_per_year, config_hash);
@@ -374,8 +374,7 @@ impl Metrics {
 
     /// Errors the Kafka client has reported so far.
     pub fn set_client_errors(&self, errors: u64) {
-        self.client_errors
-            .set(i64::try_from(errors).unwrap_or(i64::MAX));
+        raise(&self.client_errors, errors);
     }
 
     /// Copies the machine's numbers; series of partitions that left disappear.
@@ -464,8 +463,6 @@ impl Metrics {
 
     fn refresh_tally(&self, engine: &Engine) {
         let tally = engine.tally();
-        let raise =
-            |counter: &IntCounter, to: u64| counter.inc_by(to.saturating_sub(counter.get()));
         raise(&self.consumed, tally.consumed);
         raise(&self.duplicates, tally.duplicates);
         raise(&self.late, tally.late);
@@ -476,6 +473,11 @@ impl Metrics {
             raise(&self.rejected.with_label_values(&[reason.label()]), count);
         }
     }
+}
+
+/// Brings a counter up to a total that is kept elsewhere.
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
 }
 
 const NAMESPACE: &str = "surgewatch";

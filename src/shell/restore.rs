@@ -14,6 +14,7 @@ use crate::core::snapshot::ChangelogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long an open transaction may hide the changelog's end.
@@ -59,8 +60,8 @@ pub fn restore<C: ConsumerContext>(
     let mut done = Restored::default();
     let mut starts = Vec::with_capacity(partitions.len());
     for &(partition, next) in &committed {
-        let records = reader.read(partition)?;
-        done.records += records.len() as u64;
+        let (records, read) = reader.read(partition)?;
+        done.records += read;
         let meta = engine
             .assign(Partition(partition), records)
             .map_err(|source| ShellError::Snapshot {
@@ -193,16 +194,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&self, partition: i32) -> Result<Vec<ChangelogRecord>, ShellError> {
+    /// The last record of every key, and how many records were read for it. Only the last ones are held: before compaction
+    /// a changelog may be many times the state.
+    fn read(&self, partition: i32) -> Result<(Vec<ChangelogRecord>, u64), ShellError> {
         let failed = |source| ShellError::Kafka {
             doing: "reading the changelog",
             source,
         };
         let (low, end) = self.ends(self.topic, partition)?;
         self.wait_until_stable(partition, end)?;
-        let mut records = Vec::new();
+        let (mut latest, mut read) = (BTreeMap::new(), 0_u64);
         if low >= end {
-            return Ok(records);
+            return Ok((Vec::new(), read));
         }
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(self.topic, partition, Offset::Offset(low))
@@ -216,11 +219,9 @@ impl Reader<'_> {
                         .key()
                         .map(|k| String::from_utf8_lossy(k).into_owned())
                         .unwrap_or_default();
-                    records.push(ChangelogRecord {
-                        key,
-                        value: message.payload().map(<[u8]>::to_vec),
-                    });
-                    if records.len().is_multiple_of(1_000) {
+                    latest.insert(key, message.payload().map(<[u8]>::to_vec));
+                    read += 1;
+                    if read.is_multiple_of(1_000) {
                         self.health.turn();
                     }
                 }
@@ -234,7 +235,10 @@ impl Reader<'_> {
             }
         }
         self.committed.unassign().map_err(failed)?;
-        Ok(records)
+        let records = latest
+            .into_iter()
+            .map(|(key, value)| ChangelogRecord { key, value });
+        Ok((records.collect(), read))
     }
 
     /// First offset and end of a partition, records of open transactions included.

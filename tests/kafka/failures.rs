@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::net::TcpListener;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/run"]
@@ -364,17 +364,41 @@ fn arrivals_that_were_recreated_are_refused() {
 fn arrivals_deleted_before_they_were_read_are_reported_and_the_rest_counts() {
     let folder = daemon::folder();
     let deployment = started_and_stopped("expired", folder.path());
-    let input = &deployment.topics.input;
-    scene::arrivals(&deployment, 40..80);
+    delete_unread(&deployment);
+    let daemon = deployment.start(0);
+    the_gap_is_told_and_the_rest_counts(&deployment, daemon);
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn arrivals_deleted_under_a_running_daemon_are_reported_too() {
+    let folder = daemon::folder();
+    let deployment = started_and_stopped("overtaken", folder.path());
+    let mut daemon = deployment.start(0);
+    scene::caught_up(&deployment, &mut daemon);
+    daemon.pause();
+    // A fetch that was waiting when the daemon was paused is answered empty, so that the next one comes too late.
+    std::thread::sleep(Duration::from_secs(1));
+    delete_unread(&deployment);
+    daemon.resume();
+    the_gap_is_told_and_the_rest_counts(&deployment, daemon);
+}
+
+/// Forty more arrivals, of which the first five on the second partition are deleted.
+fn delete_unread(deployment: &Deployment) {
+    scene::arrivals(deployment, 40..80);
     let mut until = TopicPartitionList::new();
     until
-        .add_partition_offset(input, 1, Offset::Offset(15))
+        .add_partition_offset(&deployment.topics.input, 1, Offset::Offset(15))
         .expect("a valid offset");
     let deleted = rig::block_on(admin().delete_records(&until, &AdminOptions::new()));
     deleted.expect("the broker deletes records");
-    let mut daemon = deployment.start(0);
-    scene::close_the_day(&deployment);
-    scene::caught_up(&deployment, &mut daemon);
+}
+
+fn the_gap_is_told_and_the_rest_counts(deployment: &Deployment, mut daemon: Process) {
+    let input = &deployment.topics.input;
+    scene::close_the_day(deployment);
+    scene::caught_up(deployment, &mut daemon);
     scene::stop(&mut daemon);
     let log = std::fs::read_to_string(deployment.log(0)).expect("a log");
     let told: Vec<&str> = log
@@ -395,7 +419,7 @@ fn arrivals_deleted_before_they_were_read_are_reported_and_the_rest_counts() {
     let mut expected = scene::expected(0..80);
     let gone: u64 = scene::expected(40..60)["x-0002"];
     *expected.get_mut("x-0002").expect("the second crossing") -= gone;
-    assert_eq!(scene::counted(&deployment), expected);
+    assert_eq!(scene::counted(deployment), expected);
 }
 
 #[test]
