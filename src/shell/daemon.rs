@@ -289,8 +289,7 @@ impl Worker {
         if let Ok(event) = &input.event {
             self.metrics.on_event(event.crossing, event.time.0);
             if let (Outcome::Applied, Kind::Arrival { stream, count }) = (outcome, &event.kind) {
-                self.metrics
-                    .on_arrival(self.engine.network(), event.crossing, *stream, *count);
+                self.metrics.on_arrival(event.crossing, *stream, *count);
             }
         }
         if let Outcome::Rejected(reason) = outcome {

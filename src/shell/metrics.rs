@@ -36,7 +36,8 @@ pub struct Metrics {
     ids_given_up: IntCounter,
     buckets_closed: IntCounter,
     arrivals: IntCounterVec,
-    arrival_handles: Vec<Vec<Option<IntCounter>>>,
+    /// Arrivals by crossing and stream; the counters follow when somebody asks for them.
+    arrived: Vec<Vec<u64>>,
     last_seen_secs: Vec<f64>,
     day_arrivals: GaugeVec,
     day_expected: GaugeVec,
@@ -223,7 +224,7 @@ impl Metrics {
             ids_given_up: counter(r, "ids_given_up_total"),
             buckets_closed: counter(r, "buckets_closed_total"),
             arrivals: counters(r, "arrivals_total"),
-            arrival_handles: vec![vec![None; network.streams.len()]; network.crossings.len()],
+            arrived: vec![vec![0; network.streams.len()]; network.crossings.len()],
             last_seen_secs: vec![f64::NAN; network.crossings.len()],
             day_arrivals: gauges(r, "day_arrivals"),
             day_expected: gauges(r, "day_arrivals_expected"),
@@ -326,21 +327,8 @@ impl Metrics {
     }
 
     /// An arrival was counted.
-    pub fn on_arrival(
-        &mut self,
-        network: &Network,
-        crossing: CrossingIx,
-        stream: StreamIx,
-        count: u32,
-    ) {
-        let handle = &mut self.arrival_handles[usize::from(crossing.0)][usize::from(stream.0)];
-        let family = &self.arrivals;
-        handle
-            .get_or_insert_with(|| {
-                let place = network.crossing(crossing);
-                family.with_label_values(&[&place.id, &place.country, network.stream(stream)])
-            })
-            .inc_by(u64::from(count));
+    pub fn on_arrival(&mut self, crossing: CrossingIx, stream: StreamIx, count: u32) {
+        self.arrived[usize::from(crossing.0)][usize::from(stream.0)] += u64::from(count);
     }
 
     /// A crossing said something about a moment.
@@ -383,6 +371,7 @@ impl Metrics {
         self.series_families()
             .iter()
             .for_each(|family| family.reset());
+        self.refresh_arrivals(engine.network());
         let mut open = [[0i64; 3]; 2];
         let mut ids = 0;
         for partition in engine.partitions() {
@@ -457,6 +446,17 @@ impl Metrics {
                 self.evidence_ratio
                     .with_label_values(&[here[0], here[1], stream, direction.label()])
                     .set(ratio);
+            }
+        }
+    }
+
+    fn refresh_arrivals(&self, network: &Network) {
+        for (place, streams) in network.crossings.iter().zip(&self.arrived) {
+            for (stream, &count) in network.streams.iter().zip(streams) {
+                if count > 0 {
+                    let labels = [place.id.as_str(), &place.country, stream];
+                    raise(&self.arrivals.with_label_values(&labels), count);
+                }
             }
         }
     }
