@@ -12,6 +12,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::{Offset, TopicPartitionList};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
+use surgewatch::core::snapshot::SCHEMA_VERSION;
 
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/run"]
@@ -318,9 +319,10 @@ fn a_changelog_with_records_of_something_else_is_refused() {
     let folder = daemon::folder();
     let deployment = started_and_stopped("foreign", folder.path());
     let changelog = &deployment.topics.changelog;
+    let damaged = [&[SCHEMA_VERSION], b"damaged".as_slice()].concat();
     rig::produce(
         changelog,
-        [(Some(3), b"c/x-0004".as_slice(), b"\x01damaged".as_slice())],
+        [(Some(3), b"c/x-0004".as_slice(), damaged.as_slice())],
     );
     let place = format!("partition 3 of {changelog}: changelog record `c/x-0004` cannot be read");
     let remedy = "start a new kafka.group with new topics";
@@ -330,9 +332,11 @@ fn a_changelog_with_records_of_something_else_is_refused() {
         changelog,
         [(Some(3), b"__meta".as_slice(), b"\x63later".as_slice())],
     );
-    let version = "record `__meta` has schema version 99, this program reads version 1";
+    let version = format!(
+        "record `__meta` has schema version 99, this program reads version {SCHEMA_VERSION}"
+    );
     let remedy = "run the version that wrote it";
-    scene::refused(&deployment).expect(65, &[version, remedy]);
+    scene::refused(&deployment).expect(65, &[&version, remedy]);
 }
 
 #[test]
