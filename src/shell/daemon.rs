@@ -1,15 +1,16 @@
-//! Owns the worker: one consumer, one transactional producer, one machine, one loop that does one thing at a time.
+//! Owns the worker: one consumer, one machine, one loop that decides everything, and a thread that writes what it is told.
 //!
-//! A turn takes a batch of records, lets the machine handle them one by one, sends what comes out into the open transaction,
-//! and commits outputs, changelog and offsets together when the interval is over, or at once when an alert opened. Whatever
-//! goes wrong ends in the same place: the transaction is aborted and state is restored as of the last commit.
+//! A turn takes a batch of records, lets the machine handle them one by one, hands on what comes out, and orders the commit of
+//! outputs, changelog and offsets together when the interval is over, or at once when an alert opened. Whatever goes wrong ends
+//! in the same place: the transaction is aborted and state is restored as of the last commit.
 
 use super::client::{Broker, GroupEvent, Membership, WorkerContext, offsets};
 use super::clock;
+use super::committer::{Committer, Report};
 use super::error::ShellError;
 use super::http::Board;
 use super::metrics::Metrics;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Told};
 use super::restore;
 use super::source::{Incoming, Source, Taken};
 use super::transaction::{Failure, Transactions, code};
@@ -18,10 +19,8 @@ use crate::core::crossing::Outcome;
 use crate::core::engine::Engine;
 use crate::core::event::Kind;
 use crate::core::ids::{NextOffset, Offset, Partition};
-use crate::core::network::Network;
-use crate::core::partition::Input;
 use crate::core::time::{EventTime, WallTime};
-use crate::wire::decode::{self, Limits, Record};
+use crate::wire::decode::Limits;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -55,12 +54,13 @@ pub struct WorkerOptions {
 pub struct Worker {
     options: WorkerOptions,
     consumer: Arc<BaseConsumer<WorkerContext>>,
-    transactions: Transactions,
+    committer: Committer,
     engine: Engine,
     outbox: Outbox,
+    in_flight: Option<InFlight>,
     metrics: Metrics,
     board: Arc<Board>,
-    member: Option<ConsumerGroupMetadata>,
+    member: Option<Arc<ConsumerGroupMetadata>>,
     assigned: Vec<i32>,
     progress: BTreeMap<i32, Progress>,
     forward_due: bool,
@@ -77,6 +77,12 @@ struct Progress {
     touched: bool,
     /// Its end was reached and nothing came since.
     at_end: bool,
+}
+
+/// What a commit on its way makes known when it is durable.
+struct InFlight {
+    told: Told,
+    consumed: u64,
 }
 
 /// Records handled between two looks at the clock.
@@ -121,9 +127,10 @@ impl Worker {
         Ok(Self {
             options,
             consumer: Arc::new(consumer),
-            transactions,
+            committer: Committer::start(transactions),
             engine,
             outbox,
+            in_flight: None,
             metrics,
             board,
             member: None,
@@ -152,7 +159,7 @@ impl Worker {
                 break Err(error);
             }
         };
-        if let Err(error) = self.commit() {
+        if let Err(error) = self.commit_and_wait() {
             tracing::warn!(event = "last_commit_failed", %error);
         }
         self.board.health.set_ready(false);
@@ -165,6 +172,9 @@ impl Worker {
         consumer: &BaseConsumer<WorkerContext>,
         source: &mut Source,
     ) -> Result<(), ShellError> {
+        if let Some(report) = self.committer.poll() {
+            self.reported(report)?;
+        }
         self.listen(consumer)?;
         while let Some(event) = consumer.context().next_event() {
             self.group_changed(event)?;
@@ -267,12 +277,12 @@ impl Worker {
         else {
             return Ok(());
         };
-        let (input, detail) = decode(record, now, self.engine.network(), &self.options.limits);
-        let (outbox, transactions) = (&mut self.outbox, &mut self.transactions);
+        let (input, detail) = record.decode(now, self.engine.network(), &self.options.limits);
+        let (outbox, committer) = (&mut self.outbox, &self.committer);
         let handled = self
             .engine
             .handle(Partition(partition), &input, &mut |output| {
-                outbox.put(&output, transactions)
+                outbox.put(&output, committer)
             });
         let outcome = handled.map_err(|source| ShellError::BadInput {
             topic: self.options.topics.arrivals.clone(),
@@ -294,12 +304,9 @@ impl Worker {
         }
         if let Outcome::Rejected(reason) = outcome {
             self.outbox
-                .put_dead_letter(record, reason, &detail, &mut self.transactions);
+                .put_dead_letter(record, reason, &detail, &self.committer);
         }
-        match self.outbox.take_failure() {
-            Some(failure) => self.recover(failure),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn group_changed(&mut self, event: GroupEvent) -> Result<(), ShellError> {
@@ -311,7 +318,7 @@ impl Worker {
                     .iter()
                     .map(|e| e.partition())
                     .collect();
-                self.member = member;
+                self.member = member.map(Arc::new);
                 tracing::info!(event = "partitions_assigned", partitions = ?self.assigned);
                 self.reload()
             }
@@ -320,7 +327,7 @@ impl Worker {
                 if lost {
                     self.abort()?;
                 } else {
-                    self.commit()?;
+                    self.commit_and_wait()?;
                 }
                 self.give_up_partitions();
                 self.assigned.clear();
@@ -391,15 +398,19 @@ impl Worker {
         self.engine.revoke_all();
         self.progress.clear();
         self.outbox.clear();
+        self.in_flight = None;
         self.dirty_since = None;
         self.metrics.partitions_assigned.set(0);
     }
 
+    /// Orders the commit of everything handled, once the one before it is durable.
     fn commit(&mut self) -> Result<(), ShellError> {
+        if let Some(report) = self.committer.wait() {
+            self.reported(report)?;
+        }
         if self.dirty_since.take().is_none() {
             return Ok(());
         }
-        let begun = Instant::now();
         let mut read = Vec::new();
         for (&partition, progress) in &mut self.progress {
             if !std::mem::take(&mut progress.touched) {
@@ -407,7 +418,7 @@ impl Worker {
             }
             for record in self.engine.drain_changes(Partition(partition)) {
                 self.outbox
-                    .put_changelog(partition, &record, &mut self.transactions);
+                    .put_changelog(partition, record, &self.committer);
             }
             if progress.next.0 > 0 {
                 read.push((partition, progress.next));
@@ -418,31 +429,49 @@ impl Worker {
             .member
             .as_ref()
             .expect("records come only after an assignment");
-        let committed = match self.outbox.take_failure() {
-            Some(failure) => Err(failure),
-            None => self.transactions.commit(&read, member),
-        };
-        match committed {
-            Ok(()) => {
+        self.committer.commit(read, Arc::clone(member));
+        self.in_flight = Some(InFlight {
+            told: self.outbox.hand_over(),
+            consumed: self.engine.tally().consumed,
+        });
+        Ok(())
+    }
+
+    fn commit_and_wait(&mut self) -> Result<(), ShellError> {
+        self.commit()?;
+        match self.committer.wait() {
+            Some(report) => self.reported(report),
+            None => Ok(()),
+        }
+    }
+
+    fn reported(&mut self, report: Report) -> Result<(), ShellError> {
+        match report {
+            Report::Failed(failure) => self.recover(failure),
+            Report::Committed { at, took } => {
                 self.failures_in_a_row = 0;
-                self.metrics.on_transaction(true, begun.elapsed());
-                self.outbox.committed(&self.metrics);
-                self.board.set_committed(self.engine.tally().consumed);
+                self.metrics.on_transaction(true, took);
+                if let Some(commit) = self.in_flight.take() {
+                    self.metrics.on_told(&commit.told, at);
+                    self.board.set_committed(commit.consumed);
+                }
                 Ok(())
             }
-            Err(failure) => self.recover(failure),
         }
     }
 
     fn abort(&mut self) -> Result<(), ShellError> {
-        if self.transactions.is_open() {
-            self.metrics.on_transaction(false, Duration::ZERO);
+        if let Some(report @ Report::Committed { .. }) = self.committer.wait() {
+            self.reported(report)?;
         }
-        match self.transactions.abort() {
-            Ok(()) => Ok(()),
-            Err(Failure::Abortable(doing, error) | Failure::Fatal(doing, error)) => {
-                self.replace_producer(doing, error)
+        match self.committer.abort() {
+            Ok(was_open) => {
+                if was_open {
+                    self.metrics.on_transaction(false, Duration::ZERO);
+                }
+                Ok(())
             }
+            Err((doing, error)) => self.replace_producer(doing, error),
         }
     }
 
@@ -457,10 +486,7 @@ impl Worker {
         }
         match failure {
             Failure::Abortable(..) => self.abort()?,
-            Failure::Fatal(doing, error) => {
-                self.metrics.on_transaction(false, Duration::ZERO);
-                self.replace_producer(doing, error)?;
-            }
+            Failure::Fatal(doing, error) => self.replace_producer(doing, error)?,
         }
         self.give_up_partitions();
         self.reload_due = !self.assigned.is_empty();
@@ -476,13 +502,14 @@ impl Worker {
             code(&error),
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced)
         ) {
-            let id = self.transactions.id().to_owned();
+            let id = self.committer.id().to_owned();
             return Err(ShellError::Fenced { id, source: error });
         }
         tracing::warn!(event = "producer_replaced", doing, %error);
+        self.metrics.on_transaction(false, Duration::ZERO);
         self.board.health.turn();
-        self.transactions =
-            Transactions::start(&self.options.broker, &self.options.member, PATIENCE)?;
+        let (broker, member) = (&self.options.broker, &self.options.member);
+        self.committer = Committer::start(Transactions::start(broker, member, PATIENCE)?);
         Ok(())
     }
 
@@ -508,13 +535,13 @@ impl Worker {
             return;
         };
         let until = EventTime(clock::now().0 - i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
-        let (outbox, transactions) = (&mut self.outbox, &mut self.transactions);
+        let (outbox, committer) = (&mut self.outbox, &self.committer);
         let ended = self.progress.iter_mut().filter(|(_, p)| p.at_end);
         for (&partition, progress) in ended {
             let before = outbox.count();
             self.engine
                 .pass_time(Partition(partition), until, &mut |output| {
-                    outbox.put(&output, transactions)
+                    outbox.put(&output, committer)
                 });
             if outbox.count() > before {
                 progress.touched = true;
@@ -547,31 +574,4 @@ fn consume_failed(error: &KafkaError, broker: &Broker) -> Result<(), ShellError>
             Ok(())
         }
     }
-}
-
-/// Decodes a record; the second part says in words why it could not be used.
-fn decode(
-    record: &Incoming<'_>,
-    now: WallTime,
-    network: &Network,
-    limits: &Limits,
-) -> (Input, String) {
-    let recorded = record.timestamp.map(|at| at.min(now));
-    let given = Record {
-        value: record.value,
-        headers: &record.headers,
-        timestamp: recorded,
-    };
-    let (event, detail) = match decode::decode(&given, network, limits) {
-        Ok(event) => (Ok(event), String::new()),
-        Err(error) => (Err(error.reason), error.detail),
-    };
-    (
-        Input {
-            offset: Offset(record.offset),
-            recorded,
-            event,
-        },
-        detail,
-    )
 }

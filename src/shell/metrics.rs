@@ -1,10 +1,12 @@
 //! Owns every metric family: names, help, labels, and how the machine's plain numbers get into them.
 
+use super::outbox::Told;
 use crate::core::alert::{Direction, Severity, Transition};
 use crate::core::engine::Engine;
 use crate::core::event::{GateState, Reject};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
+use crate::core::time::WallTime;
 use prometheus::core::Collector;
 use prometheus::{
     Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
@@ -49,8 +51,7 @@ pub struct Metrics {
     watermark: GaugeVec,
     alerts_open: IntGaugeVec,
     transitions: IntCounterVec,
-    /// Seconds from the deciding record's timestamp to the committed alert.
-    pub event_to_alert: Histogram,
+    event_to_alert: Histogram,
     promised: Gauge,
     /// Records behind the end of the assigned partitions, by librdkafka's statistics.
     pub lag: IntGauge,
@@ -337,11 +338,17 @@ impl Metrics {
         *seen = seen.max(time_ms as f64 / 1_000.0);
     }
 
-    /// An alert changed.
-    pub fn on_transition(&self, transition: Transition) {
-        self.transitions
-            .with_label_values(&[transition.label()])
-            .inc();
+    /// Alerts changed, and since `at` everybody can know.
+    pub fn on_told(&self, told: &Told, at: WallTime) {
+        for (transition, recorded) in told {
+            self.transitions
+                .with_label_values(&[transition.label()])
+                .inc();
+            if let Some(recorded) = recorded {
+                let waited_ms = (at.0 - recorded.0).max(0);
+                self.event_to_alert.observe(waited_ms as f64 / 1_000.0);
+            }
+        }
     }
 
     /// A transaction ended.

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod committer;
 pub mod daemon;
 pub mod embedded;
 pub mod error;

@@ -1,9 +1,8 @@
-//! Owns the way out: outputs, dead letters and changelog records become records of the open transaction.
+//! Owns the way out: outputs, dead letters and changelog records become records for the writing thread.
 
-use super::clock;
-use super::metrics::Metrics;
+use super::committer::Committer;
 use super::source::Incoming;
-use super::transaction::{Failure, Outgoing, Transactions};
+use super::transaction::Outgoing;
 use crate::config::Topics;
 use crate::core::alert::Transition;
 use crate::core::event::Reject;
@@ -17,16 +16,26 @@ use std::sync::Arc;
 /// A dead letter's key and payload beyond this size are not kept: the broker would refuse it and with it the whole transaction.
 const MAX_KEPT_BYTES: usize = 900_000;
 
-/// Sends what is put in; the first failure is kept until it is taken, and nothing is sent after it.
+/// Hands on what is put in, and remembers what the next commit is about.
 pub struct Outbox {
-    topics: Topics,
+    topics: Names,
     origin: Origin,
     network: Arc<Network>,
     keep_payload: bool,
-    failure: Option<Failure>,
     urgent: bool,
     count: u64,
     transitions: Vec<(Transition, Option<WallTime>)>,
+}
+
+/// Transitions that a commit makes known, each with the time of the record that decided it.
+pub type Told = Vec<(Transition, Option<WallTime>)>;
+
+struct Names {
+    counts: Arc<str>,
+    alerts: Arc<str>,
+    alerts_state: Arc<str>,
+    dead_letters: Arc<str>,
+    changelog: Arc<str>,
 }
 
 impl Outbox {
@@ -43,11 +52,16 @@ impl Outbox {
             config: config_hash.to_owned(),
         };
         Self {
-            topics: topics.clone(),
+            topics: Names {
+                counts: topics.counts.as_str().into(),
+                alerts: topics.alerts.as_str().into(),
+                alerts_state: topics.alerts_state.as_str().into(),
+                dead_letters: topics.dead_letters.as_str().into(),
+                changelog: topics.changelog.as_str().into(),
+            },
             origin,
             network: Arc::clone(network),
             keep_payload,
-            failure: None,
             urgent: false,
             count: 0,
             transitions: Vec::new(),
@@ -66,39 +80,25 @@ impl Outbox {
         self.count
     }
 
-    /// The first failure since the last call.
-    pub fn take_failure(&mut self) -> Option<Failure> {
-        self.failure.take()
-    }
-
     /// Forgets what belongs to a transaction that was given up.
     pub fn clear(&mut self) {
-        self.failure = None;
         self.urgent = false;
         self.transitions.clear();
     }
 
-    /// The transaction was committed.
-    pub fn committed(&mut self, metrics: &Metrics) {
+    /// The commit of everything put in so far was ordered: what it will make known.
+    pub fn hand_over(&mut self) -> Told {
         self.urgent = false;
-        let now = clock::now();
-        for (transition, recorded) in self.transitions.drain(..) {
-            metrics.on_transition(transition);
-            if let Some(recorded) = recorded {
-                metrics
-                    .event_to_alert
-                    .observe((now.0 - recorded.0).max(0) as f64 / 1_000.0);
-            }
-        }
+        std::mem::take(&mut self.transitions)
     }
 
     /// Puts an output of the machine's in.
-    pub fn put(&mut self, output: &Output, transactions: &mut Transactions) {
+    pub fn put(&mut self, output: &Output, to: &Committer) {
         self.count += 1;
         match output {
             Output::Count { .. } => {
                 if let Some(encoded) = encode::count(output, &self.network, &self.origin) {
-                    self.send(Topic::Counts, &encoded, transactions);
+                    to.write(record(&self.topics.counts, encoded));
                 }
             }
             Output::Alert {
@@ -108,97 +108,71 @@ impl Outbox {
                 self.transitions.push((*transition, source.recorded));
                 if let Some(encoded) = encode::alert(output, &self.network, &self.origin) {
                     tracing::info!(event = "alert", alert = %encoded.key, transition = transition.label());
-                    self.send(Topic::Alerts, &encoded, transactions);
-                    self.send(Topic::AlertsState, &encoded, transactions);
+                    to.write(record(&self.topics.alerts, encoded.clone()));
+                    to.write(record(&self.topics.alerts_state, encoded));
                 }
             }
         }
     }
 
     /// Puts a changelog record in, at the partition of its input.
-    pub fn put_changelog(
-        &mut self,
-        partition: i32,
-        record: &ChangelogRecord,
-        transactions: &mut Transactions,
-    ) {
-        if self.failure.is_none() {
-            let outgoing = Outgoing {
-                topic: &self.topics.changelog,
-                partition: Some(partition),
-                key: Some(record.key.as_bytes()),
-                value: record.value.as_deref(),
-                headers: &[],
-            };
-            self.failure = transactions.send(&outgoing).err();
-        }
+    pub fn put_changelog(&self, partition: i32, record: ChangelogRecord, to: &Committer) {
+        to.write(Outgoing {
+            topic: Arc::clone(&self.topics.changelog),
+            partition: Some(partition),
+            key: Some(record.key.into_bytes()),
+            value: record.value,
+            headers: Vec::new(),
+        });
     }
 
     /// Puts a record aside with the reason.
     pub fn put_dead_letter(
-        &mut self,
+        &self,
         record: &Incoming<'_>,
         reason: Reject,
         detail: &str,
-        transactions: &mut Transactions,
+        to: &Committer,
     ) {
-        if self.failure.is_some() {
-            return;
-        }
         let timestamp = record
             .timestamp
             .map_or(String::new(), |at| at.0.to_string());
-        let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
-        let size = record.value.map_or(0, <[u8]>::len).to_string();
+        let size = record.value.map_or(0, <[u8]>::len);
         let key = record.key.filter(|key| key.len() <= MAX_KEPT_BYTES);
         let room = MAX_KEPT_BYTES - key.map_or(0, <[u8]>::len);
+        let kept = |value: &&[u8]| self.keep_payload && value.len() <= room;
         let detail = if detail.is_empty() {
             explained(reason)
         } else {
             detail
         };
         let headers = [
-            ("original_bytes", size.as_bytes()),
-            ("original_topic", self.origin.topic.as_bytes()),
-            ("original_partition", partition.as_bytes()),
-            ("original_offset", offset.as_bytes()),
-            ("original_timestamp_ms", timestamp.as_bytes()),
-            ("reason", reason.label().as_bytes()),
-            ("detail", detail.as_bytes()),
+            ("original_bytes", size.to_string()),
+            ("original_topic", self.origin.topic.clone()),
+            ("original_partition", record.partition.to_string()),
+            ("original_offset", record.offset.to_string()),
+            ("original_timestamp_ms", timestamp),
+            ("reason", reason.label().to_owned()),
+            ("detail", detail.to_owned()),
         ];
-        let outgoing = Outgoing {
-            topic: &self.topics.dead_letters,
+        to.write(Outgoing {
+            topic: Arc::clone(&self.topics.dead_letters),
             partition: None,
-            key,
-            value: record
-                .value
-                .filter(|value| self.keep_payload && value.len() <= room),
-            headers: &headers,
-        };
-        self.failure = transactions.send(&outgoing).err();
+            key: key.map(<[u8]>::to_vec),
+            value: record.value.filter(kept).map(<[u8]>::to_vec),
+            headers: headers.map(|(k, v)| (k, v.into_bytes())).to_vec(),
+        });
     }
+}
 
-    fn send(&mut self, topic: Topic, encoded: &Encoded, transactions: &mut Transactions) {
-        if self.failure.is_some() {
-            return;
-        }
-        let headers: Vec<(&str, &[u8])> = encoded
-            .headers
-            .iter()
-            .map(|(k, v)| (*k, v.as_bytes()))
-            .collect();
-        let outgoing = Outgoing {
-            topic: match topic {
-                Topic::Counts => &self.topics.counts,
-                Topic::Alerts => &self.topics.alerts,
-                Topic::AlertsState => &self.topics.alerts_state,
-            },
-            partition: None,
-            key: Some(encoded.key.as_bytes()),
-            value: Some(&encoded.value),
-            headers: &headers,
-        };
-        self.failure = transactions.send(&outgoing).err();
+fn record(topic: &Arc<str>, encoded: Encoded) -> Outgoing {
+    let headers = encoded.headers.into_iter();
+    Outgoing {
+        topic: Arc::clone(topic),
+        partition: None,
+        key: Some(encoded.key.into_bytes()),
+        value: Some(encoded.value),
+        headers: headers.map(|(k, v)| (k, v.into_bytes())).collect(),
     }
 }
 
@@ -213,11 +187,4 @@ fn explained(reason: Reject) -> &'static str {
         }
         _ => "",
     }
-}
-
-#[derive(Clone, Copy)]
-enum Topic {
-    Counts,
-    Alerts,
-    AlertsState,
 }

@@ -4,7 +4,11 @@
 //! the consumer's main queue keeps group events and errors. Of both the rust-rdkafka consumer offers one record a call only.
 
 use super::client::WorkerContext;
+use crate::core::ids::Offset;
+use crate::core::network::Network;
+use crate::core::partition::Input;
 use crate::core::time::WallTime;
+use crate::wire::decode::{self, Limits, Record};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -31,6 +35,29 @@ pub struct Incoming<'a> {
     pub timestamp: Option<WallTime>,
     /// Headers with a value.
     pub headers: Vec<(&'a str, &'a [u8])>,
+}
+
+impl Incoming<'_> {
+    /// Decodes the record; the second part says in words why it could not be used. A timestamp ahead of `now` counts as `now`.
+    #[must_use]
+    pub fn decode(&self, now: WallTime, network: &Network, limits: &Limits) -> (Input, String) {
+        let recorded = self.timestamp.map(|at| at.min(now));
+        let record = Record {
+            value: self.value,
+            headers: &self.headers,
+            timestamp: recorded,
+        };
+        let (event, detail) = match decode::decode(&record, network, limits) {
+            Ok(event) => (Ok(event), String::new()),
+            Err(error) => (Err(error.reason), error.detail),
+        };
+        let input = Input {
+            offset: Offset(self.offset),
+            recorded,
+            event,
+        };
+        (input, detail)
+    }
 }
 
 impl<'a> From<&'a BorrowedMessage<'_>> for Incoming<'a> {

@@ -8,20 +8,21 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::util::Timeout;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A record on its way out.
-pub struct Outgoing<'a> {
+pub struct Outgoing {
     /// Topic.
-    pub topic: &'a str,
+    pub topic: Arc<str>,
     /// Partition, where it must be a certain one.
     pub partition: Option<i32>,
     /// Key.
-    pub key: Option<&'a [u8]>,
+    pub key: Option<Vec<u8>>,
     /// Value; none deletes the key in a compacted topic.
-    pub value: Option<&'a [u8]>,
+    pub value: Option<Vec<u8>>,
     /// Headers.
-    pub headers: &'a [(&'a str, &'a [u8])],
+    pub headers: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// Why a transaction did not commit.
@@ -106,17 +107,17 @@ impl Transactions {
     /// What the transaction must be ended for.
     pub fn send(&mut self, outgoing: &Outgoing) -> Result<(), Failure> {
         self.begin()?;
-        let mut record = BaseRecord::<[u8], [u8]>::to(outgoing.topic);
+        let mut record = BaseRecord::<[u8], [u8]>::to(&outgoing.topic);
         record.partition = outgoing.partition;
-        record.key = outgoing.key;
-        record.payload = outgoing.value;
+        record.key = outgoing.key.as_deref();
+        record.payload = outgoing.value.as_deref();
         if !outgoing.headers.is_empty() {
             let headers = outgoing.headers.iter().fold(
                 OwnedHeaders::new_with_capacity(outgoing.headers.len()),
                 |h, (key, value)| {
                     h.insert(Header {
                         key,
-                        value: Some(*value),
+                        value: Some(value),
                     })
                 },
             );
