@@ -17,17 +17,10 @@ fn first_alerts(lines: &str) -> BTreeMap<String, String> {
     first
 }
 
-#[test]
-fn the_demo_raises_its_first_alerts_on_the_published_days_and_none_before() {
+fn demo(more: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_surgewatch"))
-        .args([
-            "demo",
-            "--json",
-            "--speed",
-            "20",
-            "--set",
-            "http.listen=127.0.0.1:0",
-        ])
+        .args(["demo", "--speed", "20", "--set", "http.listen=127.0.0.1:0"])
+        .args(more)
         .output()
         .expect("the binary starts");
     assert!(
@@ -35,7 +28,24 @@ fn the_demo_raises_its_first_alerts_on_the_published_days_and_none_before() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let first = first_alerts(&String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn the_picture_in_the_readme_is_what_the_demo_prints() {
+    let readme = include_str!("../README.md");
+    let (_, picture) = readme.split_once("```text\n").expect("a picture");
+    let (picture, _) = picture.split_once("```").expect("its end");
+    let shown = demo(&[]);
+    let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    for line in picture.lines().filter(|line| *line != "...") {
+        assert!(shown.contains(&line), "not in the demo's output: {line}");
+    }
+}
+
+#[test]
+fn the_demo_raises_its_first_alerts_on_the_published_days_and_none_before() {
+    let first = first_alerts(&demo(&["--json"]));
     let southeast = ["fi-vaalimaa", "fi-nuijamaa", "fi-imatra"];
     let southeast = southeast.iter().filter_map(|id| first.get(*id)).min();
     assert_eq!(

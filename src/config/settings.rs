@@ -42,7 +42,7 @@ pub struct Kafka {
     pub session_timeout_ms: u32,
     /// How long an abandoned transaction blocks readers, in milliseconds; less than the session timeout.
     pub transaction_timeout_ms: u32,
-    /// Time between commits in milliseconds: by construction the latency of alerts.
+    /// Longest time between commits in milliseconds; an alert that opens or grows is committed at once.
     pub commit_interval_ms: u32,
     /// Properties of librdkafka handed through; none that the design owns, no secrets.
     pub properties: BTreeMap<String, String>,
