@@ -218,12 +218,13 @@ impl LensParams {
     }
 }
 
-/// Days and hours may be a run of zeros and bursts; a week adds up enough of them for its variance to be what counts.
+/// A week adds up enough days for its variance to be what counts. Shapes below 0.2 would suit bursty days and hours, and would make
+/// a very high count less evidence than a high one.
 fn matching(lens: Lens) -> Matching {
     match lens {
         Lens::Week => Matching::Rate,
         Lens::Day | Lens::Hour => Matching::LogRate {
-            max_log_variance: 400.0,
+            max_log_variance: 25.0,
         },
     }
 }
