@@ -1,7 +1,7 @@
 //! Checks the filter and its evidence against `data/reference_filter.csv`: three weekly series run through an independent
 //! implementation of the design, without the robust step.
 
-use surgewatch::core::lens::{Lens, LensParams, LensState, Prior, Slot};
+use surgewatch::core::lens::{Lens, LensParams, LensState, Matching, Prior, Slot};
 
 struct Row {
     count: u64,
@@ -23,6 +23,13 @@ fn agrees_with_the_reference() {
         params.rises = vec![1.3, 1.6, 2.0, 3.0, 5.0, 10.0];
         params.guard_band_ratio = 0.0;
         params.leak = 0.5;
+        params.filter.discounts.level = 0.995;
+        params.filter.prior_variance.annual = 0.2;
+        params.filter.forgetting = 0.99;
+        params.filter.dispersions = 12;
+        params.filter.matching = Matching::LogRate {
+            max_log_variance: 25.0,
+        };
         params.filter.prior_variance.slope = 1e-4;
         params.filter.max_variance.slope = 1e-2;
         let first: u64 = rows[..26].iter().map(|r| r.count).sum();

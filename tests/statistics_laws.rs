@@ -182,6 +182,68 @@ fn a_surge_is_seen_not_learnt_and_ends() {
 }
 
 #[test]
+fn a_level_that_stays_is_adopted_within_sixty_days() {
+    let params = LensParams {
+        log_threshold_rise: 7.0,
+        log_threshold_drop: 8.0,
+        ..LensParams::for_lens(Lens::Day)
+    };
+    for (before, after) in [(20, 60), (400, 3000), (60, 15), (0, 9)] {
+        let level = |t: u64| {
+            let mean = if t < 400 { before } else { after };
+            mean + t * 7 % (1 + mean / 5)
+        };
+        let mut state = LensState::new(&params, Prior::default());
+        let mut in_alarm = 0;
+        for t in 0..600 {
+            state.close(&params, slot(Lens::Day, t), 1.0, level(u64::from(t)));
+            let verdict = state.verdict();
+            let alarms = verdict.log_evidence_rise >= 7.0 || verdict.log_evidence_drop >= 8.0;
+            in_alarm += u32::from(t >= 400 && alarms);
+        }
+        assert!(
+            (10..=60).contains(&in_alarm),
+            "{before} to {after}: {in_alarm} days in alarm"
+        );
+        let usual = state.outlook(&params, slot(Lens::Day, 600), 1.0);
+        let mean = usual.expect("exposed").mean();
+        assert!(
+            (mean / after as f64 - 1.1).abs() < 0.3,
+            "{before} to {after}: expects {mean}"
+        );
+        for t in 600..610 {
+            state.close(&params, slot(Lens::Day, t), 1.0, 4 * after + 20);
+        }
+        assert!(
+            state.log_evidence_rise() > 7.0,
+            "{before} to {after}: deaf afterwards"
+        );
+    }
+}
+
+#[test]
+fn a_new_series_neither_shouts_nor_sleeps() {
+    let params = LensParams::for_lens(Lens::Day);
+    let prior = Prior::new(0.3, 4.0).expect("in range");
+    for mean in [0, 3, 40, 800] {
+        let mut state = LensState::new(&params, prior);
+        for t in 0..60 {
+            let y = mean + u64::from(t) * 7 % (1 + mean / 4);
+            state.close(&params, slot(Lens::Day, t), 1.0, y);
+        }
+        assert!(
+            state.log_evidence_rise() < 7.0 && state.p_surge() < 0.5,
+            "{mean} shouts: {:?}",
+            state.verdict()
+        );
+        for t in 60..70 {
+            state.close(&params, slot(Lens::Day, t), 1.0, 4 * mean + 10);
+        }
+        assert!(state.log_evidence_rise() > 7.0, "{mean} sleeps");
+    }
+}
+
+#[test]
 fn settings_that_are_no_numbers_are_refused() {
     for lens in [Lens::Day, Lens::Hour, Lens::Week] {
         assert_eq!(LensParams::for_lens(lens).check(), Ok(()));

@@ -167,12 +167,15 @@ fn detector(
         hour_share_ratio: if lens == Lens::Hour { 1.0 } else { 0.0 },
     };
     let threshold = |direction| log_threshold(1, split, lens, direction);
-    let params = LensParams {
-        guard_band_ratio: settings.detection.guard_band_ratio.get(),
+    let mut params = LensParams {
         log_threshold_rise: threshold(Direction::Surge),
         log_threshold_drop: threshold(Direction::Drop),
         ..LensParams::for_lens(lens)
     };
+    // A week's evidence forgets before a small excess adds up; its own default is no band.
+    if lens != Lens::Week {
+        params.guard_band_ratio = settings.detection.guard_band_ratio.get();
+    }
     let thresholds = [params.log_threshold_rise, params.log_threshold_drop];
     if !thresholds.iter().all(|ln| ln.is_finite() && *ln > 0.0) {
         return Err(CommandError::Usage(format!(

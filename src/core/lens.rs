@@ -3,11 +3,13 @@
 use super::baseline::filter::{Filter, LogRate, MAX_TRIANGLE, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::MAX_DIM;
+use super::evidence::drift::Drift;
 use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES};
 use super::evidence::shiryaev_roberts::ShiryaevRoberts;
 use super::evidence::switching::Regime;
 use serde::{Deserialize, Serialize};
 
+pub use super::baseline::forecast::Matching;
 pub use super::baseline::season::{Lens, Slot};
 pub use super::evidence::outlook::{Outlook, Verdict};
 pub use super::evidence::params::{LensParams, LensParamsError};
@@ -15,6 +17,11 @@ pub use super::evidence::params::{LensParams, LensParamsError};
 /// No count is cut below this: where nothing is expected the quantile is 0, and a filter that hears every arrival as none would
 /// expect ever less.
 const MIN_CUT: u64 = 2;
+
+/// Alarms less than this many buckets apart are one.
+const APART: u32 = 15;
+/// How much the log level's variance grows when a new usual is adopted: it is known to within a factor of three.
+const ADOPTED_LOG_VARIANCE: f64 = 1.0;
 
 /// What is believed of a series before its first bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +64,11 @@ pub struct LensState {
     rise: ShiryaevRoberts<MAX_RISES>,
     drop: ShiryaevRoberts<MAX_DROPS>,
     regime: Regime,
+    drift: Drift,
+    /// Bucket up to which all is learnt whole.
+    whole_until: u32,
+    /// First and last bucket of the alarm that goes on; 0: none was.
+    alarm: [u32; 2],
 }
 
 impl LensState {
@@ -75,6 +87,9 @@ impl LensState {
             rise: ShiryaevRoberts::default(),
             drop: ShiryaevRoberts::default(),
             regime: Regime::default(),
+            drift: Drift::default(),
+            whole_until: params.learn_whole,
+            alarm: [0; 2],
         }
     }
 
@@ -112,26 +127,74 @@ impl LensState {
         self.drop = outlook.drop_after(&said).kept();
         self.regime = outlook.regime_after(&said);
         self.buckets_seen = self.buckets_seen.saturating_add(1);
-        let (learnt, weight) = if params.robust {
-            (
-                cut(&outlook.forecast, params, y),
-                self.regime.p_usual().max(params.learning_floor),
-            )
+        self.learn(params, &rate, &outlook, &joint, y);
+        self.follow_alarm(params);
+        Some(outlook)
+    }
+
+    /// The baseline learns of `y` what belongs to the usual; all of it while the usual is not known.
+    fn learn(
+        &mut self,
+        params: &LensParams,
+        rate: &LogRate,
+        outlook: &Outlook,
+        joint: &[f64; DISPERSIONS],
+        y: u64,
+    ) {
+        let is_whole = self.buckets_seen <= self.whole_until;
+        if is_whole {
+            self.regime = Regime::default();
+            if self.whole_until > params.learn_whole {
+                self.reset_evidence();
+            }
+        }
+        let is_robust = params.robust && !is_whole;
+        let forecast = &outlook.forecast;
+        let (learnt, weight) = if is_robust {
+            let p_usual = self.regime.p_usual();
+            (cut(forecast, params, y), p_usual.max(params.learning_floor))
         } else {
             (y, 1.0)
         };
+        let any = is_robust.then(|| outlook.hypotheses.ln_joint_any(joint, y, &outlook.regime));
         let joint = if learnt == y {
-            joint
+            *joint
         } else {
-            outlook.forecast.ln_joint(learnt)
+            forecast.ln_joint(learnt)
         };
+        let error = (learnt as f64 - forecast.mean()) / forecast.variance().sqrt();
+        if params.drift_memory > 0.0 {
+            self.drift
+                .learn(error, weight, params.drift_memory, params.leak);
+        }
         let heard = Said {
-            forecast: &outlook.forecast,
+            forecast,
             ln_joint: &joint,
+            ln_joint_any: any.as_ref(),
             count: learnt,
         };
-        self.filter.learn(dim, &params.filter, &rate, heard, weight);
-        Some(outlook)
+        self.filter
+            .learn(self.lens.dim(), &params.filter, rate, heard, weight);
+    }
+
+    /// An alarm that has lasted is no surge any more: its level is adopted, and learnt whole in silence, so that the same alarm
+    /// does not come back of what is not known yet.
+    fn follow_alarm(&mut self, params: &LensParams) {
+        let alarms = self.log_evidence_rise() >= params.log_threshold_rise
+            || self.log_evidence_drop() >= params.log_threshold_drop;
+        if params.adopt_after == 0 || !alarms {
+            return;
+        }
+        let now = self.buckets_seen;
+        let [began, last] = &mut self.alarm;
+        if *last == 0 || now - *last >= APART {
+            *began = now;
+        }
+        *last = now;
+        if now - *began + 1 >= params.adopt_after {
+            self.adopt(self.expected_ratio(params), ADOPTED_LOG_VARIANCE);
+            self.whole_until = now.saturating_add(params.learn_whole);
+        }
     }
 
     /// ln of the rise statistic after the last closed bucket; minus infinity before the first.
@@ -202,6 +265,7 @@ impl LensState {
         self.filter.mean[0] += factor.ln();
         self.filter.covariance[packed(0, 0)] += log_variance;
         self.regime = Regime::default();
+        self.alarm = [0; 2];
         self.reset_evidence();
     }
 
@@ -218,8 +282,12 @@ impl LensState {
         rate: &LogRate,
         exposure: f64,
     ) -> Outlook {
-        let forecast =
-            Mixture::match_moments(rate.mean + exposure.ln(), rate.variance, &filter.ln_weights);
+        let forecast = Mixture::match_moments(
+            rate.mean + exposure.ln(),
+            rate.variance,
+            &filter.ln_weights,
+            params.filter.matching,
+        );
         let hypotheses = Hypotheses::new(
             &forecast,
             &params.rises,
@@ -235,6 +303,7 @@ impl LensState {
                 .regime
                 .predict(&params.switches(), params.rises.len(), params.drops.len()),
             leak: params.leak,
+            power: self.drift.power(),
             log_threshold_rise: params.log_threshold_rise,
             log_threshold_drop: params.log_threshold_drop,
         }
@@ -270,6 +339,9 @@ struct Packed {
     ln_drop: Vec<f64>,
     surge: Vec<f64>,
     drop: Vec<f64>,
+    drift: Drift,
+    whole_until: u32,
+    alarm: [u32; 2],
 }
 
 impl From<LensState> for Packed {
@@ -285,6 +357,9 @@ impl From<LensState> for Packed {
             ln_drop: state.drop.ln_r.to_vec(),
             surge: state.regime.surge.to_vec(),
             drop: state.regime.drop.to_vec(),
+            drift: state.drift,
+            whole_until: state.whole_until,
+            alarm: state.alarm,
         }
     }
 }
@@ -311,7 +386,7 @@ impl TryFrom<Packed> for LensState {
             || logs
                 .iter()
                 .any(|part| part.iter().any(|v| v.is_nan() || *v == f64::INFINITY));
-        if broken {
+        if broken || !stored.drift.is_finite() {
             return Err("the stored lens state holds what is not a number");
         }
         let mut filter = Filter {
@@ -335,6 +410,9 @@ impl TryFrom<Packed> for LensState {
                 surge: fixed(&stored.surge)?,
                 drop: fixed(&stored.drop)?,
             },
+            drift: stored.drift,
+            whole_until: stored.whole_until,
+            alarm: stored.alarm,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Owns the state of the dynamic GLM: its evolution, the moments of the next log rate, and the update by a count.
 
-use super::forecast::{DISPERSIONS, Mixture};
+use super::forecast::{DISPERSIONS, Matching, Mixture};
 use super::season::{Component, Lens, MAX_DIM};
 use super::special::{ln_sum_exp, polygamma};
 
@@ -53,6 +53,10 @@ pub struct FilterParams {
     pub max_variance: PerComponent,
     /// Exponent of the dispersion weights at every bucket, in (0, 1].
     pub forgetting: f64,
+    /// How many of the grid's dispersions are thought possible, from the smallest, at least 1.
+    pub dispersions: usize,
+    /// How dispersions widen the forecast.
+    pub matching: Matching,
 }
 
 /// Posterior of the state `theta` (mean and packed lower triangle of the covariance) and of the dispersion.
@@ -79,8 +83,10 @@ impl Filter {
         let mut filter = Self {
             mean: [0.0; MAX_DIM],
             covariance: [0.0; MAX_TRIANGLE],
-            ln_weights: [-(DISPERSIONS as f64).ln(); DISPERSIONS],
+            ln_weights: [LN_WEIGHT_FLOOR; DISPERSIONS],
         };
+        let possible = params.dispersions.clamp(1, DISPERSIONS);
+        filter.ln_weights[..possible].fill(-(possible as f64).ln());
         filter.mean[0] = log_mean;
         filter.covariance[0] = log_variance;
         for i in 1..lens.dim() {
@@ -173,13 +179,17 @@ impl Filter {
             let diagonal = &mut self.covariance[packed(i, i)];
             *diagonal = diagonal.max(1e-14);
         }
-        self.learn_dispersion(params.forgetting, said.ln_joint, weight);
+        let (ln_joint, share) = said
+            .ln_joint_any
+            .map_or((said.ln_joint, weight), |any| (any, 1.0));
+        self.learn_dispersion(params, ln_joint, share);
     }
 
     /// `w <- w^forgetting x likelihood`, normalised; both by the weight's share, so that a frozen filter forgets nothing.
-    fn learn_dispersion(&mut self, forgetting: f64, joint: &[f64; DISPERSIONS], weight: f64) {
-        let keep = 1.0 - (1.0 - forgetting) * weight;
-        for (w, joint) in self.ln_weights.iter_mut().zip(joint) {
+    fn learn_dispersion(&mut self, params: &FilterParams, joint: &[f64; DISPERSIONS], weight: f64) {
+        let keep = 1.0 - (1.0 - params.forgetting) * weight;
+        let possible = self.ln_weights.iter_mut().take(params.dispersions);
+        for (w, joint) in possible.zip(joint) {
             let likelihood = joint - *w;
             *w = keep * *w + weight * likelihood;
         }
@@ -188,6 +198,9 @@ impl Filter {
             for w in &mut self.ln_weights {
                 *w = (*w - total).max(LN_WEIGHT_FLOOR);
             }
+        }
+        for w in self.ln_weights.iter_mut().skip(params.dispersions) {
+            *w = LN_WEIGHT_FLOOR;
         }
     }
 }
@@ -199,6 +212,9 @@ pub struct Said<'a> {
     pub forecast: &'a Mixture,
     /// ln of each part's weight times its probability of the count.
     pub ln_joint: &'a [f64; DISPERSIONS],
+    /// The same over all that may have happened, surges and drops included, where these are thought of: it teaches the
+    /// dispersion with full weight. Counts cut and weighed by P(usual) would teach it that there are no high counts.
+    pub ln_joint_any: Option<&'a [f64; DISPERSIONS]>,
     /// The count.
     pub count: u64,
 }

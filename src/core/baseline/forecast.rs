@@ -1,20 +1,21 @@
 //! Owns the forecast of one bucket: a mixture of negative binomials over a grid of dispersions, its tails and quantiles.
 
 use super::negbin::NegBin;
-use super::special::{Polygamma, ln_sum_exp, trigamma_inverse};
+use super::special::{Polygamma, ln_sum_exp, polygamma, trigamma_inverse};
 
 /// Number of dispersions on the grid.
-pub const DISPERSIONS: usize = 12;
+pub const DISPERSIONS: usize = 15;
 
 /// The grid of variance / mean ratios. A grid in this ratio keeps the tails calibrated at every season; one in the size does not.
+/// Its end is what arrivals by weather and by ship have: days of hundreds among days of none.
 pub const DISPERSION_RATIOS: [f64; DISPERSIONS] = [
-    1.001, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 21.0, 41.0,
+    1.001, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 21.0, 41.0, 101.0, 301.0, 1001.0,
 ];
 
 /// Bounds of the variance of the log rate, without dispersion.
 const LOG_VARIANCE_RANGE: (f64, f64) = (1e-9, 20.0);
-/// Bound of the same with dispersion: a Gamma of shape 0.2, beyond which the match has no use.
-const LOG_VARIANCE_MAX: f64 = 25.0;
+/// Smallest shape of a Gamma matched in the rate: one day in hundreds has an arrival.
+const SIZE_MIN: f64 = 0.01;
 /// Means from 1e-13 to 1e13: wide of any count, narrow of any overflow.
 const LOG_MEAN_LIMIT: f64 = 30.0;
 /// Up to this count quantiles come from upward recursion, beyond it from bisection on the tails.
@@ -23,6 +24,22 @@ const RECURSION_LIMIT: f64 = 2048.0;
 const LN_NEGLIGIBLE: f64 = 45.0;
 /// The largest count a quantile can be.
 const COUNT_LIMIT: u64 = 1 << 53;
+
+/// How the noise of a dispersion is added to the log rate's variance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Matching {
+    /// In the log rate: `trigamma(alpha) = q + (phi - 1) exp(-f)`, at most `max_log_variance`, and `digamma(alpha) - ln beta = f`
+    /// (West, Harrison & Migon 1985, section 3). The noise is of the size it says where counts are more than a few; below it is
+    /// wider, and more zeros and bursts are usual. 25 is a Gamma of shape 0.2, 400 one of shape 0.05.
+    LogRate {
+        /// From 20 to 1e4.
+        max_log_variance: f64,
+    },
+    /// In the rate: `exp(level) x noise`, independent Gammas of mean 1 with shapes `trigamma(a) = q` and
+    /// `b = mean / (phi - 1)`, has the variance of a Gamma with `1 + 1 / alpha = (1 + 1 / a) (1 + 1 / b)`. So the variance / mean
+    /// ratio is phi at the smallest means too.
+    Rate,
+}
 
 /// One dispersion of the forecast: `rate ~ Gamma(size, size / mean)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +50,18 @@ pub struct Part {
     pub prior: Polygamma,
     /// The negative binomial of the count.
     pub count: NegBin,
+}
+
+impl Part {
+    fn new(size: f64, mean: f64, log_variance: f64, prior: Polygamma) -> Self {
+        let count = NegBin::new(size, mean)
+            .expect("the clamps of the match keep size and mean positive and finite");
+        Self {
+            log_variance,
+            prior,
+            count,
+        }
+    }
 }
 
 /// Forecast of a bucket's count: the mixture of [`Part`]s.
@@ -48,29 +77,36 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    /// Matches a Gamma to the log rate's mean and variance for every dispersion, `trigamma(alpha) = q + (phi - 1) exp(-f)` and
-    /// `digamma(alpha) - ln beta = f` (West, Harrison & Migon 1985, section 3).
+    /// Matches a Gamma to the log rate's mean and variance and the noise of every dispersion.
     #[must_use]
     pub fn match_moments(
         log_mean: f64,
         log_variance: f64,
         ln_weights: &[f64; DISPERSIONS],
+        matching: Matching,
     ) -> Self {
         let f = log_mean.clamp(-LOG_MEAN_LIMIT, LOG_MEAN_LIMIT);
         let q = log_variance.clamp(LOG_VARIANCE_RANGE.0, LOG_VARIANCE_RANGE.1);
-        let per_mean = (-f).exp();
-        let parts = DISPERSION_RATIOS.map(|phi| {
-            let log_variance = (q + (phi - 1.0) * per_mean).min(LOG_VARIANCE_MAX);
-            let (size, prior) = trigamma_inverse(log_variance);
-            let mean = size * (f - prior.digamma).exp();
-            let count = NegBin::new(size, mean)
-                .expect("the clamps above keep size and mean positive and finite");
-            Part {
-                log_variance,
-                prior,
-                count,
+        let parts = match matching {
+            Matching::LogRate { max_log_variance } => {
+                let per_mean = (-f).exp();
+                DISPERSION_RATIOS.map(|phi| {
+                    let log_variance = (q + (phi - 1.0) * per_mean).min(max_log_variance);
+                    let (size, prior) = trigamma_inverse(log_variance);
+                    Part::new(size, size * (f - prior.digamma).exp(), log_variance, prior)
+                })
             }
-        });
+            Matching::Rate => {
+                let (shape, level) = trigamma_inverse(q);
+                let mean = shape * (f - level.digamma).exp();
+                DISPERSION_RATIOS.map(|phi| {
+                    let (a, b) = (1.0 / shape, (phi - 1.0) / mean);
+                    let size = (1.0 / (a + b + a * b)).max(SIZE_MIN);
+                    let prior = polygamma(size);
+                    Part::new(size, mean, prior.trigamma, prior)
+                })
+            }
+        };
         Self {
             log_mean: f,
             parts,
@@ -247,6 +283,13 @@ pub fn smallest(start: u64, step: u64, limit: u64, holds: impl Fn(u64) -> bool) 
 mod tests {
     use super::*;
 
+    const MATCHINGS: [Matching; 2] = [
+        Matching::Rate,
+        Matching::LogRate {
+            max_log_variance: 400.0,
+        },
+    ];
+
     fn even() -> [f64; DISPERSIONS] {
         [-(DISPERSIONS as f64).ln(); DISPERSIONS]
     }
@@ -258,9 +301,21 @@ mod tests {
     #[test]
     fn variance_is_about_the_ratio_times_the_mean() {
         for (k, phi) in DISPERSION_RATIOS.into_iter().enumerate() {
-            let forecast = Mixture::match_moments(1000_f64.ln(), 1e-9, &single(k));
-            let ratio = forecast.variance() / forecast.mean();
-            assert!((ratio / phi - 1.0).abs() < 0.1, "{phi}: {ratio}");
+            let ratio = |mean: f64, matching| {
+                let forecast = Mixture::match_moments(mean.ln(), 1e-9, &single(k), matching);
+                forecast.variance() / forecast.mean()
+            };
+            for matching in MATCHINGS {
+                let ratio = ratio(1e5, matching);
+                assert!((ratio / phi - 1.0).abs() < 0.1, "{phi}: {ratio}");
+            }
+            if phi < 20.0 {
+                let ratio = ratio(0.2, Matching::Rate);
+                assert!(
+                    (ratio / phi - 1.0).abs() < 1e-6,
+                    "{phi} at a mean of 0.2: {ratio}"
+                );
+            }
         }
     }
 
@@ -269,7 +324,7 @@ mod tests {
     fn quantiles_are_the_smallest() {
         for mean in [0.01_f64, 0.3, 4.0, 90.0, 700.0, 3e4, 1e9] {
             for weights in [even(), single(3)] {
-                let forecast = Mixture::match_moments(mean.ln(), 0.02, &weights);
+                let forecast = Mixture::match_moments(mean.ln(), 0.02, &weights, MATCHINGS[0]);
                 for p in [1e-6_f64, 0.01, 0.5, 0.99, 0.9999] {
                     let q = forecast.quantile(p);
                     let slack = 1e-9;
@@ -288,7 +343,7 @@ mod tests {
 
     #[test]
     fn degenerate_quantiles() {
-        let forecast = Mixture::match_moments(2.0, 0.1, &even());
+        let forecast = Mixture::match_moments(2.0, 0.1, &even(), MATCHINGS[1]);
         assert_eq!(forecast.quantile(0.0), 0);
         assert_eq!(forecast.quantile(f64::NAN), 0);
         assert!(forecast.quantile(1.0) > forecast.quantile(0.999));

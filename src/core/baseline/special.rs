@@ -64,15 +64,15 @@ pub fn polygamma(x: f64) -> Polygamma {
 
 /// The `x` with trigamma(x) = `q`, together with its polygammas, for `q` in `[1e-12, 1e6]`.
 ///
-/// Newton's method on 1 / trigamma, which is convex and nearly linear, from `0.5 + 1 / q`: monotone, so it cannot leave the
-/// domain (Smyth 2004, limma, appendix "Inversion of trigamma").
+/// Newton's method on 1 / trigamma, which is convex and nearly linear (Smyth 2004, limma, appendix "Inversion of trigamma"), from
+/// the leading terms of trigamma's series at 0 or at infinity, a few per cent off at worst.
 #[must_use]
 pub fn trigamma_inverse(q: f64) -> (f64, Polygamma) {
     assert!(
         (1e-12..=1e6).contains(&q),
         "trigamma is inverted inside [1e-12, 1e6]"
     );
-    let mut x = 0.5 + 1.0 / q;
+    let mut x = trigamma_inverse_start(q);
     let mut p = polygamma(x);
     for _ in 0..20 {
         let step = p.trigamma * (1.0 - p.trigamma / q) / p.tetragamma;
@@ -84,6 +84,19 @@ pub fn trigamma_inverse(q: f64) -> (f64, Polygamma) {
         }
     }
     (x, p)
+}
+
+/// Near 0 trigamma(x) is `1 / x^2 + pi^2 / 6 - 2 zeta(3) x`, far out `1 / x + 1 / (2 x^2) + 1 / (6 x^3)` (Abramowitz & Stegun
+/// 6.4.10, 6.4.12), whose inverse begins `1 / q + 1 / 2 - q / 12`.
+fn trigamma_inverse_start(q: f64) -> f64 {
+    const TWO_ZETA_3: f64 = 2.404_113_806_319_188_6;
+    let at_one = std::f64::consts::PI * std::f64::consts::PI / 6.0;
+    if q < 1.8 {
+        1.0 / q + 0.5 - q / 12.0
+    } else {
+        let first = 1.0 / q.sqrt();
+        1.0 / (q - at_one + TWO_ZETA_3 * first).sqrt()
+    }
 }
 
 /// Stirling's remainder: ln Gamma(x) - ((x - 1/2) ln x - x + ln(2 pi) / 2), for `x > 0`.

@@ -1,5 +1,6 @@
 //! Owns the rival explanations of a count, each a factor on the forecast's mean, and their likelihoods.
 
+use super::switching::Regime;
 use crate::core::baseline::forecast::{DISPERSIONS, Mixture};
 use crate::core::baseline::special::ln_sum_exp;
 
@@ -105,6 +106,34 @@ impl Hypotheses {
             out.drop_to_usual[j] = ln - usual;
         }
         out
+    }
+
+    /// ln of each dispersion's weight times its probability of `y`, whatever happens: summed over usual, rises and drops with
+    /// their probabilities before the count.
+    #[must_use]
+    pub fn ln_joint_any(
+        &self,
+        ln_joint: &[f64; DISPERSIONS],
+        y: u64,
+        before: &Regime,
+    ) -> [f64; DISPERSIONS] {
+        let count = y as f64;
+        let used = NULLS + self.rises + self.drops;
+        let mut ln_p = [f64::NEG_INFINITY; MAX_HYPOTHESES];
+        ln_p[0] = before.p_usual().max(f64::MIN_POSITIVE).ln();
+        let others = before.surge[..self.rises]
+            .iter()
+            .chain(&before.drop[..self.drops]);
+        for (h, p) in (NULLS..).zip(others) {
+            ln_p[h] = p.max(f64::MIN_POSITIVE).ln() + count * self.ln_scale[h];
+        }
+        std::array::from_fn(|k| {
+            let mut terms = [f64::NEG_INFINITY; MAX_HYPOTHESES];
+            for h in 0..used {
+                terms[h] = ln_p[h] - (self.sizes[k] + count) * self.ln_growth[h][k];
+            }
+            ln_joint[k] + ln_sum_exp(&terms)
+        })
     }
 
     fn ln_likelihood(&self, hypothesis: usize, ln_joint: &[f64; DISPERSIONS], y: u64) -> f64 {

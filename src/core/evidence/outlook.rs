@@ -19,6 +19,8 @@ pub struct Outlook {
     /// Probabilities before this bucket's count.
     pub(crate) regime: Regime,
     pub(crate) leak: f64,
+    /// Power of the likelihood ratios in the evidence.
+    pub(crate) power: f64,
     pub(crate) log_threshold_rise: f64,
     pub(crate) log_threshold_drop: f64,
 }
@@ -140,13 +142,13 @@ impl Outlook {
     }
 
     pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
-        self.rise
-            .after(self.hypotheses.rises(), &said.rise, self.leak)
+        let ratios = said.rise.map(|ln| self.power * ln);
+        self.rise.after(self.hypotheses.rises(), &ratios, self.leak)
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
-        self.drop
-            .after(self.hypotheses.drops(), &said.drop, self.leak)
+        let ratios = said.drop.map(|ln| self.power * ln);
+        self.drop.after(self.hypotheses.drops(), &ratios, self.leak)
     }
 
     pub(crate) fn regime_after(&self, said: &Likelihoods) -> Regime {

@@ -3,6 +3,7 @@
 use super::hypotheses::{MAX_DROPS, MAX_RISES};
 use super::switching::Switches;
 use crate::core::baseline::filter::{FilterParams, PerComponent};
+use crate::core::baseline::forecast::{DISPERSIONS, Matching};
 use crate::core::baseline::season::Lens;
 
 /// Hours in a day: the hour lens' rates are the day lens' rates spread over them.
@@ -40,6 +41,13 @@ pub struct LensParams {
     pub robust_low: f64,
     /// Least weight of an update, in [0, 1]: the way back of a baseline that was wrong before its first surge.
     pub learning_floor: f64,
+    /// First buckets of a series, and first after a new usual was adopted, that are learnt whole: none is cut or weighed, for no
+    /// surge is known from a level that is not.
+    pub learn_whole: u32,
+    /// Buckets in alarm after which the level is adopted as the new usual; 0: never.
+    pub adopt_after: u32,
+    /// Share of what is known of runs of forecast errors that is kept at each bucket, in [0, 1].
+    pub drift_memory: f64,
     /// ln A of a rise alarm; infinite: never.
     pub log_threshold_rise: f64,
     /// ln A of a drop alarm; infinite: never.
@@ -53,7 +61,7 @@ impl LensParams {
     pub fn for_lens(lens: Lens) -> Self {
         let per_day = |share: f64| 1.0 - share / HOURS;
         let (discounts, slope_variance, forgetting) = match lens {
-            Lens::Day => (components(0.995, 0.9995, 0.9995, 0.9997), 1e-7, 0.99),
+            Lens::Day => (components(0.995, 0.9995, 0.9995, 0.9997), 1e-7, 0.998),
             Lens::Hour => {
                 let discounts = components(
                     per_day(0.005),
@@ -61,33 +69,41 @@ impl LensParams {
                     per_day(0.0005),
                     per_day(0.0003),
                 );
-                (discounts, 1e-7 / (HOURS * HOURS), per_day(0.01))
+                (discounts, 1e-7 / (HOURS * HOURS), per_day(0.002))
             }
-            Lens::Week => (components(0.995, 0.999, 0.9995, 0.9995), 1e-5, 0.99),
+            Lens::Week => (components(0.998, 0.999, 0.9995, 0.9995), 1e-5, 0.99),
         };
         let (leak, entry, exit, learning_floor) = match lens {
-            Lens::Day => (0.05, 0.003, 0.05, 0.02),
+            Lens::Day => (0.05, 0.003, 0.05, 0.1),
             Lens::Hour => (0.02, 0.003 / HOURS, 0.01, 0.02),
             Lens::Week => (0.5, 0.02, 0.5, 0.1),
         };
-        let slope_ceiling = 25.0 * slope_variance;
+        let is_week = lens == Lens::Week;
+        let (learn_whole, adopt_after, drift_memory) = match lens {
+            Lens::Day => (28, 60, 0.999),
+            Lens::Hour => (28 * 24, 60 * 24, per_day(0.001)),
+            // A memory of two weeks has no runs to add up, nor a small excess: no drift, and no guard band below.
+            Lens::Week => (26, 9, 0.0),
+        };
         Self {
             lens,
             filter: FilterParams {
                 discounts,
                 prior_variance: PerComponent {
                     slope: slope_variance,
-                    ..components(1.0, 0.0, 0.2, 0.2)
+                    ..components(1.0, 0.0, 0.2, if is_week { 0.05 } else { 0.2 })
                 },
                 max_variance: PerComponent {
-                    slope: slope_ceiling,
+                    slope: 25.0 * slope_variance,
                     ..components(16.0, 0.0, 1.0, 1.0)
                 },
                 forgetting,
+                dispersions: DISPERSIONS,
+                matching: matching(lens),
             },
             rises: vec![1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0],
             drops: vec![0.7, 0.5, 0.25],
-            guard_band_ratio: 0.05,
+            guard_band_ratio: if is_week { 0.0 } else { 0.05 },
             leak,
             surge_entry: entry,
             surge_exit: exit,
@@ -97,6 +113,9 @@ impl LensParams {
             robust_high: 0.99,
             robust_low: 0.0,
             learning_floor,
+            learn_whole,
+            adopt_after,
+            drift_memory,
             log_threshold_rise: f64::INFINITY,
             log_threshold_drop: f64::INFINITY,
         }
@@ -104,21 +123,18 @@ impl LensParams {
 
     /// Refuses settings outside their ranges, NaN included, naming the first.
     pub fn check(&self) -> Result<(), LensParamsError> {
-        let d = &self.filter.discounts;
+        let f = &self.filter;
+        let d = &f.discounts;
         let open_unit = |v: f64| v > 0.0 && v <= 1.0;
         let unit = |v: f64| (0.0..=1.0).contains(&v);
         let not_nan = |v: f64| !v.is_nan();
-        let rules: [(&'static str, f64, bool); 18] = [
+        let rules: [(&'static str, f64, bool); 19] = [
             ("discounts.level", d.level, open_unit(d.level)),
             ("discounts.slope", d.slope, open_unit(d.slope)),
             ("discounts.daily", d.daily, open_unit(d.daily)),
             ("discounts.weekly", d.weekly, open_unit(d.weekly)),
             ("discounts.annual", d.annual, open_unit(d.annual)),
-            (
-                "forgetting",
-                self.filter.forgetting,
-                open_unit(self.filter.forgetting),
-            ),
+            ("forgetting", f.forgetting, open_unit(f.forgetting)),
             (
                 "guard_band_ratio",
                 self.guard_band_ratio,
@@ -152,6 +168,7 @@ impl LensParams {
                 self.learning_floor,
                 unit(self.learning_floor),
             ),
+            ("drift_memory", self.drift_memory, unit(self.drift_memory)),
             (
                 "log_threshold_rise",
                 self.log_threshold_rise,
@@ -198,6 +215,17 @@ impl LensParams {
             drop_entry: self.drop_entry,
             drop_exit: self.drop_exit,
         }
+    }
+}
+
+/// A week adds up enough days for its variance to be what counts. Shapes below 0.2 would suit bursty days and hours, and would make
+/// a very high count less evidence than a high one.
+fn matching(lens: Lens) -> Matching {
+    match lens {
+        Lens::Week => Matching::Rate,
+        Lens::Day | Lens::Hour => Matching::LogRate {
+            max_log_variance: 25.0,
+        },
     }
 }
 
