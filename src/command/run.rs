@@ -37,8 +37,15 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), CommandError> {
             _ = terminate.recv() => stop(&mut service, "SIGTERM").await,
             _ = interrupt.recv() => stop(&mut service, "SIGINT").await,
         };
-        tracing::info!(event = "stopped", clean = ended.is_ok());
-        ended.map_err(CommandError::from)
+        let ended = ended.map_err(CommandError::from);
+        match &ended {
+            Ok(()) => tracing::info!(event = "stopped", clean = true),
+            Err(error) => {
+                let exit_code = error.exit_code();
+                tracing::error!(event = "stopped", clean = false, exit_code, %error);
+            }
+        }
+        ended
     })
 }
 
@@ -47,12 +54,8 @@ async fn stop(service: &mut Service, signal: &'static str) -> Result<(), ShellEr
     service.stop();
     match tokio::time::timeout(LAST_COMMIT, service.ended()).await {
         Ok(ended) => ended,
-        Err(_) => {
-            tracing::warn!(
-                event = "gave_up_waiting",
-                waited_secs = LAST_COMMIT.as_secs()
-            );
-            Ok(())
-        }
+        Err(_) => Err(ShellError::LastCommit {
+            waited_secs: LAST_COMMIT.as_secs(),
+        }),
     }
 }

@@ -98,6 +98,13 @@ impl Engine {
         }
     }
 
+    /// The watermark of an assigned partition in which an event was read.
+    #[must_use]
+    pub fn watermark(&self, partition: Partition) -> Option<EventTime> {
+        let state = self.partitions.get(&partition)?;
+        (state.watermark > EventTime::MIN).then_some(state.watermark)
+    }
+
     /// The changelog records that make the changes since the last call durable, one `__meta` record last; empty where nothing
     /// was read and nothing changed.
     pub fn drain_changes(&mut self, partition: Partition) -> Vec<ChangelogRecord> {

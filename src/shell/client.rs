@@ -4,13 +4,13 @@ use crate::core::ids::NextOffset;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How to reach the brokers.
@@ -72,7 +72,7 @@ impl Broker {
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "32768")
-            .set("statistics.interval.ms", "5000");
+            .set("statistics.interval.ms", "1000");
         config.create_with_context(WorkerContext::default())
     }
 
@@ -150,7 +150,15 @@ impl ClientContext for QuietContext {
         if is_end(&error) {
             return;
         }
-        tracing::warn!(event = "kafka_client_error", %error, reason);
+        // The worker's consumer tells of lost brokers, and not at every try.
+        if matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
+        ) {
+            tracing::debug!(event = "kafka_client_error", %error, reason);
+        } else {
+            tracing::warn!(event = "kafka_client_error", %error, reason);
+        }
     }
 }
 
@@ -184,13 +192,21 @@ pub struct WorkerContext {
     events: Mutex<Vec<GroupEvent>>,
     /// Set before the consumer is dropped: rebalances are then answered at once, or the drop would wait for ever.
     pub closing: AtomicBool,
-    /// Sum of the partitions' lag by librdkafka's statistics, -1 while unknown.
-    pub lag: AtomicI64,
+    stable_ends: Mutex<BTreeMap<i32, i64>>,
     /// Client errors reported since the start, broker connections lost among them.
     pub client_errors: AtomicU64,
 }
 
 impl WorkerContext {
+    /// The last stable offset of a partition by librdkafka's statistics.
+    pub fn stable_end(&self, partition: i32) -> Option<i64> {
+        let ends = self
+            .stable_ends
+            .lock()
+            .expect("no holder of this lock panics");
+        ends.get(&partition).copied()
+    }
+
     /// The oldest event that was not taken yet.
     pub fn next_event(&self) -> Option<GroupEvent> {
         let mut events = self.events.lock().expect("no holder of this lock panics");
@@ -208,20 +224,13 @@ impl ClientContext for WorkerContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let lags = statistics
-            .topics
-            .values()
-            .flat_map(|t| t.partitions.values())
-            .map(|p| p.consumer_lag);
-        let known: Vec<i64> = lags.filter(|&lag| lag >= 0).collect();
-        self.lag.store(
-            if known.is_empty() {
-                -1
-            } else {
-                known.iter().sum()
-            },
-            Ordering::Relaxed,
-        );
+        let partitions = statistics.topics.into_values().flat_map(|t| t.partitions);
+        let known = partitions.filter(|(partition, p)| *partition >= 0 && p.ls_offset >= 0);
+        let mut ends = self
+            .stable_ends
+            .lock()
+            .expect("no holder of this lock panics");
+        ends.extend(known.map(|(partition, p)| (partition, p.ls_offset)));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -274,11 +283,13 @@ impl ConsumerContext for WorkerContext {
 
 /// Reaching a partition's end is reported like an error and is none.
 fn is_end(error: &KafkaError) -> bool {
-    error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::PartitionEOF)
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
 }
 
 fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // Every try at a lost connection; the error callback tells of it once.
+        _ if facility == "FAIL" => tracing::debug!(event = "librdkafka", facility, message),
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical

@@ -8,9 +8,11 @@ use super::client::{Broker, GroupEvent, Membership, WorkerContext, offsets};
 use super::clock;
 use super::committer::{Committer, Report};
 use super::error::ShellError;
+use super::health::Phase;
 use super::http::Board;
 use super::metrics::Metrics;
 use super::outbox::{Outbox, Told};
+use super::progress::Progress;
 use super::restore;
 use super::source::{Incoming, Source, Taken};
 use super::transaction::{Failure, Transactions, code};
@@ -19,7 +21,7 @@ use crate::core::crossing::Outcome;
 use crate::core::engine::Engine;
 use crate::core::event::Kind;
 use crate::core::ids::{NextOffset, Offset, Partition};
-use crate::core::time::{EventTime, WallTime};
+use crate::core::time::WallTime;
 use crate::wire::decode::Limits;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
@@ -70,18 +72,12 @@ pub struct Worker {
     ticked: Instant,
 }
 
-/// How far a partition was read.
-struct Progress {
-    next: NextOffset,
-    /// Something was read or closed since the last commit.
-    touched: bool,
-    /// Its end was reached and nothing came since.
-    at_end: bool,
-}
+/// The wall clock and the steady one, read once for a batch.
+type Now = (WallTime, Instant);
 
 /// What a commit on its way makes known when it is durable.
 struct InFlight {
-    told: Told,
+    told: Vec<Told>,
     consumed: u64,
 }
 
@@ -162,7 +158,7 @@ impl Worker {
         if let Err(error) = self.commit_and_wait() {
             tracing::warn!(event = "last_commit_failed", %error);
         }
-        self.board.health.set_ready(false);
+        self.board.health.set_phase(Phase::Stopping);
         consumer.context().closing.store(true, Ordering::SeqCst);
         ended
     }
@@ -202,7 +198,7 @@ impl Worker {
         let idle = self.assigned.is_empty();
         let mut wait = if idle { IDLE_WAIT } else { Duration::ZERO };
         while let Some(taken) = consumer.poll(wait) {
-            let now = clock::now();
+            let now = (clock::now(), Instant::now());
             match &taken {
                 Ok(message) => self.take(&Taken::Record(Incoming::from(message)), now)?,
                 Err(KafkaError::PartitionEOF(partition)) => {
@@ -225,7 +221,7 @@ impl Worker {
             None => IDLE_WAIT,
         };
         let taken = source.fill(wait.min(IDLE_WAIT));
-        let now = clock::now();
+        let now = (clock::now(), Instant::now());
         for index in 0..taken {
             self.take(&source.get(index), now)?;
             let is_look = index % RECORDS_PER_LOOK == RECORDS_PER_LOOK - 1;
@@ -246,7 +242,7 @@ impl Worker {
         self.outbox.is_urgent() || self.dirty_since.is_some_and(over)
     }
 
-    fn take(&mut self, taken: &Taken<'_>, now: WallTime) -> Result<(), ShellError> {
+    fn take(&mut self, taken: &Taken<'_>, now: Now) -> Result<(), ShellError> {
         match taken {
             Taken::Record(record) => self.handle(record, now),
             Taken::End(partition) => {
@@ -267,7 +263,7 @@ impl Worker {
         }
     }
 
-    fn handle(&mut self, record: &Incoming<'_>, now: WallTime) -> Result<(), ShellError> {
+    fn handle(&mut self, record: &Incoming<'_>, now: Now) -> Result<(), ShellError> {
         let (partition, offset) = (record.partition, record.offset);
         // A reload seeks back; what was fetched before it is read again in its turn.
         let Some(progress) = self
@@ -277,7 +273,7 @@ impl Worker {
         else {
             return Ok(());
         };
-        let (input, detail) = record.decode(now, self.engine.network(), &self.options.limits);
+        let (input, detail) = record.decode(now.0, self.engine.network(), &self.options.limits);
         let (outbox, committer) = (&mut self.outbox, &self.committer);
         let handled = self
             .engine
@@ -290,11 +286,7 @@ impl Worker {
             offset,
             source,
         })?;
-        *progress = Progress {
-            next: Offset(offset).next(),
-            touched: true,
-            at_end: false,
-        };
+        *progress = Progress::at(Offset(offset).next(), true, now.1);
         self.dirty_since.get_or_insert_with(Instant::now);
         if let Ok(event) = &input.event {
             self.metrics.on_event(event.crossing, event.time.0);
@@ -319,11 +311,11 @@ impl Worker {
                     .map(|e| e.partition())
                     .collect();
                 self.member = member.map(Arc::new);
-                tracing::info!(event = "partitions_assigned", partitions = ?self.assigned);
+                tracing::info!(event = "partitions_assigned", partitions = %shown(&self.assigned));
                 self.reload()
             }
             GroupEvent::Revoked { lost } => {
-                tracing::info!(event = "partitions_revoked", partitions = ?self.assigned, lost);
+                tracing::info!(event = "partitions_revoked", partitions = %shown(&self.assigned), lost);
                 if lost {
                     self.abort()?;
                 } else {
@@ -350,6 +342,7 @@ impl Worker {
     fn reload(&mut self) -> Result<(), ShellError> {
         self.reload_due = false;
         self.give_up_partitions();
+        self.board.health.set_phase(Phase::Restoring);
         let begun = Instant::now();
         let (starts, done) = restore::restore(
             &self.options.broker,
@@ -365,11 +358,8 @@ impl Worker {
             let from = next.map_or(rdkafka::Offset::Beginning, |n| rdkafka::Offset::Offset(n.0));
             list.add_partition_offset(&self.options.topics.arrivals, partition, from)
                 .expect("a plain offset is always accepted");
-            let progress = Progress {
-                next: next.unwrap_or(NextOffset(0)),
-                touched: false,
-                at_end: false,
-            };
+            let next = next.unwrap_or(NextOffset(0));
+            let progress = Progress::at(next, false, Instant::now());
             self.progress.insert(partition, progress);
         }
         self.consumer
@@ -383,7 +373,7 @@ impl Worker {
         self.metrics
             .partitions_assigned
             .set(self.assigned.len() as i64);
-        self.board.health.set_ready(true);
+        self.board.health.set_phase(Phase::Ready);
         tracing::info!(
             event = "restored",
             partitions = self.assigned.len(),
@@ -394,7 +384,7 @@ impl Worker {
     }
 
     fn give_up_partitions(&mut self) {
-        self.board.health.set_ready(false);
+        self.board.health.set_phase(Phase::Waiting);
         self.engine.revoke_all();
         self.progress.clear();
         self.outbox.clear();
@@ -452,6 +442,10 @@ impl Worker {
                 self.failures_in_a_row = 0;
                 self.metrics.on_transaction(true, took);
                 if let Some(commit) = self.in_flight.take() {
+                    for told in &commit.told {
+                        let transition = told.transition.label();
+                        tracing::info!(event = "alert", alert = %told.alert, transition);
+                    }
                     self.metrics.on_told(&commit.told, at);
                     self.board.set_committed(commit.consumed);
                 }
@@ -522,22 +516,32 @@ impl Worker {
     /// Gauges are computed when somebody asks for them.
     fn refresh_metrics(&mut self) {
         let context = self.consumer.context();
-        self.metrics.lag.set(context.lag.load(Ordering::Relaxed));
+        self.metrics.lag.set(self.lag().unwrap_or(-1));
         self.metrics
             .set_client_errors(context.client_errors.load(Ordering::Relaxed));
         self.metrics.refresh(&self.engine);
         self.board.show_metrics(self.metrics.text());
     }
 
-    /// Partitions that were read to their end have their buckets closed by the wall clock, some time late.
+    /// Records behind the ends of the assigned partitions, once librdkafka's statistics have told where these are.
+    fn lag(&self) -> Option<i64> {
+        let context = self.consumer.context();
+        let behind = self.progress.iter();
+        let behind = behind.map(|(partition, p)| p.behind(context.stable_end(*partition)));
+        behind.sum()
+    }
+
+    /// In partitions that were read to their end event time passes though nothing comes.
     fn pass_time(&mut self) {
-        let Some(idle) = self.options.idle_close else {
+        let Some(idle_close) = self.options.idle_close else {
             return;
         };
-        let until = EventTime(clock::now().0 - i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
-        let (outbox, committer) = (&mut self.outbox, &self.committer);
-        let ended = self.progress.iter_mut().filter(|(_, p)| p.at_end);
-        for (&partition, progress) in ended {
+        for (&partition, progress) in self.progress.iter_mut().filter(|(_, p)| p.at_end) {
+            let watermark = self.engine.watermark(Partition(partition));
+            let Some(until) = progress.quiet_until(watermark, Instant::now(), idle_close) else {
+                continue;
+            };
+            let (outbox, committer) = (&mut self.outbox, &self.committer);
             let before = outbox.count();
             self.engine
                 .pass_time(Partition(partition), until, &mut |output| {
@@ -549,6 +553,11 @@ impl Worker {
             }
         }
     }
+}
+
+fn shown(partitions: &[i32]) -> String {
+    let numbers: Vec<String> = partitions.iter().map(i32::to_string).collect();
+    numbers.join(",")
 }
 
 /// Errors that come instead of a message. Most pass by themselves; a few never will.

@@ -15,6 +15,14 @@ pub enum ShellError {
         /// What librdkafka says.
         source: KafkaError,
     },
+    /// A clean end took too long.
+    #[error(
+        "the last commit did not end within {waited_secs} s; nothing is lost: what was not committed is read again at the next start"
+    )]
+    LastCommit {
+        /// How long it was waited for.
+        waited_secs: u64,
+    },
     /// Brokers do not answer.
     #[error(
         "no broker answers at {bootstrap} within {waited_secs} s while {doing}: {source}; check kafka.brokers and that Kafka is running"
@@ -143,6 +151,7 @@ impl ShellError {
             Self::BadInput { .. } | Self::Mismatch { .. } | Self::Snapshot { .. } => 65,
             Self::Unreachable { .. }
             | Self::Transaction { .. }
+            | Self::LastCommit { .. }
             | Self::Kafka { .. }
             | Self::OpenTransaction { .. } => 69,
             Self::Denied { .. } => 77,

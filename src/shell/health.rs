@@ -1,23 +1,49 @@
 //! Owns what the probes ask: is the loop turning, and is every assigned partition restored.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest pause between two turns of the loop that still counts as alive.
 pub const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// What the loop is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Brokers and group are waited for.
+    #[default]
+    Waiting,
+    /// State is read back.
+    Restoring,
+    /// Every assigned partition is restored.
+    Ready,
+    /// The last commit, then the end.
+    Stopping,
+}
+
+impl Phase {
+    /// In words.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting for the brokers and the group",
+            Self::Restoring => "restoring state",
+            Self::Ready => "ready",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 /// Shared between the loop, which writes, and the probes, which read.
 pub struct Health {
     last_turn: Mutex<Instant>,
-    ready: AtomicBool,
+    phase: Mutex<Phase>,
 }
 
 impl Default for Health {
     fn default() -> Self {
         Self {
             last_turn: Mutex::new(Instant::now()),
-            ready: AtomicBool::new(false),
+            phase: Mutex::default(),
         }
     }
 }
@@ -31,9 +57,15 @@ impl Health {
             .expect("no holder of this lock panics") = Instant::now();
     }
 
-    /// Partitions are assigned and restored, or not.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::SeqCst);
+    /// The loop goes over to something else.
+    pub fn set_phase(&self, phase: Phase) {
+        *self.phase.lock().expect("no holder of this lock panics") = phase;
+    }
+
+    /// What the loop is at.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock().expect("no holder of this lock panics")
     }
 
     /// Time since the last turn.
@@ -54,6 +86,6 @@ impl Health {
     /// Whether the loop turns and every assigned partition is restored.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.is_live() && self.ready.load(Ordering::SeqCst)
+        self.is_live() && self.phase() == Phase::Ready
     }
 }

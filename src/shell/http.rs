@@ -107,8 +107,9 @@ fn probe(good: bool, health: &Health) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = format!(
-        "{} last loop turn {} ms ago\n",
+        "{}: {}; last loop turn {} ms ago\n",
         if good { "ok" } else { "not ok" },
+        health.phase().label(),
         health.pause().as_millis()
     );
     (status, body).into_response()

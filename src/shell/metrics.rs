@@ -68,6 +68,9 @@ pub struct Metrics {
     client_errors: IntCounter,
 }
 
+/// A record read this long after it was written belongs to a replay, and its wait says nothing of this program.
+const REPLAY_MS: i64 = 3_600_000;
+
 const SERIES: &[&str] = &["crossing", "country", "stream"];
 
 /// Every family: name without the prefix, one sentence, labels.
@@ -189,7 +192,7 @@ const FAMILIES: [(&str, &str, &[&str]); 30] = [
     ),
     (
         "event_to_alert_seconds",
-        "From the deciding record's timestamp in Kafka to the committed alert.",
+        "From the deciding record's timestamp in Kafka to the committed alert; records older than an hour are a replay and left out.",
         &[],
     ),
     (
@@ -339,13 +342,13 @@ impl Metrics {
     }
 
     /// Alerts changed, and since `at` everybody can know.
-    pub fn on_told(&self, told: &Told, at: WallTime) {
-        for (transition, recorded) in told {
+    pub fn on_told(&self, told: &[Told], at: WallTime) {
+        for told in told {
             self.transitions
-                .with_label_values(&[transition.label()])
+                .with_label_values(&[told.transition.label()])
                 .inc();
-            if let Some(recorded) = recorded {
-                let waited_ms = (at.0 - recorded.0).max(0);
+            let waited_ms = told.recorded.map(|recorded| (at.0 - recorded.0).max(0));
+            if let Some(waited_ms) = waited_ms.filter(|ms| *ms < REPLAY_MS) {
                 self.event_to_alert.observe(waited_ms as f64 / 1_000.0);
             }
         }

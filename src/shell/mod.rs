@@ -11,6 +11,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod outbox;
+pub mod progress;
 pub mod restore;
 pub mod source;
 pub mod topics;

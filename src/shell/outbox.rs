@@ -11,7 +11,9 @@ use crate::core::output::Output;
 use crate::core::snapshot::ChangelogRecord;
 use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A dead letter's key and payload beyond this size are not kept: the broker would refuse it and with it the whole transaction.
 const MAX_KEPT_BYTES: usize = 900_000;
@@ -24,11 +26,28 @@ pub struct Outbox {
     keep_payload: bool,
     urgent: bool,
     count: u64,
-    transitions: Vec<(Transition, Option<WallTime>)>,
+    told: Vec<Told>,
+    aside: BTreeMap<&'static str, Aside>,
 }
 
-/// Transitions that a commit makes known, each with the time of the record that decided it.
-pub type Told = Vec<(Transition, Option<WallTime>)>;
+/// A transition that a commit makes known.
+pub struct Told {
+    /// The alert's id.
+    pub alert: String,
+    /// What happened to it.
+    pub transition: Transition,
+    /// Kafka's time of the record that decided.
+    pub recorded: Option<WallTime>,
+}
+
+/// Records of one reason that were put aside.
+struct Aside {
+    logged: Instant,
+    since: u64,
+}
+
+/// Least time between two log lines on records put aside for the same reason.
+const ASIDE_INTERVAL: Duration = Duration::from_secs(10);
 
 struct Names {
     counts: Arc<str>,
@@ -64,7 +83,8 @@ impl Outbox {
             keep_payload,
             urgent: false,
             count: 0,
-            transitions: Vec::new(),
+            told: Vec::new(),
+            aside: BTreeMap::new(),
         }
     }
 
@@ -83,13 +103,13 @@ impl Outbox {
     /// Forgets what belongs to a transaction that was given up.
     pub fn clear(&mut self) {
         self.urgent = false;
-        self.transitions.clear();
+        self.told.clear();
     }
 
     /// The commit of everything put in so far was ordered: what it will make known.
-    pub fn hand_over(&mut self) -> Told {
+    pub fn hand_over(&mut self) -> Vec<Told> {
         self.urgent = false;
-        std::mem::take(&mut self.transitions)
+        std::mem::take(&mut self.told)
     }
 
     /// Puts an output of the machine's in.
@@ -105,9 +125,12 @@ impl Outbox {
                 transition, source, ..
             } => {
                 self.urgent |= matches!(transition, Transition::Opened | Transition::Escalated);
-                self.transitions.push((*transition, source.recorded));
                 if let Some(encoded) = encode::alert(output, &self.network, &self.origin) {
-                    tracing::info!(event = "alert", alert = %encoded.key, transition = transition.label());
+                    self.told.push(Told {
+                        alert: encoded.key.clone(),
+                        transition: *transition,
+                        recorded: source.recorded,
+                    });
                     to.write(record(&self.topics.alerts, encoded.clone()));
                     to.write(record(&self.topics.alerts_state, encoded));
                 }
@@ -128,12 +151,13 @@ impl Outbox {
 
     /// Puts a record aside with the reason.
     pub fn put_dead_letter(
-        &self,
+        &mut self,
         record: &Incoming<'_>,
         reason: Reject,
         detail: &str,
         to: &Committer,
     ) {
+        self.log_aside(record, reason);
         let timestamp = record
             .timestamp
             .map_or(String::new(), |at| at.0.to_string());
@@ -162,6 +186,33 @@ impl Outbox {
             value: record.value.filter(kept).map(<[u8]>::to_vec),
             headers: headers.map(|(k, v)| (k, v.into_bytes())).to_vec(),
         });
+    }
+}
+
+impl Outbox {
+    /// One line for the first record of a reason, then one in a while with how many there were. It says where, not what.
+    fn log_aside(&mut self, record: &Incoming<'_>, reason: Reject) {
+        let label = reason.label();
+        let aside = self.aside.get_mut(label);
+        let records = aside.as_ref().map_or(1, |aside| aside.since + 1);
+        match aside {
+            Some(aside) if aside.logged.elapsed() < ASIDE_INTERVAL => {
+                aside.since = records;
+                return;
+            }
+            _ => {
+                let logged = Instant::now();
+                self.aside.insert(label, Aside { logged, since: 0 });
+            }
+        }
+        let (partition, offset) = (record.partition, record.offset);
+        tracing::warn!(
+            event = "records_put_aside",
+            reason = label,
+            records,
+            partition,
+            offset
+        );
     }
 }
 

@@ -388,6 +388,25 @@ fn arrivals_deleted_under_a_running_daemon_are_reported_too() {
     the_gap_is_told_and_the_rest_counts(&deployment, daemon);
 }
 
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn a_feed_that_reports_the_past_in_pieces_is_not_judged_by_the_date_of_today() {
+    let folder = daemon::folder();
+    let deployment = scene::deployment("past", folder.path()).set("time.idle_close_secs", 1);
+    deployment.create_topics();
+    let mut daemon = deployment.start(0);
+    for piece in [0..40, 40..80] {
+        scene::arrivals(&deployment, piece);
+        scene::caught_up(&deployment, &mut daemon);
+        // Longer than the patience and several looks at quiet partitions.
+        std::thread::sleep(Duration::from_secs(3));
+    }
+    scene::close_the_day(&deployment);
+    scene::caught_up(&deployment, &mut daemon);
+    scene::stop(&mut daemon);
+    assert_eq!(scene::counted(&deployment), scene::expected(0..80));
+}
+
 /// Forty more arrivals, of which the first five on the second partition are deleted.
 fn delete_unread(deployment: &Deployment) {
     scene::arrivals(deployment, 40..80);
