@@ -141,6 +141,9 @@ fn finland_2023_is_read_by_kcat_and_prometheus_and_a_restart_repeats_nothing() {
     rig::wait_until("the gauges", PATIENCE, || {
         page(http, "/metrics").contains("surgewatch_day_arrivals_expected{")
     });
+    rig::wait_until("no lag", PATIENCE, || {
+        page(http, "/metrics").contains("\nsurgewatch_consumer_lag_records 0\n")
+    });
     assert_clean_to_promtool(&page(http, "/metrics"));
     assert!(page(http, "/readyz").starts_with("ok") && page(http, "/livez").starts_with("ok"));
     let (mut server, port) = prometheus(folder.path(), http);
