@@ -75,7 +75,7 @@ pub fn summary(
             };
             format!(
                 "{name}: {only}{numbers} {}",
-                chance(reading, alert.direction)
+                chance(&place.tz, alert, reading)
             )
         }
         Transition::Escalated => format!(
@@ -134,11 +134,23 @@ fn arrivals(count: u64) -> String {
     }
 }
 
-/// Rounded down, so that it promises nothing the evidence does not.
-fn chance(reading: &Reading, direction: Direction) -> String {
-    let days = chance_once_in_days(reading, direction);
+/// Rounded down, so that it promises nothing the evidence does not. Evidence may have begun before the bucket that decided.
+fn chance(tz: &TimeZone, alert: &Alert, reading: &Reading) -> String {
+    let began = local(tz, alert.onset);
+    let what = match reading.lens {
+        _ if alert.onset >= reading.start => "this comes".to_owned(),
+        Lens::Hour => format!(
+            "arrivals like those since {} come",
+            began.strftime("%H:%M on %A %-d %B %Y")
+        ),
+        _ => format!(
+            "arrivals like those since {} come",
+            began.strftime("%A %-d %B %Y")
+        ),
+    };
+    let days = chance_once_in_days(reading, alert.direction);
     if days < 1.0 {
-        return "By chance alone this may come several times a day here.".to_owned();
+        return format!("By chance alone {what} as often as several times a day here.");
     }
     let period = if days < 2.0 {
         "1 day".to_owned()
@@ -151,7 +163,7 @@ fn chance(reading: &Reading, direction: Direction) -> String {
     } else {
         "1,000 years".to_owned()
     };
-    format!("By chance alone this comes less than once in {period} here.")
+    format!("By chance alone {what} less than once in {period} here.")
 }
 
 /// A number with its thousands set apart.
