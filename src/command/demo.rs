@@ -134,8 +134,9 @@ impl Stage {
             }
         };
         service.stop();
-        if signal.is_none() {
-            service.ended().await?;
+        match signal {
+            None => service.ended().await?,
+            Some(_) => drop(tokio::time::timeout(GRACE, service.ended()).await),
         }
         if !self.json {
             say(&summary(&self.replay, settings.network(), &shown));

@@ -403,6 +403,7 @@ proptest! {
             crossings: named("c.toml", &damaged(CROSSINGS)),
             env: vec![(format!("SURGEWATCH__{env}"), value.clone())],
             overrides: vec![(format!("kafka.properties.{env}"), value.clone()), (env, value)],
+            refusal: None,
         });
     }
 }
