@@ -76,7 +76,7 @@ fn later_sources_win_and_each_keeps_its_place() {
     assert!(
         problems(&sources)[0]
             .to_string()
-            .starts_with("kafka.group =  (flag --set): ")
+            .starts_with("kafka.group = \"\" (flag --set): ")
     );
     sources.overrides.clear();
     sources.env = pairs(&[("SURGEWATCH__KAFKA__GROUP", "a b")]);
