@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Exit code and both outputs of one call, made in a folder so that no path of this machine shows.
 fn said(folder: &Path, words: &[&str]) -> String {
@@ -201,4 +202,65 @@ fn files_secrets_and_ports_that_cannot_be_had_are_named() {
         answer.contains(&address) && answer.contains("set http.listen"),
         "{answer}"
     );
+}
+
+#[test]
+fn a_demo_without_the_crossings_of_its_replay_is_refused() {
+    let words = ["demo", "--set", "network.corridors=no-ru"];
+    let answer = said(folder().path(), &words);
+    assert!(answer.starts_with("exit code 78\n"), "{answer}");
+    for word in ["fi-vartius", "network.corridors"] {
+        assert!(answer.contains(word), "{word}: {answer}");
+    }
+}
+
+#[test]
+fn a_demo_whose_worker_gives_up_ends_with_its_reason() {
+    let begun = Instant::now();
+    let listen = "http.listen=127.0.0.1:0";
+    let words = [
+        "demo",
+        "--set",
+        listen,
+        "--set",
+        "limits.max_count=1",
+        "--set",
+        "limits.bad_records_run=1",
+        "--set",
+        "limits.bad_records_ratio=0.001",
+    ];
+    let answer = said(folder().path(), &words);
+    assert!(answer.starts_with("exit code 65\n"), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(40), "{answer}");
+}
+
+#[test]
+fn every_property_that_librdkafka_refuses_is_told_at_once() {
+    let settings = "[kafka.properties]\n\"no.such.property\" = \"x\"\n\"security.protocol\" = \"sals\"\n\"linger.ms\" = 5\n[kafka.secrets]\n\"sasl.pasword\" = \"file:/nowhere\"\n";
+    let folder = with_files(&[("surgewatch.toml", settings)]);
+    let text = said(folder.path(), &["validate", "--config", "surgewatch.toml"]);
+    assert!(text.starts_with("exit code 78\n"), "{text}");
+    for word in [
+        "3 problems",
+        "kafka.properties.no.such.property = x (surgewatch.toml line 2)",
+        "kafka.properties.security.protocol = sals (surgewatch.toml line 3)",
+        "kafka.secrets.sasl.pasword = (hidden)",
+        "CONFIGURATION.md",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn lists_are_taken_with_commas_and_as_toml() {
+    let folder = folder();
+    let listed = |set: &str| said(folder.path(), &["validate", "--set", set]);
+    let plain = listed("network.corridors=no-ru,fi-ru");
+    assert!(plain.starts_with("exit code 0\n"), "{plain}");
+    assert_eq!(listed("network.corridors=[\"no-ru\", \"fi-ru\"]"), plain);
+    let broken = listed("network.corridors=[no-ru]");
+    assert!(broken.starts_with("exit code 78\n"), "{broken}");
+    assert!(broken.contains("separated by commas"), "{broken}");
+    let empty = listed("kafka.group=");
+    assert!(empty.contains("kafka.group = \"\" ("), "{empty}");
 }

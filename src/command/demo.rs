@@ -4,22 +4,30 @@
 use super::publish::{self, Publisher};
 use super::service::{self, Service};
 use super::table::{Row, table};
-use super::{CommandError, ConfigArgs, say, setup};
+use super::{CommandError, ConfigArgs, Signal, say, setup};
 use crate::config::Settings;
 use crate::core::alert::Transition;
+use crate::core::lens::Lens;
 use crate::core::network::Network;
+use crate::core::time::EventTime;
 use crate::replay::Replay;
 use crate::shell::client::{Broker, QuietContext};
 use crate::shell::embedded::Embedded;
 use crate::shell::error::ShellError;
 use crate::wire::encode::AlertRecord;
 use clap::Args;
+use jiff::tz::TimeZone;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -41,72 +49,191 @@ const PARTITIONS: i32 = 4;
 /// How long the worker may take to join its group, and the last alerts to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long reader and publisher may take to notice that they are to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
 pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let speed = publish::speed(args.speed)?;
     let replay = publish::bundled(&args.episode)?;
     let settings = settings(&args.config)?;
+    check_crossings(&replay, settings.network())?;
     let embedded = Embedded::start(&settings.topics, PARTITIONS)?;
-    let options = setup::worker_options(&settings, embedded.broker());
     let runtime = service::runtime();
-    runtime.block_on(async {
-        let listener = match service::bind(settings.http.listen).await {
-            Ok(listener) => listener,
-            Err(_) => service::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?,
+    let stop = Arc::new(AtomicBool::new(false));
+    let stage = Stage {
+        replay: Arc::new(replay),
+        speed,
+        json: args.json,
+        stop: Arc::clone(&stop),
+    };
+    let outcome = runtime.block_on(stage.play(&settings, &embedded));
+    // Whatever reads or publishes after a failure must not hold up its message.
+    stop.store(true, Ordering::SeqCst);
+    runtime.shutdown_timeout(GRACE);
+    outcome
+}
+
+/// Every crossing of the replay must be watched, or its events are bad records and the worker gives up on them.
+fn check_crossings(replay: &Replay, network: &Network) -> Result<(), CommandError> {
+    let unknown = |id: &&String| network.crossing_ix(id).is_none();
+    let missing: Vec<&str> = replay
+        .crossings
+        .iter()
+        .filter(unknown)
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::NotWatched(format!(
+        "the replay {} has crossings that the configuration does not watch: {}; leave network.corridors and network.crossings_file out, or add these crossings",
+        replay.id,
+        missing.join(", ")
+    )))
+}
+
+/// What plays, how fast, and whether it is to end before its end.
+struct Stage {
+    replay: Arc<Replay>,
+    speed: f64,
+    json: bool,
+    stop: Arc<AtomicBool>,
+}
+
+impl Stage {
+    async fn play(&self, settings: &Settings, embedded: &Embedded) -> Result<(), CommandError> {
+        let (listener, taken) = match service::bind(settings.http.listen).await {
+            Ok(listener) => (listener, None),
+            Err(taken) => {
+                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                (service::bind(any).await?, Some(taken))
+            }
         };
-        let mut service = Service::start(&settings, options);
+        let mut service =
+            Service::start(settings, setup::worker_options(settings, embedded.broker()));
         let address = service::serve(listener, Arc::clone(&service.board)).await;
-        if !args.json {
-            say(&format!("{}\n{}", replay.title, replay.note));
-            say(&format!(
-                "Metrics: http://{address}/metrics   health: http://{address}/livez and /readyz\n"
-            ));
-        }
-        let show = Show {
-            broker: embedded.broker(),
-            topic: settings.topics.alerts.clone(),
-            network: Arc::new(settings.network().clone()),
-            json: args.json,
-        };
+        self.introduce(address, taken);
         let published = Arc::new(AtomicBool::new(false));
-        let shown = {
-            let (published, board) = (Arc::clone(&published), Arc::clone(&service.board));
-            let total = replay.events.len() as u64;
-            let caught_up = move || published.load(Ordering::SeqCst) && board.committed() >= total;
-            tokio::task::spawn_blocking(move || show.alerts(caught_up))
-        };
-        let publisher = Publisher::new(&embedded.broker(), &settings.topics.arrivals)?;
-        let (sent, replay) = {
-            let (board, replay) = (Arc::clone(&service.board), replay);
-            tokio::task::spawn_blocking(move || {
-                let begun = Instant::now();
-                while !board.health.is_ready() && begun.elapsed() < PATIENCE {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                let sent = publisher
-                    .replay(&replay, Some(speed), |_| true)
-                    .and_then(|()| publisher.flush());
-                (sent, replay)
-            })
-            .await
-            .expect("the publisher does not panic")
-        };
-        sent?;
-        published.store(true, Ordering::SeqCst);
-        let alerts = tokio::select! {
+        let publishing = self.publish(settings, embedded, &service, &published)?;
+        let reading = self.read(settings, embedded, &service, &published);
+        let mut story = std::pin::pin!(async {
+            publishing.await.expect("the publisher does not panic")?;
+            reading.await.expect("the reader does not panic")
+        });
+        let (shown, signal) = tokio::select! {
             biased;
-            shown = shown => shown.expect("the reader does not panic")?,
+            shown = &mut story => (shown?, None),
             ended = service.ended() => {
                 ended?;
                 return Err(CommandError::Demo("the worker ended before the replay did".into()));
             }
+            signal = signalled() => {
+                self.stop.store(true, Ordering::SeqCst);
+                let shown = tokio::time::timeout(GRACE, story).await;
+                (shown.unwrap_or_else(|_| Ok(Shown::default()))?, Some(signal))
+            }
         };
         service.stop();
-        service.ended().await?;
-        if !args.json {
-            say(&summary(&replay, settings.network(), &alerts));
+        match signal {
+            None => service.ended().await?,
+            Some(_) => drop(tokio::time::timeout(GRACE, service.ended()).await),
         }
-        Ok(())
-    })
+        if !self.json {
+            say(&summary(&self.replay, settings.network(), &shown));
+        }
+        signal.map_or(Ok(()), |signal| Err(CommandError::Signal(signal)))
+    }
+
+    fn introduce(&self, address: SocketAddr, taken: Option<CommandError>) {
+        if let Some(taken) = taken {
+            eprintln!("surgewatch: {taken}; the demo takes {address} instead");
+        }
+        if !self.json {
+            say(&format!("{}\n{}", self.replay.title, self.replay.note));
+            say(&format!(
+                "Metrics: http://{address}/metrics   health: http://{address}/livez and /readyz"
+            ));
+            say(
+                "Lines of different crossings may come out of order: partitions are read independently.\n",
+            );
+        }
+    }
+
+    /// Publishes in the background once the worker is ready.
+    fn publish(
+        &self,
+        settings: &Settings,
+        embedded: &Embedded,
+        service: &Service,
+        published: &Arc<AtomicBool>,
+    ) -> Result<JoinHandle<Result<(), ShellError>>, ShellError> {
+        let publisher = Publisher::new(&embedded.broker(), &settings.topics.arrivals)?;
+        let (replay, speed) = (Arc::clone(&self.replay), self.speed);
+        let (board, published) = (Arc::clone(&service.board), Arc::clone(published));
+        let stop = Arc::clone(&self.stop);
+        Ok(tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let stopped = || stop.load(Ordering::SeqCst);
+            while !board.health.is_ready() && begun.elapsed() < PATIENCE && !stopped() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let months = Months::default();
+            publisher.replay(&replay, Some(speed), |time| {
+                months.pass(time);
+                !stopped()
+            })?;
+            if !stopped() {
+                publisher.flush()?;
+            }
+            published.store(true, Ordering::SeqCst);
+            Ok(())
+        }))
+    }
+
+    /// Shows alerts in the background until all that was published is committed.
+    fn read(
+        &self,
+        settings: &Settings,
+        embedded: &Embedded,
+        service: &Service,
+        published: &Arc<AtomicBool>,
+    ) -> JoinHandle<Result<Shown, ShellError>> {
+        let show = Show {
+            broker: embedded.broker(),
+            topic: settings.topics.alerts.clone(),
+            network: Arc::new(settings.network().clone()),
+            json: self.json,
+            stop: Arc::clone(&self.stop),
+        };
+        let (published, board) = (Arc::clone(published), Arc::clone(&service.board));
+        let total = self.replay.events.len() as u64;
+        let caught_up = move || published.load(Ordering::SeqCst) && board.committed() >= total;
+        tokio::task::spawn_blocking(move || show.alerts(caught_up))
+    }
+}
+
+/// The first signal that asks for the end.
+async fn signalled() -> Signal {
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened for");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be listened for");
+    tokio::select! {
+        _ = terminate.recv() => Signal::Terminate,
+        _ = interrupt.recv() => Signal::Interrupt,
+    }
+}
+
+/// Says each month as the replay enters it, where no bar shows how far it is.
+#[derive(Default)]
+struct Months(Cell<Option<(i16, i8)>>);
+
+impl Months {
+    fn pass(&self, time: EventTime) {
+        let date = time.timestamp().to_zoned(TimeZone::UTC);
+        let month = Some((date.year(), date.month()));
+        if self.0.replace(month) != month && !std::io::stderr().is_terminal() {
+            eprintln!("replaying {}", date.strftime("%B %Y"));
+        }
+    }
 }
 
 /// The user's settings as a replay needs them.
@@ -130,9 +257,18 @@ fn settings(given: &ConfigArgs) -> Result<Settings, CommandError> {
 struct First {
     crossing: String,
     as_of: String,
+    lens: Lens,
     observed: u64,
     expected: f64,
     key: String,
+}
+
+/// What the alert topic told.
+#[derive(Default)]
+struct Shown {
+    opened: Vec<First>,
+    /// Ids of alerts that were not resolved.
+    open: BTreeSet<String>,
 }
 
 /// Reads the alert topic and prints it.
@@ -141,11 +277,12 @@ struct Show {
     topic: String,
     network: Arc<Network>,
     json: bool,
+    stop: Arc<AtomicBool>,
 }
 
 impl Show {
-    /// Shows alerts until `caught_up` and the topic is read to its end. Returns the opened ones in their order.
-    fn alerts(&self, caught_up: impl Fn() -> bool) -> Result<Vec<First>, ShellError> {
+    /// Shows alerts until `caught_up` and the topic is read to its end, or until told to stop.
+    fn alerts(&self, caught_up: impl Fn() -> bool) -> Result<Shown, ShellError> {
         let failed = |source| ShellError::Kafka {
             doing: "reading the alert topic",
             source,
@@ -160,21 +297,21 @@ impl Show {
                 .map_err(failed)?;
         }
         reader.assign(&all).map_err(failed)?;
-        let mut opened = Vec::new();
+        let mut shown = Shown::default();
         let mut quiet_since: Option<Instant> = None;
-        loop {
+        while !self.stop.load(Ordering::SeqCst) {
             match reader.poll(Duration::from_millis(50)) {
                 Some(Ok(message)) => {
                     quiet_since = None;
                     let Some(value) = message.payload() else {
                         continue;
                     };
-                    opened.extend(self.show(value));
+                    self.show(value, &mut shown);
                 }
                 // The mock broker hides nothing, so what is committed is readable; half a second of silence is its end.
                 _ if caught_up() => match quiet_since {
                     Some(since) if since.elapsed() > Duration::from_millis(500) => {
-                        return Ok(opened);
+                        break;
                     }
                     _ => {
                         quiet_since.get_or_insert_with(Instant::now);
@@ -183,9 +320,10 @@ impl Show {
                 _ => {}
             }
         }
+        Ok(shown)
     }
 
-    fn show(&self, value: &[u8]) -> Option<First> {
+    fn show(&self, value: &[u8], shown: &mut Shown) -> Option<()> {
         let alert: AlertRecord<'_> = serde_json::from_slice(value).ok()?;
         if self.json {
             say(&String::from_utf8_lossy(value));
@@ -203,24 +341,35 @@ impl Show {
                 alert.summary
             ));
         }
-        (alert.transition == Transition::Opened).then(|| First {
-            crossing: alert.crossing.to_string(),
-            as_of: alert.as_of,
-            observed: alert.observed,
-            expected: alert.expected,
-            key: alert.alert_id.to_string(),
-        })
+        let key = alert.alert_id.to_string();
+        match alert.transition {
+            Transition::Resolved => drop(shown.open.remove(&key)),
+            Transition::Opened => {
+                shown.open.insert(key.clone());
+                shown.opened.push(First {
+                    crossing: alert.crossing.to_string(),
+                    as_of: alert.as_of,
+                    lens: alert.lens,
+                    observed: alert.observed,
+                    expected: alert.expected,
+                    key,
+                });
+            }
+            _ => {}
+        }
+        Some(())
     }
 }
 
-/// For each crossing with an alert or a published date: the first alert and what it answers to.
-fn summary(replay: &Replay, network: &Network, opened: &[First]) -> String {
+/// For each crossing of the replay its first alert and what it answers to, and how many alerts are open.
+fn summary(replay: &Replay, network: &Network, shown: &Shown) -> String {
     let mut rows = Vec::new();
     for id in &replay.crossings {
         let name = network
             .crossing_ix(id)
             .map_or(id.as_str(), |ix| network.crossing(ix).name.as_str());
-        let first = opened
+        let first = shown
+            .opened
             .iter()
             .filter(|f| f.crossing == *id)
             .min_by_key(|f| (f.as_of.clone(), f.key.clone()));
@@ -233,10 +382,24 @@ fn summary(replay: &Replay, network: &Network, opened: &[First]) -> String {
         rows.push(Row {
             name: name.to_owned(),
             first: first.map_or_else(|| "none".into(), |f| f.as_of[..16].replace('T', " ")),
+            lens: first.map_or("", |f| lens(f.lens)),
             observed: first.map_or_else(String::new, |f| f.observed.to_string()),
             expected: first.map_or_else(String::new, |f| format!("{:.2}", f.expected)),
             published: published.join("; "),
         });
     }
-    table(&rows)
+    let (raised, open) = (shown.opened.len(), shown.open.len());
+    format!(
+        "{}\n\n{raised} alerts raised, {open} of them still open.",
+        table(&rows)
+    )
+}
+
+/// The bucket that observed and expected are counts of.
+fn lens(lens: Lens) -> &'static str {
+    match lens {
+        Lens::Hour => "hour",
+        Lens::Day => "day",
+        Lens::Week => "week",
+    }
 }

@@ -122,9 +122,33 @@ pub enum CommandError {
     /// Kafka.
     #[error(transparent)]
     Shell(#[from] ShellError),
+    /// A replay has crossings that the settings leave out.
+    #[error("{0}")]
+    NotWatched(String),
+    /// A signal came before the end.
+    #[error("ended by {0} before the end of the replay")]
+    Signal(Signal),
     /// The demo's records are not what was published.
     #[error("{0}")]
     Demo(String),
+}
+
+/// A signal that asks for the end.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// What service managers send.
+    Terminate,
+}
+
+impl std::fmt::Display for Signal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
 }
 
 impl CommandError {
@@ -133,11 +157,13 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 64,
-            Self::Config(_) | Self::NoSecret { .. } => 78,
+            Self::Config(_) | Self::NoSecret { .. } | Self::NotWatched(_) => 78,
             Self::Read { .. } | Self::Write { .. } | Self::Listen { .. } => 74,
             Self::Replay(_) | Self::BadLine { .. } | Self::Counts(_) => 65,
             Self::Shell(error) => error.exit_code(),
             Self::Demo(_) => 70,
+            Self::Signal(Signal::Interrupt) => 130,
+            Self::Signal(Signal::Terminate) => 143,
         }
     }
 }

@@ -32,6 +32,9 @@ pub(super) struct PublishArgs {
     file: Option<PathBuf>,
 }
 
+/// Longest sleep between two looks at whether to go on.
+const NAP: Duration = Duration::from_millis(100);
+
 enum What<'a> {
     Replay(Replay),
     File(&'a Path, std::fs::File),
@@ -65,6 +68,15 @@ pub(super) fn publish(args: &PublishArgs) -> Result<(), CommandError> {
         settings.topics.arrivals
     ));
     Ok(())
+}
+
+/// How many events went out before a line that cannot.
+fn before(published: usize) -> String {
+    match published {
+        0 => "no event before it was".into(),
+        1 => "1 event before it was".into(),
+        n => format!("{n} events before it were"),
+    }
 }
 
 /// A speed in days of the replay a second.
@@ -122,14 +134,16 @@ impl Publisher {
             if let Some(days_per_sec) = days_per_sec {
                 let days = (event.time.0 - replay.start.0) as f64 / 86_400_000.0;
                 let due = Duration::from_secs_f64(days / days_per_sec);
-                std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                while begun.elapsed() < due && go_on(event.time) {
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()).min(NAP));
+                }
+            }
+            if !go_on(event.time) {
+                break;
             }
             if n % 64 == 0 {
                 bar.set_position(n as u64);
                 bar.set_message(event.time.timestamp().strftime("%-d %b %Y").to_string());
-                if !go_on(event.time) {
-                    break;
-                }
             }
             self.send_event(event)?;
         }
@@ -145,11 +159,15 @@ impl Publisher {
             if line.trim().is_empty() {
                 continue;
             }
-            let key: Keyed = serde_json::from_str(&line).map_err(|error| CommandError::BadLine {
-                path: path.display().to_string(),
-                line: n + 1,
-                what: format!("not an event in JSON ({error}); {published} events before it were published"),
-            })?;
+            let key: Keyed =
+                serde_json::from_str(&line).map_err(|error| CommandError::BadLine {
+                    path: path.display().to_string(),
+                    line: n + 1,
+                    what: format!(
+                        "not an event in JSON ({error}); {} published",
+                        before(published)
+                    ),
+                })?;
             self.send(&key.crossing, line.as_bytes(), None)?;
             published += 1;
         }

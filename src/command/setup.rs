@@ -10,6 +10,9 @@ use crate::shell::daemon::WorkerOptions;
 use crate::shell::logging;
 use crate::shell::metrics::Metrics;
 use crate::wire::decode::Limits;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +40,7 @@ pub(super) fn settings(args: &ConfigArgs) -> Result<Settings, CommandError> {
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect(),
         overrides: overrides.collect::<Result<_, _>>()?,
+        refusal: Some(refusal),
     };
     if let Some(path) = config::crossings_file(&sources) {
         let beside = args
@@ -51,6 +55,19 @@ pub(super) fn settings(args: &ConfigArgs) -> Result<Settings, CommandError> {
         ));
     }
     config::load(&sources).map_err(CommandError::Config)
+}
+
+/// What librdkafka has against a property, asked of a client that is never made.
+fn refusal(property: &str, value: Option<&str>) -> Option<String> {
+    let mut alone = ClientConfig::new();
+    alone.set(property, value.unwrap_or_default());
+    match alone.create_native_config().err()? {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
+            Some("it has no such property".into())
+        }
+        KafkaError::ClientConfig(_, why, ..) => value.map(|_| why),
+        other => value.map(|_| other.to_string()),
+    }
 }
 
 /// Starts logging as the settings say.

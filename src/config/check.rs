@@ -1,6 +1,7 @@
 //! Owns the rules: raw values become settings, or every broken rule a problem.
 
 use super::crossings;
+use super::load::Refusal;
 use super::problem::{Place, Problem, shown, suggest};
 use super::properties;
 use super::raw::Raw;
@@ -27,9 +28,13 @@ pub(super) fn check(
     places: &BTreeMap<String, Place>,
     problems: Vec<Problem>,
     crossings_text: Option<&(String, String)>,
+    refusal: Option<Refusal>,
 ) -> Result<Settings, Vec<Problem>> {
     let mut check = Checker { places, problems };
     let kafka = kafka(&mut check, raw);
+    if let Some(refusal) = refusal {
+        properties::refused(&mut check, &raw.kafka, refusal);
+    }
     let topics = topics(&mut check, raw);
     let time = time(&mut check, raw);
     let limits = limits(&mut check, raw);
@@ -285,7 +290,7 @@ impl Checker<'_> {
         self.places.get(key).cloned().unwrap_or(Place::Default)
     }
 
-    fn is_bad(&self, key: &str) -> bool {
+    pub(super) fn is_bad(&self, key: &str) -> bool {
         self.problems.iter().any(|problem| problem.key == key)
     }
 

@@ -76,7 +76,7 @@ fn later_sources_win_and_each_keeps_its_place() {
     assert!(
         problems(&sources)[0]
             .to_string()
-            .starts_with("kafka.group =  (flag --set): ")
+            .starts_with("kafka.group = \"\" (flag --set): ")
     );
     sources.overrides.clear();
     sources.env = pairs(&[("SURGEWATCH__KAFKA__GROUP", "a b")]);
@@ -403,6 +403,7 @@ proptest! {
             crossings: named("c.toml", &damaged(CROSSINGS)),
             env: vec![(format!("SURGEWATCH__{env}"), value.clone())],
             overrides: vec![(format!("kafka.properties.{env}"), value.clone()), (env, value)],
+            refusal: None,
         });
     }
 }

@@ -17,6 +17,9 @@ pub const ENV_PREFIX: &str = "SURGEWATCH__";
 /// Tables that take any key: properties of librdkafka.
 const OPEN_TABLES: [&str; 2] = ["kafka.properties", "kafka.secrets"];
 
+/// What librdkafka has against a property and its value; without a value, against its name.
+pub type Refusal = fn(&str, Option<&str>) -> Option<String>;
+
 /// Everything that configuration is made from, already read. Later ones win over earlier ones.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -29,6 +32,8 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// `--set` flags as key path and value; the last of a key wins.
     pub overrides: Vec<(String, String)>,
+    /// Asks librdkafka, where the caller can.
+    pub refusal: Option<Refusal>,
 }
 
 /// Checked settings from all sources.
@@ -38,7 +43,8 @@ pub struct Sources {
 /// nothing else can be judged without it.
 pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
     let (raw, places, problems) = layers(sources)?.finish();
-    check::check(&raw, &places, problems, sources.crossings.as_ref())
+    let (crossings, refusal) = (sources.crossings.as_ref(), sources.refusal);
+    check::check(&raw, &places, problems, crossings, refusal)
 }
 
 /// The path in `network.crossings_file` after all layers, for the caller to read into [`Sources::crossings`]; `None` is the
@@ -290,6 +296,10 @@ fn parsed(default: &Value, text: &str) -> Option<Value> {
     match default {
         Value::Integer(_) => text.trim().parse().ok().map(Value::Integer),
         Value::Float(_) => text.trim().parse().ok().map(Value::Float),
+        Value::Array(_) if text.trim_start().starts_with('[') => {
+            let table: toml::Table = format!("list = {text}").parse().ok()?;
+            typed(default, table.get("list")?)
+        }
         Value::Array(_) => {
             let items = text
                 .split(',')
@@ -308,7 +318,7 @@ fn type_rule(default: &Value) -> &'static str {
     match default {
         Value::Integer(_) => "must be a whole number",
         Value::Float(_) => "must be a number",
-        Value::Array(_) => "must be a list of texts",
+        Value::Array(_) => "must be a list of texts, separated by commas or as in TOML",
         Value::Table(_) => "must be a table",
         _ => "must be a text",
     }

@@ -14,7 +14,7 @@ mod properties;
 mod raw;
 mod settings;
 
-pub use load::{ENV_PREFIX, Sources, crossings_file, load};
+pub use load::{ENV_PREFIX, Refusal, Sources, crossings_file, load};
 pub use problem::{Place, Problem};
 pub use settings::{
     Corridor, DeadLetter, DeadLetterPayload, Detection, Fingerprint, Http, Kafka, Limits, Log,

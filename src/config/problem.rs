@@ -70,6 +70,9 @@ pub(super) fn shown(key: &str, value: &str) -> String {
     {
         return "(hidden)".to_owned();
     }
+    if value.trim().is_empty() {
+        return format!("\"{value}\"");
+    }
     match value.char_indices().nth(80) {
         Some((end, _)) => format!("{}...", &value[..end]),
         None => value.to_owned(),
@@ -159,5 +162,6 @@ mod tests {
             assert_eq!(shown(key, value), "(hidden)", "{key}");
         }
         assert_eq!(shown("kafka.group", "surgewatch"), "surgewatch");
+        assert_eq!(shown("kafka.group", ""), "\"\"");
     }
 }

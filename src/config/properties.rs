@@ -1,6 +1,7 @@
 //! Owns the rules for librdkafka's properties: which ones the design owns, and that secrets come by reference.
 
 use super::check::Checker;
+use super::load::Refusal;
 use super::problem::is_sensitive;
 use super::raw;
 use super::settings::SecretRef;
@@ -96,6 +97,27 @@ pub(super) fn secrets(check: &mut Checker<'_>, raw: &raw::Kafka) -> BTreeMap<Str
         }
     }
     secrets
+}
+
+/// Properties that no rule of ours speaks of but librdkafka does; of a secret only the name is judged.
+pub(super) fn refused(check: &mut Checker<'_>, raw: &raw::Kafka, refusal: Refusal) {
+    let plain = raw.properties.iter().map(|(p, v)| ("properties", p, v));
+    let secret = raw.secrets.iter().map(|(p, v)| ("secrets", p, v));
+    for (table, property, value) in plain.chain(secret) {
+        let key = format!("kafka.{table}.{property}");
+        let given = (table == "properties").then_some(value.as_str());
+        if check.is_bad(&key) {
+            continue;
+        }
+        if let Some(why) = refusal(property, given) {
+            check.fail(
+                &key,
+                value,
+                format!("must be a property and a value that librdkafka takes: {why}"),
+                "correct it after librdkafka's CONFIGURATION.md, or leave it out",
+            );
+        }
+    }
 }
 
 fn is_protected(check: &mut Checker<'_>, key: &str, property: &str, value: &str) -> bool {

@@ -168,7 +168,6 @@ pub async fn create(
     shape: Shape,
     found: &Partitions,
 ) -> Result<Vec<String>, ShellError> {
-    let admin = admin(broker)?;
     // The changelog follows an arrivals topic that somebody else made with other partitions.
     let input = found.get(&names.arrivals).map_or(shape.partitions, |&n| {
         i32::try_from(n).unwrap_or(shape.partitions)
@@ -178,6 +177,10 @@ pub async fn create(
         .into_iter()
         .filter(|name| !found.contains_key(*name))
         .collect();
+    // Kafka's client refuses to be asked for no topics.
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
     let wanted: Vec<NewTopic<'_>> = missing
         .iter()
         .map(|&name| {
@@ -210,7 +213,7 @@ pub async fn create(
         doing: "creating topics",
         source,
     };
-    for result in admin
+    for result in admin(broker)?
         .create_topics(&wanted, &options())
         .await
         .map_err(failed)?

@@ -33,6 +33,13 @@ fn missing_topics_are_all_named_with_the_command_that_makes_them() {
     assert_eq!(ended.error.matches(remedy).count(), 2, "{}", ended.error);
 
     deployment.create_topics();
+    let again = deployment.finish(&["topics", "create"]);
+    assert!(again.status.success(), "nothing to create: {again:?}");
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(
+        said.contains("partitions") && !said.contains("created"),
+        "{said}"
+    );
     let mut daemon = deployment.start(0);
     scene::arrivals(&deployment, 0..8);
     scene::caught_up(&deployment, &mut daemon);
