@@ -4,6 +4,10 @@ use clap::Parser;
 use std::process::ExitCode;
 use surgewatch::command::{Cli, execute};
 
+/// Also takes the place of the C library's `malloc`: librdkafka allocates on one thread what the loop frees on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

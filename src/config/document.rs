@@ -26,14 +26,14 @@ impl Document {
                 remedy: "correct the line, or compare it with config/surgewatch.toml".to_owned(),
                 place: Place::File {
                     name: name.to_owned(),
-                    line: error.span().map(|span| line_of(text, span.start)),
+                    line: error.span().map(|span| Lines::of(text).holding(span.start)),
                 },
             })
         };
         let root: toml::Table = toml::from_str(text).map_err(broken)?;
         let spans = DeTable::parse(text).map_err(broken)?;
         let mut lines = BTreeMap::new();
-        collect(spans.get_ref(), "", text, &mut lines);
+        collect(spans.get_ref(), "", &Lines::of(text), &mut lines);
         Ok(Self {
             root,
             name: name.to_owned(),
@@ -59,16 +59,16 @@ pub(super) fn join(prefix: &str, key: &str) -> String {
     }
 }
 
-fn collect(table: &DeTable<'_>, prefix: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
+fn collect(table: &DeTable<'_>, prefix: &str, text: &Lines, lines: &mut BTreeMap<String, usize>) {
     for (key, value) in table {
         let path = join(prefix, key.get_ref());
-        lines.insert(path.clone(), line_of(text, key.span().start));
+        lines.insert(path.clone(), text.holding(key.span().start));
         match value.get_ref() {
             DeValue::Table(inner) => collect(inner, &path, text, lines),
             DeValue::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let item_path = format!("{path}[{index}]");
-                    lines.insert(item_path.clone(), line_of(text, item.span().start));
+                    lines.insert(item_path.clone(), text.holding(item.span().start));
                     if let DeValue::Table(inner) = item.get_ref() {
                         collect(inner, &item_path, text, lines);
                     }
@@ -79,6 +79,16 @@ fn collect(table: &DeTable<'_>, prefix: &str, text: &str, lines: &mut BTreeMap<S
     }
 }
 
-fn line_of(text: &str, byte: usize) -> usize {
-    1 + text.bytes().take(byte).filter(|b| *b == b'\n').count()
+/// The bytes at which the lines of a text end, ascending.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// Number of the line that holds a byte, from 1.
+    fn holding(&self, byte: usize) -> usize {
+        1 + self.0.partition_point(|&end| end < byte)
+    }
 }

@@ -303,7 +303,7 @@ fn alert_latency(interval_ms: u32) -> Vec<f64> {
 
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/run"]
-fn the_time_from_an_arrival_to_its_committed_alert() {
+fn an_arrival_is_answered_by_a_committed_alert_in_time() {
     let measured = [10, 100].map(|interval_ms| (interval_ms, alert_latency(interval_ms)));
     eprintln!(
         "\nfrom an arrival sent to its alert read under read_committed, each arrival opening an alert"
