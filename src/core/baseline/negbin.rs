@@ -2,6 +2,10 @@
 
 use super::special::{ln_rising_ratio, stirling_remainder};
 use statrs::function::factorial::ln_factorial;
+use statrs::function::gamma::ln_gamma;
+
+/// From this count on ratios of gamma functions come from their asymptotic series.
+const LARGE: f64 = 10.0;
 
 /// Direct tail sums stop here and leave the rest to the continued fraction.
 const MAX_SUM_TERMS: u32 = 64;
@@ -53,6 +57,14 @@ impl NegBin {
     #[must_use]
     pub fn ln_pmf(self, y: u64) -> f64 {
         let count = y as f64;
+        if count >= LARGE && self.size < count {
+            // Around Gamma(y + 1): `y ln(mean)` and `ln y!` would cancel, at a thousand million to the fifth decimal.
+            let beyond = self.size - 1.0;
+            return ln_rising_ratio(count + 1.0, beyond) + beyond * (count + 1.0).ln()
+                - ln_gamma(self.size)
+                - self.size * (self.mean / self.size).ln_1p()
+                - count * (self.size / self.mean).ln_1p();
+        }
         let mixing = ln_rising_ratio(self.size, count)
             - (self.size + count) * (self.mean / self.size).ln_1p();
         mixing + ln_power_over_factorial(self.mean, y)

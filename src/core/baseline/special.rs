@@ -113,7 +113,7 @@ pub fn stirling_remainder(x: f64) -> f64 {
                 - s * (1.0 / 1680.0 - s * (1.0 / 1188.0 - s * (691.0 / 360_360.0))))))
 }
 
-/// ln(Gamma(a + y) / (Gamma(a) a^y)) for `a > 0`, `y >= 0`: without the cancellation of two large ln Gamma.
+/// ln(Gamma(a + y) / (Gamma(a) a^y)) for `a > 0`, `y >= 0`, or `y > -1` where `a > 10`: without the cancellation of two large ln Gamma.
 #[must_use]
 pub fn ln_rising_ratio(a: f64, y: f64) -> f64 {
     if y == 0.0 {
