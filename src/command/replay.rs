@@ -198,10 +198,14 @@ fn notes(detector: &Detector, budget: f64) -> Vec<String> {
     let mut notes = vec![format!(
         "Judged with the {lens} lens and a budget of {budget} false alerts a year for each series. Alarms less than {APART} buckets apart are one alert."
     )];
-    if detector.params.adopt_after > 0 {
+    let adopt_after_days = match detector.params.lens {
+        Lens::Hour => detector.params.adopt_after / 24,
+        Lens::Day => detector.params.adopt_after,
+        Lens::Week => detector.params.adopt_after * 7,
+    };
+    if adopt_after_days > 0 {
         notes.push(format!(
-            "A level that has alarmed for {} {lens}s is adopted as the new usual; evidence begins anew then.",
-            detector.params.adopt_after
+            "A level that has alarmed for {adopt_after_days} days is the new usual; evidence begins anew then."
         ));
     }
     notes

@@ -118,6 +118,12 @@ impl Path {
         let _ = write!(self.0, "H{}", At(x));
     }
 
+    /// A dot, where the ends of lines are round.
+    pub(super) fn dot(&mut self, x: f64, y: f64) {
+        self.to(x, y);
+        self.across(x);
+    }
+
     /// Draws upright.
     pub(super) fn upright(&mut self, y: f64) {
         let _ = write!(self.0, "V{}", At(y));

@@ -55,7 +55,7 @@ fn head(html: &mut Markup, report: &Report) {
             "{} to {} · {} · {} · {}",
             date(from),
             date(last),
-            counted(report.series.len() as u64, "series", "series"),
+            drawn(report),
             counted(total, "arrival", "arrivals"),
             counted(alerts as u64, "alert", "alerts")
         );
@@ -84,13 +84,30 @@ fn head(html: &mut Markup, report: &Report) {
     html.verbatim("</div>\n</header>\n");
 }
 
+/// How many series are drawn.
+fn drawn(report: &Report) -> String {
+    let drawn = report.series.len();
+    match report.left_out[0] {
+        0 => format!("{} series", grouped(drawn as u64)),
+        out => format!("{drawn} of {} series", grouped((drawn + out) as u64)),
+    }
+}
+
 /// Small multiples, in the order of the sections.
 fn cards(html: &mut Markup, report: &Report) {
     html.verbatim("<ol class=\"cards\">\n");
     for (n, series) in report.series.iter().enumerate() {
         html.verbatim("<li>");
         html.open("a", &[("href", &format!("#s{n}"))]);
-        html.element("b", &[], &series.name);
+        html.open("b", &[]);
+        // Names of files and columns are long words; they may break after an underscore.
+        for part in series.name.split_inclusive('_') {
+            html.text(part);
+            if part.ends_with('_') {
+                html.verbatim("<wbr>");
+            }
+        }
+        html.close("b");
         html.append(small(series));
         html.element("span", &[("class", &"state")], &state(series));
         let first = series
@@ -228,9 +245,9 @@ fn key(html: &mut Markup, report: &Report) {
 /// Whether a mark is on the page, the mark, and its meaning.
 fn marks(report: &Report) -> [(bool, &'static str, &'static str); 11] {
     let bar = match report.lens {
-        Lens::Hour => "arrivals by hour",
-        Lens::Day => "arrivals by day",
-        Lens::Week => "arrivals by week",
+        Lens::Hour => "arrivals by hour: bars, or points where they are many",
+        Lens::Day => "arrivals by day: bars, or points where they are many",
+        Lens::Week => "arrivals by week: bars, or points where they are many",
     };
     let shades = || report.series.iter().flat_map(|s| &s.shades).map(|s| s.kind);
     let has = |kind: fn(ShadeKind) -> bool| shades().any(kind);

@@ -2,21 +2,22 @@
 
 use super::markup::{At, Markup, Path};
 use super::model::{Band, Bucket, Series, Shade, ShadeKind, lens_name};
-use super::scale::{Linear, date_ticks, days_between, round_ticks};
+use super::scale::{Linear, date_ticks, days_between, round_ticks, short};
 use super::shapes::{path, rect, triangle, words};
 use crate::core::alert::Direction;
 use crate::core::lens::Lens;
 use crate::wire::sentence::grouped;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time};
+use std::fmt::Display;
 use std::ops::Range;
 
 /// Width of a plot in its own units; the page scales it.
 const WIDTH: f64 = 720.0;
 /// Where the axis of time begins and ends.
-const PLOT_X: (f64, f64) = (48.0, 708.0);
+const PLOT_X: (f64, f64) = (54.0, 708.0);
 /// Height of the strip with the marks of alerts.
-const STRIP: f64 = 30.0;
+const STRIP: f64 = 34.0;
 /// Height of the dates.
 const DATES: f64 = 24.0;
 /// Room between counts and evidence.
@@ -29,6 +30,8 @@ const ROWS_MAX: usize = 24;
 const DECADES: f64 = 3.0;
 /// Marks nearer than this stand above one another.
 const MARK_WIDTH: f64 = 26.0;
+/// Bars thinner than this are a wall where most buckets hold something.
+const BAR_WIDTH: f64 = 3.0;
 /// Width of a closure from which its name stands in it.
 const NAMED_FROM: f64 = 46.0;
 /// Series with more buckets tell the numbers of unusual ones only.
@@ -224,7 +227,7 @@ impl DrawnRow<'_> {
             let at = y.at(*tick as f64);
             grid.to(PLOT_X.0, at);
             grid.across(PLOT_X.1);
-            words(svg, "tick", (PLOT_X.0 - 5.0, at + 4.0), &grouped(*tick));
+            words(svg, "tick", (PLOT_X.0 - 5.0, at + 4.0), &short(*tick));
         }
         for tick in date_ticks(self.row.from, self.row.to) {
             let at = self.at(tick.at);
@@ -261,7 +264,7 @@ impl DrawnRow<'_> {
         }
         if self.is_first {
             let arrivals = format!("arrivals by {}", lens_name(self.lens));
-            words(svg, "panel", (PLOT_X.0 + 4.0, self.top - 8.0), &arrivals);
+            words(svg, "panel", (PLOT_X.0 + 4.0, self.top - 20.0), &arrivals);
             words(
                 svg,
                 "panel fine",
@@ -391,37 +394,49 @@ impl DrawnRow<'_> {
         }
     }
 
+    /// Bars; points where bars would stand so close that they hide what was expected.
     fn draw_counts(&self, svg: &mut Markup) {
         let y = self.counts();
-        let (mut bars, mut dots) = (Path::default(), Path::default());
+        let (mut bars, mut points, mut published) =
+            (Path::default(), Path::default(), Path::default());
+        let (width, are_points) = (self.bucket_width(), self.are_points());
         for bucket in self.buckets() {
-            let Some(count) = bucket.count.filter(|count| *count > 0) else {
-                continue;
-            };
+            let Some(count) = bucket.count else { continue };
             let (x, top) = (self.middle(bucket), y.at(count as f64));
-            bars.to(x, self.floor());
-            bars.upright(top);
-            if bucket.is_published {
-                dots.to(x, top);
-                dots.across(x);
+            if are_points {
+                points.dot(x, top);
+            } else if count > 0 {
+                bars.to(x, self.floor());
+                bars.upright(top);
+            }
+            if bucket.is_published && count > 0 {
+                published.dot(x, top);
             }
         }
-        let width = self
-            .buckets()
-            .first()
-            .map_or(1.0, |b| self.at(b.end) - self.at(b.start));
         if !bars.is_empty() {
+            let width = (width * 0.7).clamp(0.8, 12.0);
+            let class = ("class", &"bars" as &dyn Display);
             svg.element(
                 "path",
-                &[
-                    ("class", &"bars"),
-                    ("stroke-width", &At((width * 0.7).clamp(0.8, 12.0))),
-                    ("d", &bars),
-                ],
+                &[class, ("stroke-width", &At(width)), ("d", &bars)],
                 "",
             );
         }
-        path(svg, "dots", &dots);
+        path(svg, "points", &points);
+        path(svg, "dots", &published);
+    }
+
+    fn bucket_width(&self) -> f64 {
+        let first = self.buckets().first();
+        first.map_or(1.0, |b| self.at(b.end) - self.at(b.start))
+    }
+
+    /// Whether most of many buckets hold something. Published totals are told by a dot, so that their series keep bars.
+    fn are_points(&self) -> bool {
+        let buckets = self.buckets();
+        let held = buckets.iter().filter(|b| b.count > Some(0)).count();
+        let is_plain = buckets.iter().all(|b| !b.is_published);
+        is_plain && self.bucket_width() < BAR_WIDTH && 2 * held > buckets.len()
     }
 
     fn draw_evidence(&self, svg: &mut Markup) {
@@ -438,8 +453,7 @@ impl DrawnRow<'_> {
                 if before == Some(bucket.start) {
                     line.line(x, at);
                 } else {
-                    line.to(x, at);
-                    line.across(x);
+                    line.dot(x, at);
                 }
                 before = Some(bucket.end);
             }

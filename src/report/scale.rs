@@ -1,6 +1,7 @@
 //! Owns the scales of a plot: round numbers for counts, dates for time, decades for evidence.
 
 use crate::core::time::{EventTime, HOUR_MS};
+use crate::wire::sentence::grouped;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan, Unit};
@@ -41,6 +42,16 @@ pub(super) fn round_ticks(largest: u64, about: u64) -> Vec<u64> {
         .find(|step| largest.div_ceil(*step) <= about)
         .unwrap_or(largest);
     (0..=largest.div_ceil(step)).map(|k| k * step).collect()
+}
+
+/// A round number in five characters, where it is one of fewer than 10^12: 1,500, 20k, 150k, 3M.
+pub(super) fn short(tick: u64) -> String {
+    let units = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    let fits = |(unit, _): &(u64, &str)| tick >= 10_000 && tick.is_multiple_of(*unit);
+    match units.into_iter().find(fits) {
+        Some((unit, name)) => format!("{}{name}", tick / unit),
+        None => grouped(tick),
+    }
 }
 
 /// A date on the axis of time.
@@ -165,6 +176,13 @@ mod tests {
         }
         let huge = round_ticks(u64::MAX / 2, 4);
         assert!(huge.len() <= 5 && huge.last().is_some_and(|top| *top >= u64::MAX / 2));
+    }
+
+    #[test]
+    fn large_numbers_are_short() {
+        let ticks = [0, 500, 1_500, 20_000, 150_000, 3_000_000, 2_000_000_000];
+        let shown = ["0", "500", "1,500", "20k", "150k", "3M", "2G"];
+        assert_eq!(ticks.map(short), shown);
     }
 
     #[test]
