@@ -6,5 +6,6 @@ pub mod command;
 pub mod config;
 pub mod core;
 pub mod replay;
+pub mod report;
 pub mod shell;
 pub mod wire;

@@ -45,11 +45,12 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["demo"],
         &["run"],
         &["validate"],
         &["backtest"],
+        &["replay"],
         &["publish"],
         &["topics"],
         &["topics", "create"],

@@ -13,7 +13,7 @@ const COUNT_MAX: u32 = 1_000_000_000;
 /// Largest number of a bucket: more is a date without its hyphens.
 const T_MAX: i32 = 1_000_000;
 /// The day on which bucket 1 begins where buckets are numbered: a Monday, and a first of January.
-const NUMBERED_FROM: Date = Date::constant(2001, 1, 1);
+pub const NUMBERED_FROM: Date = Date::constant(2001, 1, 1);
 const MINUTE_MS: i64 = 60_000;
 
 /// Minutes since 1970 by the clock on the wall.
@@ -29,10 +29,16 @@ pub(super) fn bucket_minutes(lens: Lens) -> Minute {
     }
 }
 
+/// A minute of the wall clock as if it were one of UTC.
+#[must_use]
+pub(super) fn moment(minute: Minute) -> EventTime {
+    EventTime(i64::from(minute) * MINUTE_MS)
+}
+
 /// Where a bucket lies in the seasons.
 #[must_use]
 pub(super) fn slot(lens: Lens, minute: Minute) -> Slot {
-    let time = EventTime(i64::from(minute) * MINUTE_MS);
+    let time = moment(minute);
     let day = DaySpan::holding(&TimeZone::UTC, time);
     match lens {
         Lens::Hour => day.hour_slot(&TimeZone::UTC, day.hour_of(time)),

@@ -11,9 +11,10 @@ mod sheet;
 mod summary;
 mod truth;
 
-pub use outcome::{Found, Outcome, judge};
+pub use cells::NUMBERED_FROM;
+pub use outcome::{APART, Found, Outcome, judge};
 pub use problem::{Problem, Problems};
 pub use reading::{Counts, Layout, Reader};
-pub use running::{Detector, Point, results, run};
+pub use running::{Detector, Point, Step, results, run, walk};
 pub use summary::Summary;
 pub use truth::{Episode, Mark, Truth};

@@ -7,7 +7,7 @@ use crate::core::alert::Direction;
 use std::ops::Range;
 
 /// Alarms less than this many buckets apart are one alert.
-const APART: usize = 15;
+pub const APART: usize = 15;
 /// The tail probabilities that calibration is looked at.
 pub(super) const TAILS: [f64; 2] = [0.01, 0.001];
 

@@ -2,10 +2,11 @@
 //!
 //! Evidence is not begun anew after an alarm, so that its logarithm is a score that any threshold can be laid on afterwards.
 
-use super::cells::slot;
+use super::cells::{bucket_minutes, moment, slot};
 use super::reading::Counts;
 use crate::core::alert::Direction;
-use crate::core::lens::{LensParams, LensState, Prior};
+use crate::core::lens::{LensParams, LensState, Outlook, Prior};
+use crate::core::time::EventTime;
 use std::fmt::Write as _;
 
 /// What every series is judged by.
@@ -30,20 +31,38 @@ pub struct Point {
     pub is_observed: bool,
 }
 
+/// A bucket as it is closed.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Its row in the series, from 0.
+    pub row: usize,
+    /// First moment, by the clock on the wall.
+    pub start: EventTime,
+    /// First moment after it.
+    pub end: EventTime,
+    /// Share that was open and counted, in [0, 1].
+    pub exposure: f64,
+    /// Its count; 0 where nobody counted.
+    pub count: u64,
+    /// What was expected of it; nothing without exposure.
+    pub outlook: Option<&'a Outlook>,
+    /// The lens after it.
+    pub state: &'a LensState,
+    /// What the file says it belongs to.
+    pub label: Option<Direction>,
+}
+
 /// Runs a series from its first bucket to its last; no bucket knows of a later one.
 #[must_use]
 pub fn run(detector: &Detector, series: &Counts) -> Vec<Point> {
     let params = &detector.params;
-    let mut state = LensState::new(params, detector.prior);
-    let rows = 0..series.len();
-    rows.map(|row| {
-        let (exposure, count) = series.bucket(row);
-        let outlook = state.close(
-            params,
-            slot(params.lens, series.minute(row)),
-            exposure,
+    let point = |step: Step<'_>| {
+        let Step {
+            state,
             count,
-        );
+            outlook,
+            ..
+        } = step;
         let score = [state.log_evidence_rise(), state.log_evidence_drop()];
         let alarm = [
             score[0] >= params.log_threshold_rise,
@@ -53,11 +72,37 @@ pub fn run(detector: &Detector, series: &Counts) -> Vec<Point> {
             score,
             alarm: alarm.map(|is_over| is_over && outlook.is_some()),
             ln_upper_tail: outlook
-                .as_ref()
                 .filter(|outlook| count as f64 > outlook.mean())
                 .map_or(0.0, |outlook| outlook.ln_upper_tail(count)),
             is_observed: outlook.is_some(),
         }
+    };
+    walk(detector, series, point)
+}
+
+/// The same, with a look at every bucket as it is closed.
+pub fn walk<T>(
+    detector: &Detector,
+    series: &Counts,
+    mut look: impl FnMut(Step<'_>) -> T,
+) -> Vec<T> {
+    let params = &detector.params;
+    let mut state = LensState::new(params, detector.prior);
+    let rows = 0..series.len();
+    rows.map(|row| {
+        let (exposure, count) = series.bucket(row);
+        let minute = series.minute(row);
+        let outlook = state.close(params, slot(params.lens, minute), exposure, count);
+        look(Step {
+            row,
+            start: moment(minute),
+            end: moment(minute.saturating_add(bucket_minutes(params.lens))),
+            exposure,
+            count,
+            outlook: outlook.as_ref(),
+            state: &state,
+            label: series.label(row),
+        })
     })
     .collect()
 }

@@ -1,16 +1,12 @@
 //! Owns `surgewatch backtest`: files of counts are opened, the series spread over the cores, the results written in input order.
 
+use super::counts::{LayoutArgs, LensArg, counts, detector, unreadable};
 use super::publish::progress;
 use super::{CommandError, ConfigArgs, setup};
-use crate::backtest::{
-    Counts, Detector, Layout, Outcome, Reader, Summary, Truth, judge, results, run,
-};
-use crate::config::Settings;
+use crate::backtest::{Counts, Detector, Outcome, Summary, Truth, judge, results, run};
 use crate::core::alert::Direction;
-use crate::core::lens::{Lens, LensParams};
-use crate::core::params::{Budget, log_threshold};
-use crate::core::series::prior;
-use clap::{Args, ValueEnum};
+use crate::core::lens::Lens;
+use clap::Args;
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -41,18 +37,8 @@ pub(super) struct BacktestArgs {
     /// Says which series are controls and where the others' episodes lie: columns `series_id`, `control`, `onset`, `end`.
     #[arg(long, value_name = "TRUTH.CSV")]
     truth: Option<PathBuf>,
-    /// Column that names the series, if not `series_id` or `series`; several together name it, none is the file's name.
-    #[arg(long, value_name = "NAME")]
-    series_column: Vec<String>,
-    /// Column of the bucket's date or time.
-    #[arg(long, value_name = "NAME")]
-    time_column: Option<String>,
-    /// Column of the counts; each of several is a stream of its own.
-    #[arg(long, value_name = "NAME")]
-    count_column: Vec<String>,
-    /// An empty count is 0; without this nobody counted in that bucket.
-    #[arg(long)]
-    empty_is_zero: bool,
+    #[command(flatten)]
+    layout: LayoutArgs,
     /// Threads to run on; all cores where absent.
     #[arg(long, value_name = "NUMBER")]
     threads: Option<usize>,
@@ -60,29 +46,12 @@ pub(super) struct BacktestArgs {
     config: ConfigArgs,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LensArg {
-    Week,
-    Day,
-    Hour,
-}
-
-impl From<LensArg> for Lens {
-    fn from(given: LensArg) -> Self {
-        match given {
-            LensArg::Week => Self::Week,
-            LensArg::Day => Self::Day,
-            LensArg::Hour => Self::Hour,
-        }
-    }
-}
-
 pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
     let lens = Lens::from(args.lens);
     let (detector, promised) = detector(&settings, lens, args.budget)?;
     let truth = args.truth.as_deref().map(truth).transpose()?;
-    let series = counts(args, lens)?;
+    let series = counts(&args.files, &args.layout, lens)?;
     let mut outputs = [
         Output::create(args.results.as_deref())?,
         Output::create(args.drops.as_deref())?,
@@ -154,76 +123,12 @@ fn one(detector: &Detector, series: &Counts, truth: Option<&Truth>, outputs: &[O
     }
 }
 
-/// The lens as the daemon would have it for one series with this budget, and the budget by direction.
-fn detector(
-    settings: &Settings,
-    lens: Lens,
-    budget: f64,
-) -> Result<(Detector, [f64; 2]), CommandError> {
-    let drop_share = settings.detection.drop_share_ratio.get();
-    let split = Budget {
-        false_alerts_per_year: budget,
-        drop_share_ratio: drop_share,
-        hour_share_ratio: if lens == Lens::Hour { 1.0 } else { 0.0 },
-    };
-    let threshold = |direction| log_threshold(1, split, lens, direction);
-    let mut params = LensParams {
-        log_threshold_rise: threshold(Direction::Surge),
-        log_threshold_drop: threshold(Direction::Drop),
-        ..LensParams::for_lens(lens)
-    };
-    // A week's evidence forgets before a small excess adds up; its own default is no band.
-    if lens != Lens::Week {
-        params.guard_band_ratio = settings.detection.guard_band_ratio.get();
-    }
-    let thresholds = [params.log_threshold_rise, params.log_threshold_drop];
-    if !thresholds.iter().all(|ln| ln.is_finite() && *ln > 0.0) {
-        return Err(CommandError::Usage(format!(
-            "--budget {budget}: give the false alerts a series-year you accept, above 0 and fewer than there are buckets in a year"
-        )));
-    }
-    let detector = Detector {
-        params,
-        prior: prior(lens),
-    };
-    Ok((detector, [budget * (1.0 - drop_share), budget * drop_share]))
-}
-
 fn truth(path: &Path) -> Result<Truth, CommandError> {
     let name = path.display().to_string();
     let unreadable = unreadable("the truth file", path);
     let file = File::open(path).map_err(&unreadable)?;
     let read = Truth::read(&name, file).map_err(&unreadable)?;
     read.map_err(CommandError::Counts)
-}
-
-fn counts(args: &BacktestArgs, lens: Lens) -> Result<Vec<Counts>, CommandError> {
-    let layout = Layout {
-        series: args.series_column.clone(),
-        time: args.time_column.clone(),
-        counts: args.count_column.clone(),
-        empty_is_zero: args.empty_is_zero,
-    };
-    let mut reader = Reader::new(lens, layout);
-    for path in &args.files {
-        let unreadable = unreadable("the counts", path);
-        let file = File::open(path).map_err(&unreadable)?;
-        let stem = path.file_name().unwrap_or_default().to_string_lossy();
-        let stem = stem.trim_end_matches(".gz").trim_end_matches(".csv");
-        reader
-            .file(&path.display().to_string(), stem, file)
-            .map_err(&unreadable)?;
-    }
-    reader.finish().map_err(CommandError::Counts)
-}
-
-fn unreadable(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> CommandError {
-    let path = path.display().to_string();
-    move |source| CommandError::Read {
-        what,
-        path: path.clone(),
-        source,
-    }
 }
 
 /// A file of results, if one is wanted.
@@ -260,7 +165,7 @@ impl Output {
     }
 }
 
-fn unwritable(path: &str) -> impl Fn(std::io::Error) -> CommandError {
+pub(super) fn unwritable(path: &str) -> impl Fn(std::io::Error) -> CommandError {
     let path = path.to_owned();
     move |source| CommandError::Write {
         path: path.clone(),

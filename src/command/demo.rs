@@ -56,7 +56,8 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let speed = publish::speed(args.speed)?;
     let replay = publish::bundled(&args.episode)?;
     let settings = settings(&args.config)?;
-    check_crossings(&replay, settings.network())?;
+    let crossings = replay.crossings.iter().map(String::as_str);
+    check_crossings(&replay.id, crossings, settings.network())?;
     let embedded = Embedded::start(&settings.topics, PARTITIONS)?;
     let runtime = service::runtime();
     let stop = Arc::new(AtomicBool::new(false));
@@ -74,20 +75,19 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
 }
 
 /// Every crossing of the replay must be watched, or its events are bad records and the worker gives up on them.
-fn check_crossings(replay: &Replay, network: &Network) -> Result<(), CommandError> {
-    let unknown = |id: &&String| network.crossing_ix(id).is_none();
-    let missing: Vec<&str> = replay
-        .crossings
-        .iter()
-        .filter(unknown)
-        .map(String::as_str)
+pub(super) fn check_crossings<'a>(
+    replay: &str,
+    crossings: impl Iterator<Item = &'a str>,
+    network: &Network,
+) -> Result<(), CommandError> {
+    let missing: Vec<&str> = crossings
+        .filter(|id| network.crossing_ix(id).is_none())
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
     Err(CommandError::NotWatched(format!(
-        "the replay {} has crossings that the configuration does not watch: {}; leave network.corridors and network.crossings_file out, or add these crossings",
-        replay.id,
+        "the replay {replay} has crossings that the configuration does not watch: {}; leave network.corridors and network.crossings_file out, or add these crossings",
         missing.join(", ")
     )))
 }

@@ -1,9 +1,11 @@
 //! Owns the command line: what can be asked for, and the exit code each answer ends with.
 
 mod backtest;
+mod counts;
 mod demo;
 mod metrics;
 mod publish;
+mod replay;
 mod run;
 mod service;
 mod setup;
@@ -14,6 +16,7 @@ mod validate;
 use crate::backtest::Problems;
 use crate::config::Problem;
 use crate::replay::ReplayError;
+use crate::report::EpisodeError;
 use crate::shell::error::ShellError;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -43,6 +46,8 @@ enum Command {
     Topics(topics::TopicsArgs),
     /// Runs counts from CSV files through a lens and counts alarms, false alerts and delays; needs no Kafka.
     Backtest(backtest::BacktestArgs),
+    /// Runs a replay or counts from a CSV file, tells each alert, and draws a page of them; needs no Kafka.
+    Replay(replay::ReplayArgs),
     /// Lists every metric family.
     Metrics,
 }
@@ -105,8 +110,8 @@ pub enum CommandError {
         /// What is wrong.
         what: String,
     },
-    /// A file of results cannot be written.
-    #[error("cannot write the results {path}: {source}")]
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
     Write {
         /// Its path.
         path: String,
@@ -119,6 +124,9 @@ pub enum CommandError {
     /// A replay is damaged.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A replay does not fit the settings.
+    #[error(transparent)]
+    Episode(#[from] EpisodeError),
     /// Kafka.
     #[error(transparent)]
     Shell(#[from] ShellError),
@@ -159,7 +167,7 @@ impl CommandError {
             Self::Usage(_) => 64,
             Self::Config(_) | Self::NoSecret { .. } | Self::NotWatched(_) => 78,
             Self::Read { .. } | Self::Write { .. } | Self::Listen { .. } => 74,
-            Self::Replay(_) | Self::BadLine { .. } | Self::Counts(_) => 65,
+            Self::Replay(_) | Self::Episode(_) | Self::BadLine { .. } | Self::Counts(_) => 65,
             Self::Shell(error) => error.exit_code(),
             Self::Demo(_) => 70,
             Self::Signal(Signal::Interrupt) => 130,
@@ -180,6 +188,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Publish(args) => publish::publish(&args),
         Command::Topics(args) => topics::topics(&args),
         Command::Backtest(args) => backtest::backtest(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Metrics => metrics::metrics(),
     }
 }

@@ -102,7 +102,6 @@ pub(super) fn broker(settings: &Settings) -> Result<Broker, CommandError> {
 
 /// What the worker is told.
 pub(super) fn worker_options(settings: &Settings, broker: Broker) -> WorkerOptions {
-    let limits = &settings.limits;
     WorkerOptions {
         broker,
         member: Membership {
@@ -121,12 +120,18 @@ pub(super) fn worker_options(settings: &Settings, broker: Broker) -> WorkerOptio
             .map(|secs| Duration::from_secs(secs.into())),
         keep_payload: settings.dead_letter.payload == DeadLetterPayload::Keep,
         config_hash: settings.fingerprint().to_string(),
-        limits: Limits {
-            max_event_bytes: limits.max_event_bytes as usize,
-            max_count: limits.max_count,
-            max_ahead_ms: i64::from(limits.max_ahead_secs) * 1_000,
-            max_behind_ms: i64::from(limits.max_behind_secs) * 1_000,
-        },
+        limits: limits(settings),
+    }
+}
+
+/// What is refused before the machine sees it.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    let limits = &settings.limits;
+    Limits {
+        max_event_bytes: limits.max_event_bytes as usize,
+        max_count: limits.max_count,
+        max_ahead_ms: i64::from(limits.max_ahead_secs) * 1_000,
+        max_behind_ms: i64::from(limits.max_behind_secs) * 1_000,
     }
 }
 

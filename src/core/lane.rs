@@ -82,6 +82,18 @@ pub struct Track {
 /// which is 1 / leak.
 const LOW_EVIDENCE_RATIO: f64 = 0.8;
 
+/// Whether the log evidence of a surge, and of a drop, is low: an episode begins no earlier.
+#[must_use]
+pub fn is_evidence_low([rise, drop]: [f64; 2], params: &LensParams) -> [bool; 2] {
+    let rest = (2.0 / params.leak.max(1e-3)).ln();
+    let is_low =
+        |evidence: f64, threshold: f64| evidence < rest.min(LOW_EVIDENCE_RATIO * threshold);
+    [
+        is_low(rise, params.log_threshold_rise),
+        is_low(drop, params.log_threshold_drop),
+    ]
+}
+
 impl Track {
     pub(super) fn fresh(params: &LensParams, prior: Prior, since: EventTime) -> Self {
         Self {
@@ -97,14 +109,15 @@ impl Track {
     }
 
     fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
-        let rest = (2.0 / params.leak.max(1e-3)).ln();
-        let is_low =
-            |evidence: f64, threshold: f64| evidence < rest.min(LOW_EVIDENCE_RATIO * threshold);
-        if is_low(self.model.log_evidence_rise(), params.log_threshold_rise) {
-            self.high_since[0] = end;
-        }
-        if is_low(self.model.log_evidence_drop(), params.log_threshold_drop) {
-            self.high_since[1] = end;
+        let evidence = [
+            self.model.log_evidence_rise(),
+            self.model.log_evidence_drop(),
+        ];
+        let low = is_evidence_low(evidence, params);
+        for (since, is_low) in self.high_since.iter_mut().zip(low) {
+            if is_low {
+                *since = end;
+            }
         }
     }
 }

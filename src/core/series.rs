@@ -8,9 +8,9 @@
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::ids::StreamIx;
-pub use super::lane::{DayCounts, Site, Track, prior};
+pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lane::{Lane, OpenBucket, advance, slot};
-use super::lens::Lens;
+use super::lens::{Lens, Outlook};
 use super::params::{LENSES, Params};
 use super::time::EventTime;
 use std::collections::VecDeque;
@@ -144,6 +144,13 @@ impl Series {
             .outlook
             .as_ref()
             .map(|outlook| (self.observed(0), outlook.mean()))
+    }
+
+    /// First moment of the day that is open and what is expected of it; nothing where the crossing stays shut all day.
+    #[must_use]
+    pub fn day_outlook(&self) -> Option<(EventTime, &Outlook)> {
+        let open = &self.lanes[0].open;
+        open.outlook.as_ref().map(|outlook| (open.start, outlook))
     }
 
     /// Whether evidence began anew after a bucket, because an alert ended: what the bucket says was dealt with.

@@ -1,0 +1,219 @@
+//! Owns `surgewatch replay`: a scenario goes through the machine, or counts through a lens; alerts are told, a page is written.
+
+use super::backtest::unwritable;
+use super::counts::{LayoutArgs, LensArg, counts, detector, unreadable};
+use super::demo::check_crossings;
+use super::publish::progress;
+use super::{CommandError, ConfigArgs, say, setup};
+use crate::backtest::{APART, Detector, NUMBERED_FROM};
+use crate::config::Settings;
+use crate::core::lens::Lens;
+use crate::replay::load;
+use crate::report::{self, Alert, Look, Report};
+use clap::Args;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// A scenario (`.toml`, as in config/replays), or counts (CSV, gzipped or not, with the columns `surgewatch backtest` reads).
+    file: PathBuf,
+    /// Writes a page with a plot for each series: one file that needs neither network nor scripts. Without it alerts are told
+    /// on standard output only.
+    #[arg(long, value_name = "OUT.HTML")]
+    report: Option<PathBuf>,
+    /// Series that the page draws at most; those with alerts come first.
+    #[arg(long, value_name = "NUMBER", default_value_t = 40)]
+    most: usize,
+    /// Width of the buckets in a file of counts [default: day].
+    #[arg(long)]
+    lens: Option<LensArg>,
+    /// False alerts accepted a year for each series of a file of counts [default: 0.5]; a scenario has the budget of the settings.
+    #[arg(long, value_name = "A_SERIES_YEAR")]
+    budget: Option<f64>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// False alerts accepted a year for each series of counts where nothing is said.
+const BUDGET: f64 = 0.5;
+
+/// An alert with the name of its series.
+type Told = (String, Alert);
+
+pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
+    let settings = setup::settings(&args.config)?;
+    let is_scenario = args.file.extension().is_some_and(|e| e == "toml");
+    let (report, mut told) = if is_scenario {
+        scenario(args, &settings)?
+    } else {
+        from_counts(args, &settings)?
+    };
+    if let Some(path) = &args.report {
+        let name = path.display().to_string();
+        std::fs::write(path, report::page(&report)).map_err(unwritable(&name))?;
+    }
+    told.sort_by_key(|(_, alert)| alert.opened);
+    for (name, alert) in &told {
+        say(&format!(
+            "{}  {:<8} {:<5}  {name}\n    {}",
+            alert.opened.strftime("%Y-%m-%d %H:%M"),
+            alert.severity.label(),
+            alert.direction.label(),
+            alert.sentence
+        ));
+    }
+    let series = report.series.len() + report.left_out[0];
+    say(&format!("{series} series, {} alerts", told.len()));
+    Ok(())
+}
+
+fn scenario(args: &ReplayArgs, settings: &Settings) -> Result<(Report, Vec<Told>), CommandError> {
+    if args.lens.is_some() || args.budget.is_some() {
+        return Err(CommandError::Usage(
+            "--lens and --budget are for files of counts; a scenario is judged by the settings: --set detection.false_alerts_per_year=12"
+                .into(),
+        ));
+    }
+    let read = unreadable("the scenario", &args.file);
+    let text = std::fs::read_to_string(&args.file).map_err(read)?;
+    let scenario = load(&text)?;
+    let crossings = scenario.crossings.iter().map(|place| place.id.as_str());
+    check_crossings(&scenario.id, crossings, settings.network())?;
+    let engine = setup::engine(settings);
+    let mut report = report::episode(&scenario, engine, &setup::limits(settings))?;
+    report.notes.push(format!(
+        "Judged with a budget of {} false alerts a year for the whole network of {} series, as the daemon would have.",
+        settings.detection.false_alerts_per_year,
+        settings.network().series_count()
+    ));
+    let told = report.series.iter().flat_map(|series| {
+        let named = |alert: &Alert| (series.name.clone(), alert.clone());
+        series.alerts.iter().map(named)
+    });
+    let told = told.collect();
+    keep_most(&mut report, args.most);
+    Ok((report, told))
+}
+
+/// Leaves series out that are too many, those without alerts first.
+fn keep_most(report: &mut Report, most: usize) {
+    let looks: Vec<(usize, f64)> = report
+        .series
+        .iter()
+        .map(|series| {
+            let evidence = series.buckets.iter().filter_map(|bucket| bucket.evidence);
+            let strongest = evidence.flatten().fold(f64::NEG_INFINITY, f64::max);
+            (series.alerts.len(), strongest)
+        })
+        .collect();
+    let chosen = chosen(&looks, most);
+    report.left_out = left_out(&looks, &chosen);
+    let mut at = 0..;
+    report
+        .series
+        .retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
+}
+
+/// Places of the series that are drawn, in order: those with alerts before those without, the strongest evidence first.
+fn chosen(looks: &[(usize, f64)], most: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..looks.len()).collect();
+    order.sort_by(|&a, &b| {
+        let key = |at: usize| (looks[at].0 > 0, looks[at].1);
+        let ((a, strong), (b, stronger)) = (key(a), key(b));
+        b.cmp(&a).then(stronger.total_cmp(&strong))
+    });
+    order.truncate(most);
+    order.sort_unstable();
+    order
+}
+
+fn left_out(looks: &[(usize, f64)], chosen: &[usize]) -> [usize; 2] {
+    let out = |at: &usize| !chosen.contains(at);
+    let with_alerts = (0..looks.len()).filter(|&at| out(&at) && looks[at].0 > 0);
+    [looks.len() - chosen.len(), with_alerts.count()]
+}
+
+fn from_counts(
+    args: &ReplayArgs,
+    settings: &Settings,
+) -> Result<(Report, Vec<Told>), CommandError> {
+    let lens = args.lens.map_or(Lens::Day, Lens::from);
+    let budget = args.budget.unwrap_or(BUDGET);
+    let (detector, _) = detector(settings, lens, budget)?;
+    let all = counts(std::slice::from_ref(&args.file), &args.layout, lens)?;
+    let stream = match args.layout.count_column.as_slice() {
+        [only] => only.as_str(),
+        _ => "count",
+    };
+    let bar = progress(all.len());
+    let looks: Vec<Look> = all
+        .par_iter()
+        .map(|counts| {
+            bar.inc(1);
+            report::look(&detector, counts, stream)
+        })
+        .collect();
+    bar.finish_and_clear();
+    let ranks: Vec<(usize, f64)> = looks
+        .iter()
+        .map(|l| (l.alerts.len(), l.strongest))
+        .collect();
+    let chosen = chosen(&ranks, args.most);
+    let drawn = chosen
+        .par_iter()
+        .map(|&at| report::series(&detector, &all[at], stream));
+    let name = file_name(&args.file);
+    let mut report = Report {
+        title: format!("Counts of {name}"),
+        notes: notes(&detector, budget),
+        lens,
+        has_published: false,
+        series: drawn.collect(),
+        left_out: left_out(&ranks, &chosen),
+    };
+    let numbered = |s: &report::Series| {
+        s.span()
+            .is_some_and(|(from, _)| from.date() == NUMBERED_FROM)
+    };
+    if report.series.iter().any(numbered) {
+        report.notes.push(
+            "Where the file numbers its buckets, bucket 1 is drawn as Monday 1 January 2001."
+                .into(),
+        );
+    }
+    let names = all.iter().map(|counts| &counts.id);
+    let told = names
+        .zip(looks)
+        .flat_map(|(name, look)| look.alerts.into_iter().map(|alert| (name.clone(), alert)))
+        .collect();
+    Ok((report, told))
+}
+
+/// How the counts were judged.
+fn notes(detector: &Detector, budget: f64) -> Vec<String> {
+    let lens = report::lens_name(detector.params.lens);
+    let mut notes = vec![format!(
+        "Judged with the {lens} lens and a budget of {budget} false alerts a year for each series. Alarms less than {APART} buckets apart are one alert."
+    )];
+    let adopt_after_days = match detector.params.lens {
+        Lens::Hour => detector.params.adopt_after / 24,
+        Lens::Day => detector.params.adopt_after,
+        Lens::Week => detector.params.adopt_after * 7,
+    };
+    if adopt_after_days > 0 {
+        notes.push(format!(
+            "A level that has alarmed for {adopt_after_days} days is the new usual; evidence begins anew then."
+        ));
+    }
+    notes
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

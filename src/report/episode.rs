@@ -1,0 +1,334 @@
+//! Owns the way of a scenario to a report: its events go through the machine, and what comes out is kept by series and day.
+
+use super::model::{Alert, Band, Bucket, Report, Series, Shade, ShadeKind};
+use super::scale::civil;
+use crate::core::alert::{Direction, Reading, Transition};
+use crate::core::calendar::DaySpan;
+use crate::core::engine::Engine;
+use crate::core::event::GateState;
+use crate::core::ids::{CrossingIx, Offset, Partition, StreamIx};
+use crate::core::intake::BudgetSpent;
+use crate::core::lens::{Lens, Outlook};
+use crate::core::network::Network;
+use crate::core::output::Output;
+use crate::core::params::{LENSES, Params};
+use crate::core::partition::Input;
+use crate::core::time::{EventTime, WallTime};
+use crate::replay::{Replay, Scenario};
+use crate::wire::decode::{self, DecodeError, Limits, Record};
+use crate::wire::sentence::{self, Subject};
+use jiff::civil::{Date, DateTime, Time};
+use std::collections::BTreeMap;
+
+/// Why a scenario makes no report.
+#[derive(Debug, thiserror::Error)]
+pub enum EpisodeError {
+    /// An event of the scenario is none for these settings.
+    #[error("the event {id} of the scenario cannot be used: {source}")]
+    Event {
+        /// Its id.
+        id: String,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// Too much of the scenario is of no use to the machine.
+    #[error(transparent)]
+    Spent(#[from] BudgetSpent),
+}
+
+/// The one partition all crossings are in.
+const PARTITION: Partition = Partition(0);
+/// Place of the lens whose buckets are drawn.
+const DAY: usize = 0;
+
+/// Runs a scenario through a fresh machine and keeps what it says of every day. The crossings come in their order along the
+/// border.
+///
+/// # Errors
+/// [`EpisodeError`], where the scenario does not fit the machine's settings.
+pub fn episode(
+    scenario: &Scenario,
+    mut engine: Engine,
+    limits: &Limits,
+) -> Result<Report, EpisodeError> {
+    let replay = scenario.expand();
+    let network = engine.network().clone();
+    let params = engine.params().clone();
+    engine
+        .assign(PARTITION, [])
+        .expect("an empty changelog can be read");
+    let mut watch = Watch {
+        network: &network,
+        params: &params,
+        since: replay.start,
+        kept: BTreeMap::new(),
+    };
+    for (offset, event) in (0..).zip(&replay.events) {
+        let recorded = Some(WallTime(event.time.0));
+        let record = Record {
+            value: Some(event.json.as_bytes()),
+            headers: &[],
+            timestamp: recorded,
+        };
+        let event = decode::decode(&record, &network, limits).map_err(|source| {
+            let id = event.id.clone();
+            EpisodeError::Event { id, source }
+        })?;
+        let input = Input {
+            offset: Offset(offset),
+            recorded,
+            event: Ok(event),
+        };
+        engine.handle(PARTITION, &input, &mut |output| watch.take(&output))?;
+        watch.look_ahead(&engine);
+    }
+    let last = replay.end.plus_ms(params.close_after_ms);
+    engine.pass_time(PARTITION, last, &mut |output| watch.take(&output));
+    Ok(watch.report(scenario, &replay))
+}
+
+/// What is kept of one series.
+#[derive(Default)]
+struct Kept {
+    /// What was expected of each day, as last said before its end.
+    outlooks: BTreeMap<EventTime, Outlook>,
+    days: BTreeMap<EventTime, Reading>,
+    /// The strongest evidence of the hours of each day, over what raises an alert.
+    hours: BTreeMap<EventTime, [f64; 2]>,
+    alerts: Vec<Alert>,
+}
+
+struct Watch<'a> {
+    network: &'a Network,
+    params: &'a Params,
+    since: EventTime,
+    kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
+}
+
+impl Watch<'_> {
+    fn take(&mut self, output: &Output) {
+        match output {
+            Output::Count {
+                crossing,
+                stream,
+                reading,
+                ..
+            } => {
+                let kept = self.kept.entry((*crossing, *stream)).or_default();
+                if reading.lens == Lens::Hour {
+                    let tz = &self.network.crossing(*crossing).tz;
+                    let day = DaySpan::holding(tz, reading.start).start;
+                    let strongest = kept.hours.entry(day).or_insert([f64::NEG_INFINITY; 2]);
+                    for (most, now) in strongest.iter_mut().zip(over_limit(reading, self.params)) {
+                        *most = most.max(now);
+                    }
+                } else if reading.start >= self.since {
+                    kept.days.insert(reading.start, *reading);
+                }
+            }
+            Output::Alert {
+                crossing, stream, ..
+            } => {
+                let told = self.told(output);
+                let kept = self.kept.entry((*crossing, *stream)).or_default();
+                if let Some((transition, alert)) = told {
+                    note(&mut kept.alerts, transition, alert);
+                }
+            }
+        }
+    }
+
+    /// An alert as it is told at one of its transitions.
+    fn told(&self, output: &Output) -> Option<(Transition, Alert)> {
+        let Output::Alert {
+            crossing,
+            stream,
+            alert,
+            transition,
+            reading,
+            closed,
+            as_of,
+            ..
+        } = output
+        else {
+            return None;
+        };
+        let subject = Subject {
+            network: self.network,
+            crossing: *crossing,
+            stream: *stream,
+        };
+        let told = Alert {
+            direction: alert.direction,
+            opened: civil(&self.network.crossing(*crossing).tz, *as_of),
+            ended: None,
+            severity: alert.severity,
+            grew: Vec::new(),
+            sentence: sentence::summary(&subject, alert, *transition, reading, *closed, *as_of),
+        };
+        Some((*transition, told))
+    }
+
+    /// Keeps what is expected of the days that are open.
+    fn look_ahead(&mut self, engine: &Engine) {
+        for crossing in engine.partitions().flat_map(|p| p.crossings()) {
+            for series in &crossing.series {
+                if let Some((start, outlook)) = series.day_outlook() {
+                    let kept = self.kept.entry((crossing.ix, series.stream)).or_default();
+                    kept.outlooks.insert(start, outlook.clone());
+                }
+            }
+        }
+    }
+
+    fn report(mut self, scenario: &Scenario, replay: &Replay) -> Report {
+        let mut keys: Vec<(CrossingIx, StreamIx)> = self.kept.keys().copied().collect();
+        keys.sort_by_key(|(crossing, stream)| {
+            let place = self.network.crossing(*crossing);
+            (place.corridor.as_str(), place.order, *stream)
+        });
+        let series = keys
+            .iter()
+            .filter_map(|key| {
+                let kept = self.kept.remove(key)?;
+                Some(self.series(scenario, replay, *key, kept))
+            })
+            .collect();
+        Report {
+            title: scenario.title.clone(),
+            notes: notes(scenario),
+            lens: Lens::Day,
+            has_published: true,
+            series,
+            left_out: [0; 2],
+        }
+    }
+
+    fn series(
+        &self,
+        scenario: &Scenario,
+        replay: &Replay,
+        (crossing, stream): (CrossingIx, StreamIx),
+        kept: Kept,
+    ) -> Series {
+        let place = self.network.crossing(crossing);
+        let stream = self.network.stream(stream);
+        let bucket = |(start, reading): (&EventTime, &Reading)| {
+            let from = civil(&place.tz, *start);
+            let is_open = reading.exposure > 0.0;
+            let day = over_limit(reading, self.params);
+            let hours = kept.hours.get(start).copied();
+            let evidence = hours.map_or(day, |hours| [0, 1].map(|i: usize| day[i].max(hours[i])));
+            Bucket {
+                start: from,
+                end: civil(&place.tz, reading.end),
+                count: Some(reading.observed),
+                is_published: is_published(scenario, &place.id, stream, from.date()),
+                band: kept
+                    .outlooks
+                    .get(start)
+                    .filter(|_| is_open)
+                    .map(|outlook| Band::of(outlook).within(reading.lower, reading.upper)),
+                evidence: is_open.then_some(evidence),
+            }
+        };
+        let expected = replay.expectations.iter();
+        Series {
+            name: place.name.clone(),
+            about: format!("{stream}, {}", place.corridor),
+            buckets: kept.days.iter().map(bucket).collect(),
+            shades: shades(scenario, &place.id),
+            alerts: kept.alerts,
+            remarks: expected
+                .filter(|e| e.crossings.contains(&place.id))
+                .map(|e| format!("Published for {}: {}.", e.day.strftime("%-d %B %Y"), e.text))
+                .collect(),
+        }
+    }
+}
+
+/// log10 of the evidence over what raises an alert in its lens.
+fn over_limit(reading: &Reading, params: &Params) -> [f64; 2] {
+    let at = LENSES.iter().position(|lens| *lens == reading.lens);
+    let lens = &params.lenses[at.unwrap_or(DAY)];
+    let limits = [lens.log_threshold_rise, lens.log_threshold_drop];
+    Direction::ALL.map(|direction| {
+        let over = reading.log_evidence(direction) - limits[direction as usize];
+        over / std::f64::consts::LN_10
+    })
+}
+
+/// Enters a transition into the alerts of a series, of which one is open in each direction at most.
+fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
+    if transition == Transition::Opened {
+        alerts.push(told);
+        return;
+    }
+    let mut open = alerts.iter_mut().rev();
+    let Some(alert) = open.find(|a| a.direction == told.direction && a.ended.is_none()) else {
+        return;
+    };
+    match transition {
+        Transition::Resolved => alert.ended = Some(told.opened),
+        Transition::Escalated => alert.grew.push((told.opened, told.severity)),
+        Transition::Opened | Transition::Updated => {}
+    }
+}
+
+/// Whether all that is counted of a crossing on a day are totals of that day and crossing that were printed.
+fn is_published(scenario: &Scenario, crossing: &str, stream: &str, day: Date) -> bool {
+    let mut figures = scenario.figures.iter().filter(|figure| {
+        figure.stream == stream
+            && figure.places.iter().any(|place| place == crossing)
+            && (figure.from..=figure.last_day()).contains(&day)
+    });
+    let is_whole = |figure: &crate::replay::Figure| {
+        figure.published && figure.places.len() == 1 && figure.from == figure.last_day()
+    };
+    figures.next().is_some_and(is_whole) && figures.all(is_whole)
+}
+
+/// Closures and limits of a crossing. A state lasts until the next one, or until its own end.
+fn shades(scenario: &Scenario, crossing: &str) -> Vec<Shade> {
+    let end = scenario
+        .end
+        .saturating_add(jiff::Span::new().days(1))
+        .to_datetime(Time::midnight());
+    let changes: Vec<_> = scenario
+        .statuses
+        .iter()
+        .filter(|status| status.crossings.iter().any(|c| c == crossing))
+        .collect();
+    let mut shades = Vec::new();
+    for (n, change) in changes.iter().enumerate() {
+        let kind = match change.state {
+            GateState::Open => continue,
+            GateState::Closed => ShadeKind::Closed,
+            GateState::Restricted => ShadeKind::Restricted,
+        };
+        let next = changes.get(n + 1).map_or(DateTime::MAX, |next| next.time);
+        let until = next.min(change.until.unwrap_or(DateTime::MAX));
+        shades.push(Shade {
+            from: change.time,
+            to: until.min(end),
+            lasts: until > end,
+            kind,
+            reason: change.reason.clone(),
+        });
+    }
+    shades
+}
+
+/// What the figures are made of.
+fn notes(scenario: &Scenario) -> Vec<String> {
+    let published = scenario.figures.iter().filter(|f| f.published).count();
+    let derived = scenario.figures.len() - published;
+    let what = format!(
+        "{published} totals were published as they stand, {derived} are differences of published ones. Their sources are in the scenario file. Which day inside a longer period, which crossing of several, which hour and how many at once: drawn at random with a fixed seed. Bars with a dot are totals published for that crossing and day; bars without one are drawn."
+    );
+    vec![
+        scenario.note.clone(),
+        what,
+        "Where no figure was found no arrival is drawn: such a gap is not a published zero. The crossings stand in their order along the border.".into(),
+    ]
+}

@@ -1,0 +1,18 @@
+//! Owns the report: what a replay or a file of counts came to, as one HTML page with a plot for each series.
+//!
+//! Pure: the caller reads files, hands in a machine or a lens, and writes the page. The same input gives the same bytes.
+
+mod counts;
+mod episode;
+mod markup;
+mod model;
+mod page;
+mod plot;
+mod scale;
+mod shapes;
+mod small;
+
+pub use counts::{Look, look, series};
+pub use episode::{EpisodeError, episode};
+pub use model::{Alert, Band, Bucket, Report, Series, Shade, ShadeKind, lens_name};
+pub use page::page;

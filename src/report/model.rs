@@ -1,0 +1,193 @@
+//! Owns what a report shows: series with their buckets, closures and alerts, in the civil time of their place.
+
+use crate::core::alert::{Direction, Severity};
+use crate::core::lens::{Lens, Outlook};
+use jiff::civil::DateTime;
+
+/// A page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// What it is about, in one line.
+    pub title: String,
+    /// What it is made of and how it was judged, a sentence or two each.
+    pub notes: Vec<String>,
+    /// Width of the buckets.
+    pub lens: Lens,
+    /// Whether some totals were published as they stand and others drawn.
+    pub has_published: bool,
+    /// The series that are drawn, in order.
+    pub series: Vec<Series>,
+    /// Series that are not drawn, and how many of them have alerts.
+    pub left_out: [usize; 2],
+}
+
+/// A series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// What and where else, in a few words.
+    pub about: String,
+    /// Its buckets, in order of time.
+    pub buckets: Vec<Bucket>,
+    /// Closures and the like, in order of time.
+    pub shades: Vec<Shade>,
+    /// Its alerts, in the order they opened.
+    pub alerts: Vec<Alert>,
+    /// What was published of it, to compare with.
+    pub remarks: Vec<String>,
+}
+
+/// One bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bucket {
+    /// First moment.
+    pub start: DateTime,
+    /// First moment after it.
+    pub end: DateTime,
+    /// Arrivals; nothing where nobody counted.
+    pub count: Option<u64>,
+    /// Whether the count was published as it stands.
+    pub is_published: bool,
+    /// What was expected; nothing where the crossing was shut.
+    pub band: Option<Band>,
+    /// log10 of the statistics of a surge and of a drop over what raises an alert: 0 is the limit.
+    pub evidence: Option<[f64; 2]>,
+}
+
+/// Quantiles of what was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Band {
+    /// 1 %: lower end of what is usual.
+    pub lower: u64,
+    /// 10 %.
+    pub inner_lower: u64,
+    /// 50 %.
+    pub median: u64,
+    /// 90 %.
+    pub inner_upper: u64,
+    /// 99 %: upper end of what is usual.
+    pub upper: u64,
+}
+
+/// A time in which not all is as on other days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shade {
+    /// First moment.
+    pub from: DateTime,
+    /// First moment after it; the end of the report if it lasts.
+    pub to: DateTime,
+    /// Whether it lasts beyond the end of the report.
+    pub lasts: bool,
+    /// What.
+    pub kind: ShadeKind,
+    /// Why, where it was said.
+    pub reason: String,
+}
+
+/// What a shade stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShadeKind {
+    /// Shut.
+    Closed,
+    /// Open with limits.
+    Restricted,
+    /// Closed or not counted: a file of counts does not say which.
+    Uncounted,
+    /// The file says that this is an episode.
+    Labelled(Direction),
+}
+
+impl ShadeKind {
+    /// In a word or two.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Restricted => "restricted",
+            Self::Uncounted => "not counted",
+            Self::Labelled(Direction::Surge) => "labelled surge",
+            Self::Labelled(Direction::Drop) => "labelled drop",
+        }
+    }
+}
+
+/// An alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Which way.
+    pub direction: Direction,
+    /// When it was raised.
+    pub opened: DateTime,
+    /// When it ended; nothing if it is open at the end of the report.
+    pub ended: Option<DateTime>,
+    /// How severe it was when it opened.
+    pub severity: Severity,
+    /// When it became more severe, and how severe.
+    pub grew: Vec<(DateTime, Severity)>,
+    /// The sentence it opened with.
+    pub sentence: String,
+}
+
+impl Alert {
+    /// The worst it came to.
+    #[must_use]
+    pub fn worst(&self) -> Severity {
+        self.grew.last().map_or(self.severity, |(_, worst)| *worst)
+    }
+}
+
+/// A lens by the width of its buckets.
+#[must_use]
+pub fn lens_name(lens: Lens) -> &'static str {
+    match lens {
+        Lens::Hour => "hour",
+        Lens::Day => "day",
+        Lens::Week => "week",
+    }
+}
+
+/// The probabilities of a [`Band`].
+const QUANTILES: [f64; 5] = [0.01, 0.1, 0.5, 0.9, 0.99];
+
+impl Band {
+    /// The quantiles of an outlook.
+    #[must_use]
+    pub fn of(outlook: &Outlook) -> Self {
+        let [lower, inner_lower, median, inner_upper, upper] = outlook.quantiles(QUANTILES);
+        Self {
+            lower,
+            inner_lower,
+            median,
+            inner_upper,
+            upper,
+        }
+    }
+
+    /// The same with other ends of what is usual.
+    #[must_use]
+    pub fn within(self, lower: u64, upper: u64) -> Self {
+        let inside = |q: u64| q.clamp(lower, upper.max(lower));
+        Self {
+            lower,
+            inner_lower: inside(self.inner_lower),
+            median: inside(self.median),
+            inner_upper: inside(self.inner_upper),
+            upper,
+        }
+    }
+}
+
+impl Series {
+    /// First moment of the first bucket, and first one after the last.
+    #[must_use]
+    pub fn span(&self) -> Option<(DateTime, DateTime)> {
+        Some((self.buckets.first()?.start, self.buckets.last()?.end))
+    }
+
+    /// Arrivals in all buckets.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.buckets.iter().filter_map(|b| b.count).sum()
+    }
+}
