@@ -43,6 +43,16 @@ impl Lens {
         }
     }
 
+    /// The label value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Week => "week",
+        }
+    }
+
     /// Number of components of the state, at most [`MAX_DIM`].
     #[must_use]
     pub const fn dim(self) -> usize {
