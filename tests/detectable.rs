@@ -30,6 +30,7 @@ fn slot(day: u32) -> Slot {
         hour_of_day: 0.0,
         day_of_week: f64::from(day % 7),
         year: (f64::from(day) / 365.25).fract(),
+        special_log_variance: 0.0,
     }
 }
 

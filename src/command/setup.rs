@@ -148,7 +148,11 @@ pub(super) fn engine(settings: &Settings) -> Engine {
         settings.limits.max_ids_per_crossing as usize,
         bad_records,
     );
-    let params = params.weighted(&network, budget, &settings.weights);
+    let holidays = settings.corridors().iter();
+    let holidays = holidays.map(|corridor| (corridor.id.clone(), corridor.holidays.clone()));
+    let params = params
+        .weighted(&network, budget, &settings.weights)
+        .with_holidays(holidays.collect());
     Engine::new(network, params, settings.fingerprint().0)
 }
 

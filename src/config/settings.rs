@@ -1,5 +1,6 @@
 //! Owns the checked settings: a value of these types has passed every rule, so nobody checks again.
 
+use crate::core::holidays::Holidays;
 use crate::core::network::Network;
 use crate::core::params::Weights;
 use std::collections::BTreeMap;
@@ -228,6 +229,8 @@ pub struct Corridor {
     pub id: String,
     /// Name as a duty officer would write it.
     pub name: String,
+    /// The holidays of its countries.
+    pub holidays: Holidays,
 }
 
 /// A hash of the settings that change what is decided; 16 hex digits when printed.
@@ -298,6 +301,11 @@ impl Settings {
         for (name, weight) in weights {
             // Writing to a String can't fail.
             let _ = writeln!(text, "weight {name} {weight}");
+        }
+        for corridor in &self.corridors {
+            for rule in &corridor.holidays.rules {
+                let _ = writeln!(text, "holiday {} {rule}", corridor.id);
+            }
         }
         for crossing in &self.network.crossings {
             let neighbours: Vec<&str> = crossing

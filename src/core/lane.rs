@@ -244,9 +244,14 @@ pub fn prior(lens: Lens) -> Prior {
 }
 
 pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot {
-    match lens {
+    let seasons = match lens {
         Lens::Hour => day.hour_slot(&site.crossing.tz, hour),
         _ => day.slot(),
+    };
+    let class = site.params.day_class(&site.crossing.corridor, day.date);
+    Slot {
+        special_log_variance: class.log_variance(),
+        ..seasons
     }
 }
 

@@ -1,10 +1,12 @@
 //! Owns what the machine is told: horizons, limits, and the thresholds that split one false-alert budget over all series.
 
 use super::alert::Direction;
+use super::holidays::{DayClass, Holidays};
 use super::ids::StreamIx;
 use super::intake::BadRecordBudget;
 use super::lens::{Lens, LensParams};
 use super::network::Network;
+use jiff::civil::Date;
 use std::collections::BTreeMap;
 
 /// Number of lenses a series is watched through.
@@ -75,6 +77,8 @@ pub struct Params {
     weighted: Vec<[LensParams; 2]>,
     /// By crossing id and stream; those that are missing share equally.
     classes: BTreeMap<(String, StreamIx), WeightClass>,
+    /// By corridor; one that is missing has none.
+    holidays: BTreeMap<String, Holidays>,
 }
 
 impl Params {
@@ -107,7 +111,22 @@ impl Params {
             lenses,
             weighted: Vec::new(),
             classes: BTreeMap::new(),
+            holidays: BTreeMap::new(),
         }
+    }
+
+    /// Makes less of the special days of corridors.
+    #[must_use]
+    pub fn with_holidays(mut self, by_corridor: BTreeMap<String, Holidays>) -> Self {
+        self.holidays = by_corridor;
+        self
+    }
+
+    /// What kind of day a civil date is at a corridor.
+    #[must_use]
+    pub fn day_class(&self, corridor: &str, date: Date) -> DayClass {
+        let holidays = self.holidays.get(corridor);
+        holidays.map_or(DayClass::Usual, |holidays| holidays.day_class(date))
     }
 
     /// Splits the budget by weight instead of equally: the share of a series is its weight over the sum of all.
