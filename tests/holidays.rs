@@ -1,13 +1,19 @@
 //! Holds what special days are for: arrivals halved or doubled on them raise fewer false alerts, and no day beside them changes.
 
+mod support;
+
 use jiff::civil::Date;
 use jiff::{ToSpan, tz::TimeZone};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use std::collections::BTreeMap;
+use support::Feed;
 use surgewatch::core::calendar::DaySpan;
 use surgewatch::core::evidence::detectable::minimum_detectable;
 use surgewatch::core::holidays::{DayClass, Holidays, Rule};
+use surgewatch::core::ids::Partition;
 use surgewatch::core::lens::{Lens, LensParams, LensState, Slot};
+use surgewatch::core::output::Output;
 use surgewatch::core::series::prior;
 
 const YEARS: i32 = 6;
@@ -105,4 +111,62 @@ fn a_surge_on_a_holiday_must_be_larger_to_be_noticed() {
         eprintln!("{usual} a day: +{plain:.0}, on a holiday +{special:.0}");
         assert!(plain < special && special < 15.0 * (plain + usual));
     }
+}
+
+/// Through the whole machine: the days of the list are read with a wider band, at the corridors that have one, and all before
+/// them as they were.
+#[test]
+fn a_corridors_holidays_widen_its_days_and_change_nothing_before_them() {
+    let made_up = Holidays {
+        rules: vec![Rule::Fixed(11, 15)],
+    };
+    let run = |listed: bool| {
+        let mut feed = Feed::finland(1);
+        if listed {
+            let by_corridor = BTreeMap::from([("fi-ru".to_owned(), made_up.clone())]);
+            feed.params = feed.params.with_holidays(by_corridor);
+        }
+        let (mut engine, mut days) = (feed.engine(), BTreeMap::new());
+        engine
+            .assign(Partition(0), vec![])
+            .expect("nothing to read");
+        for (partition, input) in &feed.records {
+            let mut take = |output| {
+                if let Output::Count {
+                    crossing, reading, ..
+                } = output
+                    && reading.lens == Lens::Day
+                    && reading.exposure > 0.0
+                {
+                    days.insert((reading.start, crossing), reading);
+                }
+            };
+            let handled = engine.handle(*partition, input, &mut take);
+            handled.expect("inside the budget");
+        }
+        let network = feed.network;
+        let dated = days.into_iter().map(|((start, crossing), reading)| {
+            let date = DaySpan::holding(&network.crossing(crossing).tz, start).date;
+            ((date, crossing), reading)
+        });
+        dated.collect::<BTreeMap<_, _>>()
+    };
+    let (plain, listed) = (run(false), run(true));
+    let is_special = |date: Date| made_up.day_class(date) != DayClass::Usual;
+    let first = plain
+        .keys()
+        .map(|(date, _)| *date)
+        .find(|date| is_special(*date));
+    let first = first.expect("the replay holds the day");
+    for (day, reading) in plain.iter().filter(|((date, _), _)| *date < first) {
+        assert_eq!(reading, &listed[day], "{day:?}");
+    }
+    let wider = plain.iter().filter(|((date, _), _)| *date == first);
+    let wider: Vec<bool> = wider
+        .map(|(day, reading)| listed[day].expected > reading.expected)
+        .collect();
+    assert!(
+        !wider.is_empty() && wider.iter().all(|wider| *wider),
+        "{wider:?}"
+    );
 }
