@@ -13,6 +13,7 @@ fn slot(lens: Lens, t: u32) -> Slot {
         hour_of_day: hours % 24.0,
         day_of_week: (hours / 24.0) % 7.0,
         year: (hours / 8766.0).fract(),
+        special_log_variance: 0.0,
     }
 }
 
@@ -135,6 +136,7 @@ fn no_exposure_changes_nothing() {
             &params,
             Slot {
                 year: f64::NAN,
+                special_log_variance: 0.0,
                 ..slot(Lens::Day, 4)
             },
             1.0,

@@ -57,7 +57,7 @@ pub(super) fn detector(
         drop_share_ratio: drop_share,
         hour_share_ratio: if lens == Lens::Hour { 1.0 } else { 0.0 },
     };
-    let threshold = |direction| log_threshold(1, split, lens, direction);
+    let threshold = |direction| log_threshold(1.0, split, lens, direction);
     let mut params = LensParams {
         log_threshold_rise: threshold(Direction::Surge),
         log_threshold_drop: threshold(Direction::Drop),

@@ -138,12 +138,7 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 /// The machine the settings describe.
 pub(super) fn engine(settings: &Settings) -> Engine {
     let network = Arc::new(settings.network().clone());
-    let detection = &settings.detection;
-    let budget = Budget {
-        false_alerts_per_year: detection.false_alerts_per_year,
-        drop_share_ratio: detection.drop_share_ratio.get(),
-        hour_share_ratio: detection.hour_share_ratio.get(),
-    };
+    let budget = budget(settings);
     let bad_records = BadRecordBudget {
         max_run: settings.limits.bad_records_run,
         max_ratio: settings.limits.bad_records_ratio.get(),
@@ -152,23 +147,33 @@ pub(super) fn engine(settings: &Settings) -> Engine {
     let params = Params::new(
         &network,
         budget,
-        detection.guard_band_ratio.get(),
+        settings.detection.guard_band_ratio.get(),
         i64::from(settings.time.lateness_horizon_secs) * 1_000,
         i64::from(settings.time.close_after_secs) * 1_000,
         settings.limits.max_ids_per_crossing as usize,
         bad_records,
     );
+    let holidays = settings.corridors().iter();
+    let holidays = holidays.map(|corridor| (corridor.id.clone(), corridor.holidays.clone()));
+    let params = params
+        .weighted(&network, budget, &settings.weights)
+        .with_holidays(holidays.collect());
     Engine::new(network, params, settings.fingerprint().0)
+}
+
+fn budget(settings: &Settings) -> Budget {
+    let detection = &settings.detection;
+    Budget {
+        false_alerts_per_year: detection.false_alerts_per_year,
+        drop_share_ratio: detection.drop_share_ratio.get(),
+        hour_share_ratio: detection.hour_share_ratio.get(),
+    }
 }
 
 /// The metrics of a machine.
 pub(super) fn metrics(settings: &Settings) -> Metrics {
     let hash = settings.fingerprint().to_string();
-    Metrics::new(
-        settings.network(),
-        settings.detection.false_alerts_per_year,
-        &hash,
-    )
+    Metrics::new(settings.network(), budget(settings), &hash)
 }
 
 fn read(what: &'static str, path: &Path) -> Result<String, CommandError> {

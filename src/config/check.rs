@@ -9,6 +9,8 @@ use super::settings::{
     DeadLetter, DeadLetterPayload, Detection, Http, Kafka, Limits, Log, LogFormat, LogLevel, Ratio,
     Settings, Time, Topics,
 };
+use crate::core::network::Network;
+use crate::core::params::Weights;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -64,6 +66,7 @@ pub(super) fn check(
     } else {
         crossings::network(&mut check, crossings_text, &raw.network.corridors)
     };
+    let weights = weights(&mut check, raw, &network);
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
@@ -74,6 +77,7 @@ pub(super) fn check(
         time,
         limits,
         detection,
+        weights,
         dead_letter,
         http,
         log,
@@ -231,6 +235,16 @@ fn detection(check: &mut Checker<'_>, raw: &Raw) -> Detection {
     }
 }
 
+/// Weights of crossings and streams that are watched.
+fn weights(check: &mut Checker<'_>, raw: &Raw, network: &Network) -> Weights {
+    let crossings: Vec<&str> = network.crossings.iter().map(|c| c.id.as_str()).collect();
+    let streams: Vec<&str> = network.streams.iter().map(String::as_str).collect();
+    Weights {
+        crossings: check.weights(at!(raw, detection.crossing_weights), &crossings),
+        streams: check.weights(at!(raw, detection.stream_weights), &streams),
+    }
+}
+
 fn listen(check: &mut Checker<'_>, raw: &Raw) -> std::net::SocketAddr {
     let (key, listen) = at!(raw, http.listen);
     listen.parse().unwrap_or_else(|_| {
@@ -346,6 +360,29 @@ impl Checker<'_> {
             );
         }
         Ratio(*value)
+    }
+
+    /// Weights of names; without any names, which is a problem of its own, none is judged by its name.
+    fn weights(
+        &mut self,
+        (table, given): (&str, &BTreeMap<String, String>),
+        names: &[&str],
+    ) -> BTreeMap<String, f64> {
+        let mut weights = BTreeMap::new();
+        for (name, text) in given {
+            let key = format!("{table}.{name}");
+            let weight = text.trim().parse().unwrap_or(f64::NAN);
+            if !names.is_empty() && !names.contains(&name.as_str()) {
+                let rule = "must name what is watched";
+                self.fail(&key, text, rule, suggest(name, names.iter().copied()));
+            } else if !(0.01..=100.0).contains(&weight) {
+                let rule = "must be a number from 0.01 to 100";
+                let remedy = "write 2 for twice the share of the others";
+                self.fail(&key, text, rule, remedy);
+            }
+            weights.insert(name.clone(), weight);
+        }
+        weights
     }
 
     fn name(&mut self, (key, value): (&str, &String)) -> String {

@@ -6,6 +6,7 @@ use super::problem::Problem;
 use super::raw::Raw;
 use super::settings::{LogFormat, SecretRef, Settings};
 use proptest::prelude::proptest;
+use std::collections::BTreeMap;
 
 #[test]
 fn ten_mistakes_are_ten_problems() {
@@ -85,6 +86,44 @@ fn later_sources_win_and_each_keeps_its_place() {
             .to_string()
             .starts_with("kafka.group = a b (environment SURGEWATCH__KAFKA__GROUP): ")
     );
+}
+
+#[test]
+fn weights_come_from_every_source_and_change_the_fingerprint() {
+    let plain = settings(&Sources::default());
+    let sources = Sources {
+        file: named(
+            "f.toml",
+            "[detection.crossing_weights]\nfi-vartius = 2\nfi-salla = 1.5\n",
+        ),
+        env: pairs(&[("SURGEWATCH__DETECTION__CROSSING_WEIGHTS__FI_SALLA", "0.25")]),
+        overrides: pairs(&[("detection.stream_weights.asylum", "3")]),
+        ..Sources::default()
+    };
+    let weighted = settings(&sources);
+    let of = |weights: &BTreeMap<String, f64>| format!("{weights:?}");
+    assert_eq!(
+        of(&weighted.weights.crossings),
+        "{\"fi-salla\": 0.25, \"fi-vartius\": 2.0}"
+    );
+    assert_eq!(of(&weighted.weights.streams), "{\"asylum\": 3.0}");
+    assert_ne!(plain.fingerprint(), weighted.fingerprint());
+}
+
+#[test]
+fn weights_out_of_range_or_of_nothing_that_is_watched_are_told() {
+    let text = "[detection.crossing_weights]\nfi-vartis = 2\nfi-salla = 0\nfi-niirala = 1e3\n[detection.stream_weights]\nasylum = \"nan\"\n";
+    let problems = problems(&Sources {
+        file: named("f.toml", text),
+        ..Sources::default()
+    });
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+        detection.crossing_weights.fi-niirala = 1000.0 (f.toml line 4): must be a number from 0.01 to 100; write 2 for twice the share of the others
+        detection.crossing_weights.fi-salla = 0 (f.toml line 3): must be a number from 0.01 to 100; write 2 for twice the share of the others
+        detection.crossing_weights.fi-vartis = 2 (f.toml line 2): must name what is watched; did you mean fi-vartius?
+        detection.stream_weights.asylum = nan (f.toml line 6): must be a number from 0.01 to 100; write 2 for twice the share of the others
+        ");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::document::Document;
 use super::entry::{Draft, Entry};
 use super::problem::{Problem, shown, suggest};
 use super::settings::Corridor;
+use crate::core::holidays::{Holidays, Rule};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::{Crossing, Network};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use toml::Value;
 const EMBEDDED: &str = include_str!("../../config/crossings.toml");
 const EMBEDDED_NAME: &str = "the embedded crossings.toml";
 
-const CORRIDOR_KEYS: [&str; 2] = ["id", "name"];
+const CORRIDOR_KEYS: [&str; 3] = ["id", "name", "holidays"];
 
 /// The network of a crossings text (else the embedded one), cut down to some corridors unless `only` is empty.
 /// Neighbours outside of them are dropped. After problems, which go to `check`, the result is of no use.
@@ -55,17 +56,7 @@ pub(super) fn network(
 
 /// Corridors and crossings without mistakes of their own; the references between them are judged here.
 fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Draft>) {
-    let mut corridors = Vec::new();
-    let mut corridor_ids = BTreeSet::new();
-    for mut entry in entries(check, document, "corridor") {
-        entry.known_keys(&CORRIDOR_KEYS);
-        let (id, name) = (entry.id("id"), entry.text("name"));
-        entry.unique(&mut corridor_ids);
-        if let (Some(id), Some(name)) = (id, name) {
-            corridors.push(Corridor { id, name });
-        }
-        entry.hand_over(check);
-    }
+    let (corridors, corridor_ids) = corridors(check, document);
     let entries = entries(check, document, "crossing");
     let ids: BTreeSet<String> = entries.iter().filter_map(Entry::given_id).collect();
     let (mut seen, mut orders) = (BTreeSet::new(), BTreeMap::new());
@@ -124,6 +115,37 @@ fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Dra
     (corridors, drafts)
 }
 
+/// The corridors, with the holidays they name, and every id given.
+fn corridors(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, BTreeSet<String>) {
+    let mut holidays: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
+    let mut countries = BTreeSet::new();
+    for mut entry in entries(check, document, "holidays") {
+        entry.unique(&mut countries);
+        if let (Some(country), Some(rules)) = (entry.id("id"), entry.holidays()) {
+            holidays.insert(country, rules);
+        }
+        entry.hand_over(check);
+    }
+    let mut corridors = Vec::new();
+    let mut corridor_ids = BTreeSet::new();
+    for mut entry in entries(check, document, "corridor") {
+        entry.known_keys(&CORRIDOR_KEYS);
+        let (id, name) = (entry.id("id"), entry.text("name"));
+        let of = entry.ids("holidays", true).unwrap_or_default();
+        entry.unique(&mut corridor_ids);
+        entry.references("holidays", &countries);
+        if let (Some(id), Some(name)) = (id, name) {
+            let rules = of.iter().filter_map(|country| holidays.get(country));
+            let holidays = Holidays {
+                rules: rules.flatten().copied().collect(),
+            };
+            corridors.push(Corridor { id, name, holidays });
+        }
+        entry.hand_over(check);
+    }
+    (corridors, corridor_ids)
+}
+
 /// The core's network of sorted drafts; references that lead outside are dropped.
 fn build(mut drafts: Vec<Draft>) -> Network {
     // Duplicates are problems already; they are dropped so that the rest can be judged.
@@ -169,9 +191,9 @@ fn entries<'a>(
     document: &'a Document,
     kind: &'static str,
 ) -> Vec<Entry<'a>> {
-    if kind == "corridor" {
+    if kind == "holidays" {
         for (key, value) in &document.root {
-            let is_known = ["corridor", "crossing"].contains(&key.as_str());
+            let is_known = ["corridor", "crossing", "holidays"].contains(&key.as_str());
             let is_tables = value
                 .as_array()
                 .is_some_and(|items| items.iter().all(Value::is_table));
@@ -181,7 +203,7 @@ fn entries<'a>(
                 } else {
                     "no such key"
                 };
-                let remedy = "write [[corridor]] or [[crossing]]".to_owned();
+                let remedy = "write [[corridor]], [[crossing]] or [[holidays]]".to_owned();
                 let (value, place) = (shown(key, &value.to_string()), document.place(key));
                 check.add(Problem {
                     key: key.clone(),

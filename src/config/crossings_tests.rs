@@ -148,7 +148,7 @@ const MISTAKES: [(&str, &str, &str); 20] = [
     (
         "\n[[corridor]]\n",
         "\nversion = 1\n[[corridor]]\n",
-        "no such key; write [[corridor]] or [[crossing]]",
+        "no such key; write [[corridor]], [[crossing]] or [[holidays]]",
     ),
     (
         "name = \"Norway-Russia\"",
@@ -206,5 +206,61 @@ pub(super) fn fixture() -> Sources {
     Sources {
         crossings: named("c.toml", CROSSINGS),
         ..Sources::default()
+    }
+}
+
+/// All Saints' in Finland is a Saturday, Radunitsa in Belarus the Tuesday of the second week after Orthodox Easter.
+#[test]
+fn corridors_have_the_holidays_of_their_countries() {
+    use crate::core::holidays::DayClass::{DayAfter, Eve, Holiday, Usual};
+    let settings = settings(&Sources::default());
+    for (corridor, date, class) in [
+        ("fi-ru", (2023, 11, 4), Holiday),
+        ("fi-ru", (2023, 12, 6), Holiday),
+        ("fi-ru", (2023, 12, 24), Eve),
+        ("fi-ru", (2023, 11, 16), Usual),
+        ("fi-ru", (2024, 1, 9), DayAfter),
+        ("lv-by", (2024, 5, 14), Holiday),
+        ("lv-by", (2025, 4, 29), Holiday),
+        ("pl-ua", (2024, 5, 5), Holiday),
+        ("pl-ua", (2024, 5, 30), Holiday),
+        ("no-ru", (2024, 5, 5), Usual),
+        ("belarus-line", (2024, 1, 1), Usual),
+    ] {
+        let found = settings.corridors().iter().find(|c| c.id == corridor);
+        let holidays = &found.expect("it is in the list").holidays;
+        let date_of = jiff::civil::Date::constant(date.0, date.1, date.2);
+        assert_eq!(holidays.day_class(date_of), class, "{corridor} {date:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_holidays_are_named_and_the_list_is_part_of_the_fingerprint() {
+    let with = |holidays: &str| {
+        let countries = "name = \"Finland-Russia\"\nholidays = [\"fi\"]\n";
+        let text = CROSSINGS.replacen("name = \"Finland-Russia\"\n", countries, 1);
+        Sources {
+            crossings: named("c.toml", &format!("{text}{holidays}")),
+            ..fixture()
+        }
+    };
+    let of = |rules: &str| with(&format!("[[holidays]]\nid = \"fi\"\n{rules}"));
+    let plain = settings(&of("")).fingerprint();
+    assert_ne!(settings(&of("fixed = [\"12-06\"]")).fingerprint(), plain);
+    for (sources, key) in [
+        (with(""), "corridor.fi-ru.holidays"),
+        (of("fixed = [\"12-32\"]"), "holidays.fi.fixed"),
+        (of("fixed = \"12-06\""), "holidays.fi.fixed"),
+        (of("weekdays = [\"sab 06-20\"]"), "holidays.fi.weekdays"),
+        (of("western_easter = [101]"), "holidays.fi.western_easter"),
+        (
+            of("orthodox_easter = [\"1\"]"),
+            "holidays.fi.orthodox_easter",
+        ),
+        (of("easter = [1]"), "holidays.fi.easter"),
+    ] {
+        let problems = problems(&sources);
+        assert_eq!(problems.len(), 1, "{key}: {problems:?}");
+        assert_eq!(problems[0].key, key);
     }
 }

@@ -3,7 +3,9 @@
 use super::check::Checker;
 use super::document::Document;
 use super::problem::{Problem, nearest, shown, suggest};
+use crate::core::holidays::Rule;
 use crate::core::network::OpenHours;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use toml::Value;
@@ -21,6 +23,14 @@ const CROSSING_KEYS: [&str; 10] = [
     "source",
 ];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const HOLIDAY_KEYS: [&str; 6] = [
+    "id",
+    "fixed",
+    "weekdays",
+    "western_easter",
+    "orthodox_easter",
+    "source",
+];
 const HOURS_RULE: &str =
     "must be opening hours of one day, from 00:00 to 24:00, the end after the start";
 const HOURS_REMEDY: &str = "write as \"08:00-16:00\", or \"closed\" for a day in a table of days";
@@ -87,6 +97,59 @@ impl<'a> Entry<'a> {
             hours: hours?,
             streams: streams?,
         })
+    }
+
+    /// The rules of a `[[holidays]]`.
+    pub(super) fn holidays(&mut self) -> Option<Vec<Rule>> {
+        self.known_keys(&HOLIDAY_KEYS);
+        if self.table.contains_key("source") {
+            self.text("source");
+        }
+        let fixed = self.rules("fixed", "dates as \"12-06\"", |value| {
+            let (month, day) = month_day(value.as_str()?)?;
+            Some(Rule::Fixed(month, day))
+        });
+        let weekdays = self.rules("weekdays", "days as \"sat 06-20\"", |value| {
+            let (weekday, from) = value.as_str()?.split_once(' ')?;
+            let index = DAYS.iter().position(|day| *day == weekday)?;
+            let weekday = Weekday::from_monday_zero_offset(index as i8).ok()?;
+            let (month, day) = month_day(from)?;
+            Some(Rule::OnOrAfter(weekday, month, day))
+        });
+        let days = |value: &Value| {
+            let days = i16::try_from(value.as_integer()?).ok()?;
+            (-60..=100).contains(&days).then_some(days)
+        };
+        let whole = "whole numbers from -60 to 100";
+        let western = self.rules("western_easter", whole, |value| {
+            days(value).map(Rule::WesternEaster)
+        });
+        let orthodox = self.rules("orthodox_easter", whole, |value| {
+            days(value).map(Rule::OrthodoxEaster)
+        });
+        Some([fixed?, weekdays?, western?, orthodox?].concat())
+    }
+
+    fn rules(
+        &mut self,
+        key: &str,
+        form: &str,
+        read: impl Fn(&Value) -> Option<Rule>,
+    ) -> Option<Vec<Rule>> {
+        let rules = match self.table.get(key) {
+            None => Some(Vec::new()),
+            Some(value) => value
+                .as_array()
+                .and_then(|items| items.iter().map(read).collect()),
+        };
+        if rules.is_none() {
+            self.fail(
+                key,
+                format!("must be a list of {form}"),
+                "correct what is not of this form, or leave it out",
+            );
+        }
+        rules
     }
 
     pub(super) fn given_id(&self) -> Option<String> {
@@ -208,7 +271,7 @@ impl<'a> Entry<'a> {
         id.map(str::to_owned)
     }
 
-    fn ids(&mut self, key: &str, may_be_empty: bool) -> Option<Vec<String>> {
+    pub(super) fn ids(&mut self, key: &str, may_be_empty: bool) -> Option<Vec<String>> {
         let items: Option<Vec<&str>> = match self.table.get(key) {
             None if may_be_empty => Some(Vec::new()),
             value => value
@@ -315,6 +378,14 @@ impl<'a> Entry<'a> {
 fn is_id(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !text.is_empty() && text.len() <= 64 && text.bytes().all(legal)
+}
+
+/// Month and day, as 12-06; 29 February is one.
+fn month_day(text: &str) -> Option<(i8, i8)> {
+    let (month, day) = text.split_once('-')?;
+    let two_digits = |part: &str| (part.len() == 2).then(|| part.parse::<i8>().ok()).flatten();
+    let date = Date::new(2024, two_digits(month)?, two_digits(day)?).ok()?;
+    Some((date.month(), date.day()))
 }
 
 fn open_hours(text: &str) -> Option<OpenHours> {

@@ -14,8 +14,14 @@ use toml::Value;
 /// What the names of environment variables that set a key start with: `SURGEWATCH__KAFKA__BROKERS` sets `kafka.brokers`.
 pub const ENV_PREFIX: &str = "SURGEWATCH__";
 
-/// Tables that take any key: properties of librdkafka.
-const OPEN_TABLES: [&str; 2] = ["kafka.properties", "kafka.secrets"];
+/// Tables that take any key, with what stands in the key for an underscore of an environment variable: properties of librdkafka,
+/// ids of crossings and streams.
+const OPEN_TABLES: [(&str, &str); 4] = [
+    ("kafka.properties", "."),
+    ("kafka.secrets", "."),
+    ("detection.crossing_weights", "-"),
+    ("detection.stream_weights", "-"),
+];
 
 /// What librdkafka has against a property and its value; without a value, against its name.
 pub type Refusal = fn(&str, Option<&str>) -> Option<String>;
@@ -72,18 +78,22 @@ fn layers(sources: &Sources) -> Result<Layers, Vec<Problem>> {
     Ok(layers)
 }
 
-/// `KAFKA__BROKERS` to `kafka.brokers`; librdkafka's properties have dots where other keys have underscores.
+/// `KAFKA__BROKERS` to `kafka.brokers`.
 fn env_key(rest: &str) -> String {
     let key = rest.to_lowercase().replace("__", ".");
-    for table in OPEN_TABLES {
+    for (table, sign) in OPEN_TABLES {
         if let Some(property) = key
             .strip_prefix(table)
             .and_then(|tail| tail.strip_prefix('.'))
         {
-            return format!("{table}.{}", property.replace('_', "."));
+            return format!("{table}.{}", property.replace('_', sign));
         }
     }
     key
+}
+
+fn is_open_table(path: &str) -> bool {
+    OPEN_TABLES.iter().any(|(open, _)| *open == path)
 }
 
 struct Layers {
@@ -116,7 +126,7 @@ impl Layers {
             let place = document.place(&path);
             if OPEN_TABLES
                 .iter()
-                .any(|open| path == *open || path.starts_with(&format!("{open}.")))
+                .any(|(open, _)| path == *open || path.starts_with(&format!("{open}.")))
             {
                 self.add_property(&path, value, document);
             } else if let Some(default) = self.known.get(&path) {
@@ -144,14 +154,12 @@ impl Layers {
                 }
                 return;
             }
-            Value::String(text) if !OPEN_TABLES.contains(&path) => text.clone(),
-            Value::Integer(_) | Value::Float(_) | Value::Boolean(_)
-                if !OPEN_TABLES.contains(&path) =>
-            {
+            Value::String(text) if !is_open_table(path) => text.clone(),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) if !is_open_table(path) => {
                 value.to_string()
             }
             _ => {
-                let rule = if OPEN_TABLES.contains(&path) {
+                let rule = if is_open_table(path) {
                     "must be a table"
                 } else {
                     "must be a text, number or boolean"
@@ -165,7 +173,7 @@ impl Layers {
 
     /// Takes over a value given as text, which is read as the type of its key.
     fn add_text(&mut self, key: &str, text: &str, place: Place) {
-        if OPEN_TABLES.iter().any(|open| {
+        if OPEN_TABLES.iter().any(|(open, _)| {
             key.strip_prefix(open)
                 .is_some_and(|tail| tail.len() > 1 && tail.starts_with('.'))
         }) {
@@ -250,9 +258,9 @@ impl Layers {
             let mut table = &mut root;
             let open = OPEN_TABLES
                 .iter()
+                .map(|(open, _)| *open)
                 .find(|open| path.starts_with(&format!("{open}.")));
-            let parent =
-                open.map_or_else(|| path.split('.').next().unwrap_or_default(), |open| *open);
+            let parent = open.unwrap_or_else(|| path.split('.').next().unwrap_or_default());
             for segment in parent.split('.') {
                 let entry = table
                     .entry(segment)

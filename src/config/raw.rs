@@ -74,6 +74,8 @@ sections! {
         drop_share_ratio: f64 = 0.25,
         hour_share_ratio: f64 = 0.3,
         guard_band_ratio: f64 = 0.05,
+        crossing_weights: BTreeMap<String, String> = BTreeMap::new(),
+        stream_weights: BTreeMap<String, String> = BTreeMap::new(),
     }
     DeadLetter { payload: String = "keep".to_owned(), }
     Http { listen: String = "127.0.0.1:9464".to_owned(), }

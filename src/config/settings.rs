@@ -1,6 +1,8 @@
 //! Owns the checked settings: a value of these types has passed every rule, so nobody checks again.
 
+use crate::core::holidays::Holidays;
 use crate::core::network::Network;
+use crate::core::params::Weights;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
@@ -18,6 +20,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How false alerts are budgeted.
     pub detection: Detection,
+    /// How the budget is split over crossings and streams.
+    pub weights: Weights,
     /// The dead-letter topic.
     pub dead_letter: DeadLetter,
     /// Metrics, health and page.
@@ -225,6 +229,8 @@ pub struct Corridor {
     pub id: String,
     /// Name as a duty officer would write it.
     pub name: String,
+    /// The holidays of its countries.
+    pub holidays: Holidays,
 }
 
 /// A hash of the settings that change what is decided; 16 hex digits when printed.
@@ -291,6 +297,16 @@ impl Settings {
             detection.hour_share_ratio.get(),
             detection.guard_band_ratio.get(),
         );
+        let weights = self.weights.crossings.iter().chain(&self.weights.streams);
+        for (name, weight) in weights {
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "weight {name} {weight}");
+        }
+        for corridor in &self.corridors {
+            for rule in &corridor.holidays.rules {
+                let _ = writeln!(text, "holiday {} {rule}", corridor.id);
+            }
+        }
         for crossing in &self.network.crossings {
             let neighbours: Vec<&str> = crossing
                 .neighbours
@@ -302,7 +318,6 @@ impl Settings {
                 .iter()
                 .map(|ix| self.network.stream(*ix))
                 .collect();
-            // Writing to a String can't fail.
             let _ = write!(
                 text,
                 "crossing {} {} {} {} [{}] {} [{}]",

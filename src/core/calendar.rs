@@ -86,6 +86,7 @@ impl DaySpan {
             hour_of_day: 0.0,
             day_of_week: weekday_index(self.date),
             year: share_of_year(self.date),
+            special_log_variance: 0.0,
         }
     }
 
@@ -98,6 +99,7 @@ impl DaySpan {
             hour_of_day,
             day_of_week: weekday_index(self.date) + hour_of_day / 24.0,
             year: share_of_year(self.date),
+            special_log_variance: 0.0,
         }
     }
 }

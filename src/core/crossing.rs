@@ -273,9 +273,15 @@ fn revise(ix: CrossingIx, series: &mut Series, site: &Site, time: EventTime, cx:
 fn close(ix: CrossingIx, series: &mut Series, site: &Site, reading: &Reading, cx: &mut Context) {
     cx.tally.buckets_closed += 1;
     publish(ix, series, reading, cx);
+    let lens = series.lens(cx.params, reading.lens);
+    for direction in Direction::ALL {
+        if reading.exposure > 0.0 && series.alerts[direction as usize].is_none() {
+            cx.tally.promise(lens, direction);
+        }
+    }
     if series.alerts[Direction::Drop as usize].is_none()
         && reading.exposure > 0.0
-        && reading.log_evidence_drop >= cx.params.lenses[reading.lens as usize].log_threshold_drop
+        && reading.log_evidence_drop >= lens.log_threshold_drop
     {
         open(ix, series, Direction::Drop, reading, true, cx);
         return;
@@ -339,7 +345,7 @@ fn judge_rise(
     if series.alerts[Direction::Surge as usize].is_none()
         && reading.exposure > 0.0
         && !series.was_reset_after(reading)
-        && reading.log_evidence_rise >= cx.params.lenses[reading.lens as usize].log_threshold_rise
+        && reading.log_evidence_rise >= series.lens(cx.params, reading.lens).log_threshold_rise
     {
         open(ix, series, Direction::Surge, reading, closed, cx);
     }
@@ -359,6 +365,7 @@ fn open(
     let severity = Severity::of(direction, reading.observed, reading.expected);
     let alert = Alert::open(direction, onset, severity);
     series.alerts[direction as usize] = Some(alert);
+    cx.tally.open(reading.lens, direction);
     announce(
         ix,
         series.stream,

@@ -9,6 +9,7 @@ use super::network::Crossing;
 use super::params::Params;
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 
 /// What a series needs to know of its crossing.
@@ -137,6 +138,8 @@ pub(super) struct OpenBucket {
     pub(super) calm_below: u64,
     /// Smallest count that is announced; computed when a count comes near it.
     pub(super) alarm_at: Option<u64>,
+    /// The smallest surge it can notice; computed when somebody asks.
+    pub(super) detectable: OnceCell<f64>,
 }
 
 #[derive(Debug, Clone)]
@@ -165,6 +168,7 @@ impl OpenBucket {
             outlook: None,
             calm_below: 0,
             alarm_at: None,
+            detectable: OnceCell::new(),
         }
     }
 
@@ -253,9 +257,14 @@ pub fn prior(lens: Lens) -> Prior {
 }
 
 pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot {
-    match lens {
+    let seasons = match lens {
         Lens::Hour => day.hour_slot(&site.crossing.tz, hour),
         _ => day.slot(),
+    };
+    let class = site.params.day_class(&site.crossing.corridor, day.date);
+    Slot {
+        special_log_variance: class.log_variance(),
+        ..seasons
     }
 }
 
@@ -267,21 +276,20 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot 
 pub(super) fn advance(
     site: &Site,
     track: &mut Track,
-    lens: Lens,
+    params: &LensParams,
     day: &DayCounts,
     hour: usize,
     (start, end): (EventTime, EventTime),
     resets: &[EventTime],
     observed: u64,
 ) -> OpenBucket {
-    let params = &site.params.lenses[lens as usize];
     if resets.contains(&start) {
         track.begin_anew(start);
     }
     let exposure = site.exposure(&day.span, start, end);
     let outlook = track.model.close(
         params,
-        slot(site, lens, &day.span, hour),
+        slot(site, params.lens, &day.span, hour),
         exposure,
         observed,
     );

@@ -101,7 +101,7 @@ impl LensState {
         }
         let mut filter = self.filter.clone();
         filter.evolve(self.lens, &params.filter);
-        let rate = filter.log_rate(self.lens.dim(), &self.lens.design(slot));
+        let rate = self.log_rate(&filter, slot);
         Some(self.outlook_at(params, &filter, &rate, exposure))
     }
 
@@ -117,9 +117,8 @@ impl LensState {
         if !is_observed(slot, exposure) {
             return None;
         }
-        let dim = self.lens.dim();
         self.filter.evolve(self.lens, &params.filter);
-        let rate = self.filter.log_rate(dim, &self.lens.design(slot));
+        let rate = self.log_rate(&self.filter, slot);
         let outlook = self.outlook_at(params, &self.filter, &rate, exposure);
         let joint = outlook.forecast.ln_joint(y);
         let said = outlook.hypotheses.likelihoods(&joint, y);
@@ -273,6 +272,14 @@ impl LensState {
     #[must_use]
     pub fn buckets_seen(&self) -> u32 {
         self.buckets_seen
+    }
+
+    /// What a special day may do to the rate is noise that no component of the state explains: it widens the forecast and takes
+    /// from the gain, so that such a day says less and teaches less.
+    fn log_rate(&self, filter: &Filter, slot: Slot) -> LogRate {
+        let mut rate = filter.log_rate(self.lens.dim(), &self.lens.design(slot));
+        rate.variance += slot.special_log_variance;
+        rate
     }
 
     fn outlook_at(

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod event;
 pub mod evidence;
 pub mod exposure;
+pub mod holidays;
 pub mod ids;
 pub mod intake;
 mod lane;

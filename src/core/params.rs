@@ -1,9 +1,13 @@
 //! Owns what the machine is told: horizons, limits, and the thresholds that split one false-alert budget over all series.
 
 use super::alert::Direction;
+use super::holidays::{DayClass, Holidays};
+use super::ids::StreamIx;
 use super::intake::BadRecordBudget;
 use super::lens::{Lens, LensParams};
 use super::network::Network;
+use jiff::civil::Date;
+use std::collections::BTreeMap;
 
 /// Number of lenses a series is watched through.
 pub const LENSES: [Lens; 2] = [Lens::Day, Lens::Hour];
@@ -19,6 +23,43 @@ pub struct Budget {
     pub hour_share_ratio: f64,
 }
 
+impl Budget {
+    /// False alerts a year accepted of a lens and direction, whole network.
+    #[must_use]
+    pub fn per_year(&self, lens: Lens, direction: Direction) -> f64 {
+        let lens_share = match lens {
+            Lens::Hour => self.hour_share_ratio,
+            Lens::Day | Lens::Week => 1.0 - self.hour_share_ratio,
+        };
+        let direction_share = match direction {
+            Direction::Surge => 1.0 - self.drop_share_ratio,
+            Direction::Drop => self.drop_share_ratio,
+        };
+        self.false_alerts_per_year * lens_share * direction_share
+    }
+}
+
+/// How much of the budget a series gets beside the others: the weight of its crossing times that of its stream, 1 where none is
+/// given. Weights are positive and finite.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Weights {
+    /// By crossing id.
+    pub crossings: BTreeMap<String, f64>,
+    /// By stream name.
+    pub streams: BTreeMap<String, f64>,
+}
+
+impl Weights {
+    fn of(&self, crossing: &str, stream: &str) -> f64 {
+        let weight = |by: &BTreeMap<String, f64>, name| by.get(name).copied().unwrap_or(1.0);
+        weight(&self.crossings, crossing) * weight(&self.streams, stream)
+    }
+}
+
+/// Which settings a series has: its place among the distinct weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WeightClass(usize);
+
 /// Everything the machine is told.
 #[derive(Debug, Clone)]
 pub struct Params {
@@ -30,8 +71,14 @@ pub struct Params {
     pub max_ids: usize,
     /// When bad input stops consumption.
     pub bad_records: BadRecordBudget,
-    /// One entry for each of [`LENSES`], thresholds included.
+    /// One entry for each of [`LENSES`], thresholds included, of a series that shares equally.
     pub lenses: [LensParams; 2],
+    /// The same for other shares, by [`WeightClass`].
+    weighted: Vec<[LensParams; 2]>,
+    /// By crossing id and stream; those that are missing share equally.
+    classes: BTreeMap<(String, StreamIx), WeightClass>,
+    /// By corridor; one that is missing has none.
+    holidays: BTreeMap<String, Holidays>,
 }
 
 impl Params {
@@ -53,11 +100,8 @@ impl Params {
         let lenses = LENSES.map(|lens| {
             let mut params = LensParams::for_lens(lens);
             params.guard_band_ratio = guard_band_ratio;
-            params.log_threshold_rise =
-                log_threshold(network.series_count(), budget, lens, Direction::Surge);
-            params.log_threshold_drop =
-                log_threshold(network.series_count(), budget, lens, Direction::Drop);
-            params
+            let share = 1.0 / network.series_count().max(1) as f64;
+            with_share(params, budget, share)
         });
         Self {
             lateness_horizon_ms,
@@ -65,24 +109,89 @@ impl Params {
             max_ids,
             bad_records,
             lenses,
+            weighted: Vec::new(),
+            classes: BTreeMap::new(),
+            holidays: BTreeMap::new(),
+        }
+    }
+
+    /// Makes less of the special days of corridors.
+    #[must_use]
+    pub fn with_holidays(mut self, by_corridor: BTreeMap<String, Holidays>) -> Self {
+        self.holidays = by_corridor;
+        self
+    }
+
+    /// What kind of day a civil date is at a corridor.
+    #[must_use]
+    pub fn day_class(&self, corridor: &str, date: Date) -> DayClass {
+        let holidays = self.holidays.get(corridor);
+        holidays.map_or(DayClass::Usual, |holidays| holidays.day_class(date))
+    }
+
+    /// Splits the budget by weight instead of equally: the share of a series is its weight over the sum of all.
+    #[must_use]
+    pub fn weighted(mut self, network: &Network, budget: Budget, weights: &Weights) -> Self {
+        if *weights == Weights::default() {
+            return self;
+        }
+        let series = network.crossings.iter().flat_map(|crossing| {
+            let weigh = |stream: &StreamIx| weights.of(&crossing.id, network.stream(*stream));
+            let named = |stream: &StreamIx| (crossing.id.clone(), *stream);
+            crossing.streams.iter().map(move |s| (named(s), weigh(s)))
+        });
+        let series: Vec<((String, StreamIx), f64)> = series.collect();
+        let sum: f64 = series.iter().map(|(_, weight)| weight).sum();
+        let mut known: Vec<u64> = Vec::new();
+        for (name, weight) in series {
+            let at = known.iter().position(|bits| *bits == weight.to_bits());
+            let at = at.unwrap_or_else(|| {
+                known.push(weight.to_bits());
+                let lenses = self.lenses.clone();
+                self.weighted
+                    .push(lenses.map(|lens| with_share(lens, budget, weight / sum)));
+                known.len() - 1
+            });
+            self.classes.insert(name, WeightClass(at + 1));
+        }
+        self
+    }
+
+    /// Which settings the series of a crossing's stream has.
+    #[must_use]
+    pub fn weight_class(&self, crossing: &str, stream: StreamIx) -> WeightClass {
+        if self.classes.is_empty() {
+            return WeightClass::default();
+        }
+        let class = self.classes.get(&(crossing.to_owned(), stream));
+        class.copied().unwrap_or_default()
+    }
+
+    /// The settings of a series' lenses.
+    #[must_use]
+    pub fn lenses_of(&self, class: WeightClass) -> &[LensParams; 2] {
+        match class.0.checked_sub(1) {
+            Some(at) => &self.weighted[at],
+            None => &self.lenses,
         }
     }
 }
 
-/// ln A of one series, lens and direction, where `series` share the budget equally.
+fn with_share(mut params: LensParams, budget: Budget, share: f64) -> LensParams {
+    params.log_threshold_rise = log_threshold(share, budget, params.lens, Direction::Surge);
+    params.log_threshold_drop = log_threshold(share, budget, params.lens, Direction::Drop);
+    params
+}
+
+/// ln A of one series, lens and direction, where the series has a share of the budget, in (0, 1].
 #[must_use]
-pub fn log_threshold(series: usize, budget: Budget, lens: Lens, direction: Direction) -> f64 {
-    let (buckets_per_year, lens_share) = match lens {
-        Lens::Hour => (24.0 * 365.25, budget.hour_share_ratio),
-        Lens::Day => (365.25, 1.0 - budget.hour_share_ratio),
-        Lens::Week => (365.25 / 7.0, 1.0 - budget.hour_share_ratio),
+pub fn log_threshold(share: f64, budget: Budget, lens: Lens, direction: Direction) -> f64 {
+    let buckets_per_year = match lens {
+        Lens::Hour => 24.0 * 365.25,
+        Lens::Day => 365.25,
+        Lens::Week => 365.25 / 7.0,
     };
-    let direction_share = match direction {
-        Direction::Surge => 1.0 - budget.drop_share_ratio,
-        Direction::Drop => budget.drop_share_ratio,
-    };
-    let series = series.max(1) as f64;
-    (buckets_per_year * series / (budget.false_alerts_per_year * lens_share * direction_share)).ln()
+    (buckets_per_year / (budget.per_year(lens, direction) * share)).ln()
 }
 
 #[cfg(test)]
@@ -91,8 +200,13 @@ mod tests {
     use super::*;
     use jiff::tz::TimeZone;
 
-    #[test]
-    fn the_rates_of_all_series_lenses_and_directions_sum_to_the_budget() {
+    const BUDGET: Budget = Budget {
+        false_alerts_per_year: 12.0,
+        drop_share_ratio: 0.25,
+        hour_share_ratio: 0.3,
+    };
+
+    fn network() -> Network {
         let crossing = |i: usize| Crossing {
             id: format!("x-{i:02}"),
             name: String::new(),
@@ -102,22 +216,81 @@ mod tests {
             neighbours: vec![],
             tz: TimeZone::UTC,
             hours: None,
-            streams: vec![super::super::ids::StreamIx(0)],
+            streams: (0..=(i % 2) as u8).map(StreamIx).collect(),
         };
-        let network = Network::new((0..40).map(crossing).collect(), vec!["asylum".into()]);
-        let budget = Budget {
-            false_alerts_per_year: 12.0,
-            drop_share_ratio: 0.25,
-            hour_share_ratio: 0.3,
+        let streams = vec!["asylum".into(), "trucks".into()];
+        Network::new((0..40).map(crossing).collect(), streams)
+    }
+
+    fn params(network: &Network) -> Params {
+        let bad_records = BadRecordBudget {
+            max_run: 1,
+            max_ratio: 1.0,
+            window: 10,
         };
-        let rate: f64 = [(Lens::Day, 365.25), (Lens::Hour, 8766.0)]
-            .into_iter()
-            .flat_map(|(lens, a_year)| {
-                [Direction::Surge, Direction::Drop].map(|d| {
-                    40.0 * a_year / log_threshold(network.series_count(), budget, lens, d).exp()
-                })
-            })
-            .sum();
-        assert!((rate - 12.0).abs() < 1e-9, "{rate}");
+        Params::new(network, BUDGET, 0.05, 2, 1, 1, bad_records)
+    }
+
+    /// False alerts a year of each series by the thresholds it is judged at.
+    fn rates(network: &Network, params: &Params) -> BTreeMap<(String, u8), f64> {
+        let rate = |lenses: &[LensParams; 2]| {
+            let lines = |lens: &LensParams| [lens.log_threshold_rise, lens.log_threshold_drop];
+            let a_year = [365.25, 8766.0];
+            let rates = lenses.iter().zip(a_year).map(|(lens, a_year)| {
+                let at_lines = lines(lens).map(|ln| a_year / ln.exp());
+                at_lines.iter().sum::<f64>()
+            });
+            rates.sum::<f64>()
+        };
+        let mut rates = BTreeMap::new();
+        for crossing in &network.crossings {
+            for stream in &crossing.streams {
+                let class = params.weight_class(&crossing.id, *stream);
+                let name = (crossing.id.clone(), stream.0);
+                rates.insert(name, rate(params.lenses_of(class)));
+            }
+        }
+        rates
+    }
+
+    #[test]
+    fn the_rates_of_all_series_lenses_and_directions_sum_to_the_budget() {
+        let network = network();
+        let rates = rates(&network, &params(&network));
+        let (sum, equal) = (rates.values().sum::<f64>(), 12.0 / 60.0);
+        assert!((sum - 12.0).abs() < 1e-9, "{sum}");
+        assert!(rates.values().all(|rate| (rate - equal).abs() < 1e-9));
+    }
+
+    #[test]
+    fn weights_move_the_budget_and_add_nothing_to_it() {
+        let network = network();
+        let weights = Weights {
+            crossings: BTreeMap::from([("x-01".to_owned(), 4.0), ("x-02".to_owned(), 0.5)]),
+            streams: BTreeMap::from([("trucks".to_owned(), 0.25)]),
+        };
+        let params = params(&network).weighted(&network, BUDGET, &weights);
+        let rates = rates(&network, &params);
+        let sum = rates.values().sum::<f64>();
+        assert!((sum - 12.0).abs() < 1e-9, "{sum}");
+        // 37 crossings of weight 1, one of 4, one of 0.5, and of the 20 with trucks 19 of 0.25 and one of 1.
+        let of_one = 12.0 / (38.0 + 4.0 + 0.5 + 19.0 * 0.25 + 1.0);
+        for (name, weight) in [
+            (("x-00", 0), 1.0),
+            (("x-01", 0), 4.0),
+            (("x-01", 1), 1.0),
+            (("x-02", 0), 0.5),
+            (("x-03", 1), 0.25),
+        ] {
+            let rate = rates[&(name.0.to_owned(), name.1)];
+            assert!((rate - weight * of_one).abs() < 1e-9, "{name:?}: {rate}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_the_budget_sum_to_it() {
+        let parts = LENSES.map(|lens| Direction::ALL.map(|d| BUDGET.per_year(lens, d)));
+        let sum: f64 = parts.iter().flatten().sum();
+        assert!((sum - 12.0).abs() < 1e-12, "{sum}");
     }
 }

@@ -7,12 +7,14 @@
 
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
+use super::evidence::detectable::minimum_detectable;
 use super::ids::StreamIx;
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lane::{Lane, OpenBucket, advance, slot};
-use super::lens::{Lens, Outlook};
-use super::params::{LENSES, Params};
+use super::lens::{Lens, LensParams, Outlook};
+use super::params::{LENSES, Params, WeightClass};
 use super::time::EventTime;
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 
 /// Whether a changed count lies in buckets that are still open or in one that has ended.
@@ -33,6 +35,7 @@ pub struct Series {
     pub stream: StreamIx,
     /// The open alerts: surge, drop.
     pub alerts: [Option<Alert>; 2],
+    weight: WeightClass,
     days: VecDeque<DayCounts>,
     lanes: [Lane; 2],
 }
@@ -85,6 +88,7 @@ impl Series {
         let mut series = Self {
             stream,
             alerts: counts.alerts,
+            weight: site.params.weight_class(&site.crossing.id, stream),
             days: counts.days.into(),
             lanes,
         };
@@ -92,6 +96,12 @@ impl Series {
         let closed_until = watermark.plus_ms(-site.params.close_after_ms);
         series.rebuild_from(site, watermark, closed_until, None);
         series
+    }
+
+    /// Settings of a lens of this series.
+    #[must_use]
+    pub fn lens<'a>(&self, params: &'a Params, lens: Lens) -> &'a LensParams {
+        &params.lenses_of(self.weight)[lens as usize]
     }
 
     /// What the changelog keeps at every change.
@@ -133,7 +143,7 @@ impl Series {
             Some(outlook) => outlook.verdict(observed),
             None => self.lanes[lane].front.model.verdict(),
         };
-        open.reading(&params.lenses[lane], observed, &verdict, false)
+        open.reading(self.lens(params, LENSES[lane]), observed, &verdict, false)
     }
 
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
@@ -151,6 +161,15 @@ impl Series {
     pub fn day_outlook(&self) -> Option<(EventTime, &Outlook)> {
         let open = &self.lanes[0].open;
         open.outlook.as_ref().map(|outlook| (open.start, outlook))
+    }
+
+    /// The smallest surge that begins with the open day and is noticed within it nine times in ten, in arrivals a day beyond the
+    /// usual ones ([`minimum_detectable`]); nothing where the day carries no exposure.
+    #[must_use]
+    pub fn detectable_per_day(&self) -> Option<f64> {
+        let open = &self.lanes[0].open;
+        let outlook = open.outlook.as_ref()?;
+        Some(*open.detectable.get_or_init(|| minimum_detectable(outlook)))
     }
 
     /// Whether evidence began anew after a bucket, because an alert ended: what the bucket says was dealt with.
@@ -357,6 +376,7 @@ impl Series {
     /// Enters the open bucket into `front` and opens the next one.
     fn end_bucket(&mut self, site: &Site, i: usize, wants_reading: bool) -> Option<Reading> {
         let observed = self.observed(i);
+        let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
         let (day_index, hour) = (lane.open.day, lane.open.hour);
         let (start, end) = (lane.open.start, lane.open.end);
@@ -364,14 +384,13 @@ impl Series {
         let closed = advance(
             site,
             &mut lane.front,
-            LENSES[i],
+            params,
             day,
             hour,
             (start, end),
             &lane.resets,
             observed,
         );
-        let params = &site.params.lenses[i];
         let in_surge = self.alerts[Direction::Surge as usize].is_some();
         let reading = wants_reading
             .then(|| closed.reading(params, observed, &lane.front.model.verdict(), in_surge));
@@ -409,13 +428,15 @@ impl Series {
 
     /// Computes what the open bucket is expected to hold.
     fn judge(&mut self, site: &Site, i: usize) {
+        let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
         let day = &self.days[lane.open.day].span;
         let slot = slot(site, LENSES[i], day, lane.open.hour);
-        let (open, params) = (&mut lane.open, &site.params.lenses[i]);
+        let open = &mut lane.open;
         open.exposure = site.exposure(day, open.start, open.end);
         open.outlook = lane.front.model.outlook(params, slot, open.exposure);
         (open.calm_below, open.alarm_at) = (0, None);
+        open.detectable = OnceCell::new();
         open.is_judged = true;
     }
 }

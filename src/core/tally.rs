@@ -1,9 +1,11 @@
 //! Owns the plain counters of the machine; it knows no metrics library.
 
+use super::alert::Direction;
 use super::event::Reject;
+use super::lens::{Lens, LensParams};
 
 /// What happened since the start of the process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
     /// Records handled, good and bad.
     pub consumed: u64,
@@ -19,12 +21,30 @@ pub struct Tally {
     pub ids_given_up: u64,
     /// Buckets closed.
     pub buckets_closed: u64,
+    /// Alerts opened, by lens and direction.
+    pub opened: [[u64; 2]; 2],
+    /// False alerts accepted for the closed buckets, by lens and direction: one in A of them.
+    pub promised: [[f64; 2]; 2],
 }
 
 impl Tally {
     /// Counts a refused record.
     pub fn reject(&mut self, reason: Reject) {
         self.rejected[reason as usize] += 1;
+    }
+
+    /// Counts an alert.
+    pub fn open(&mut self, lens: Lens, direction: Direction) {
+        self.opened[lens as usize][direction as usize] += 1;
+    }
+
+    /// Counts what is accepted of a closed bucket that was judged in a direction.
+    pub fn promise(&mut self, params: &LensParams, direction: Direction) {
+        let log_threshold = match direction {
+            Direction::Surge => params.log_threshold_rise,
+            Direction::Drop => params.log_threshold_drop,
+        };
+        self.promised[params.lens as usize][direction as usize] += (-log_threshold).exp();
     }
 }
 

@@ -5,11 +5,13 @@ use crate::core::alert::{Direction, Severity, Transition};
 use crate::core::engine::Engine;
 use crate::core::event::{GateState, Reject};
 use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::lens::Lens;
 use crate::core::network::Network;
+use crate::core::params::{Budget, LENSES};
 use crate::core::time::WallTime;
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    Counter, CounterVec, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::time::Duration;
@@ -46,13 +48,16 @@ pub struct Metrics {
     day_lower: GaugeVec,
     day_upper: GaugeVec,
     evidence_ratio: GaugeVec,
+    detectable: GaugeVec,
     crossing_open: GaugeVec,
     feed_last_seen: GaugeVec,
     watermark: GaugeVec,
     alerts_open: IntGaugeVec,
     transitions: IntCounterVec,
     event_to_alert: Histogram,
-    promised: Gauge,
+    promised_per_year: GaugeVec,
+    promised: CounterVec,
+    opened: IntCounterVec,
     /// Records behind the end of the assigned partitions, by librdkafka's statistics.
     pub lag: IntGauge,
     transactions: IntCounterVec,
@@ -74,7 +79,7 @@ const REPLAY_MS: i64 = 3_600_000;
 const SERIES: &[&str] = &["crossing", "country", "stream"];
 
 /// Every family: name without the prefix, one sentence, labels.
-const FAMILIES: [(&str, &str, &[&str]); 30] = [
+const FAMILIES: [(&str, &str, &[&str]); 33] = [
     (
         "alerts_open",
         "Alerts open at the crossings of this worker.",
@@ -82,8 +87,18 @@ const FAMILIES: [(&str, &str, &[&str]); 30] = [
     ),
     (
         "false_alerts_promised_per_year",
-        "False alerts a year accepted for the whole network.",
-        &[],
+        "False alerts a year accepted for the whole network; the parts add up to detection.false_alerts_per_year.",
+        &["direction", "lens"],
+    ),
+    (
+        "false_alerts_promised_total",
+        "False alerts accepted for the buckets judged and closed so far.",
+        &["direction", "lens"],
+    ),
+    (
+        "alerts_opened_total",
+        "Alerts opened, true ones too: more of them cannot have been false.",
+        &["direction", "lens"],
     ),
     ("restore_seconds_total", "Time spent restoring state.", &[]),
     ("events_consumed_total", "Records read, good and bad.", &[]),
@@ -142,6 +157,11 @@ const FAMILIES: [(&str, &str, &[&str]); 30] = [
         "evidence_ratio",
         "Evidence of a surge or drop so far, in logs, as a share of what raises an alert (1).",
         &["crossing", "country", "stream", "direction"],
+    ),
+    (
+        "minimum_detectable_surge_per_day",
+        "Extra arrivals a day that would be noticed within the civil day that is open, nine times in ten; absent while it carries no exposure.",
+        SERIES,
     ),
     (
         "crossing_open",
@@ -210,7 +230,7 @@ const FAMILIES: [(&str, &str, &[&str]); 30] = [
 impl Metrics {
     /// All families, those with closed label sets at 0.
     #[must_use]
-    pub fn new(network: &Network, promised_per_year: f64, config_hash: &str) -> Self {
+    pub fn new(network: &Network, budget: Budget, config_hash: &str) -> Self {
         let registry = Registry::new();
         let r = &registry;
         let latency = vec![
@@ -235,13 +255,16 @@ impl Metrics {
             day_lower: gauges(r, "day_arrivals_lower"),
             day_upper: gauges(r, "day_arrivals_upper"),
             evidence_ratio: gauges(r, "evidence_ratio"),
+            detectable: gauges(r, "minimum_detectable_surge_per_day"),
             crossing_open: gauges(r, "crossing_open"),
             feed_last_seen: gauges(r, "feed_last_seen_timestamp_seconds"),
             watermark: gauges(r, "watermark_timestamp_seconds"),
             alerts_open: int_gauges(r, "alerts_open"),
             transitions: counters(r, "alert_transitions_total"),
             event_to_alert: histogram(r, "event_to_alert_seconds", latency),
-            promised: float_gauge(r, "false_alerts_promised_per_year"),
+            promised_per_year: gauges(r, "false_alerts_promised_per_year"),
+            promised: float_counters(r, "false_alerts_promised_total"),
+            opened: counters(r, "alerts_opened_total"),
             lag: gauge(r, "consumer_lag_records"),
             transactions: counters(r, "transactions_total"),
             commit_seconds: histogram(r, "commit_seconds", commit),
@@ -253,12 +276,19 @@ impl Metrics {
             client_errors: counter(r, "client_errors_total"),
             registry,
         };
-        metrics.zero(promised_per_year, config_hash);
+        metrics.zero(budget, config_hash);
         metrics
     }
 
-    fn zero(&self, promised_per_year: f64, config_hash: &str) {
-        self.promised.set(promised_per_year);
+    fn zero(&self, budget: Budget, config_hash: &str) {
+        for (lens, direction, labels) in kinds() {
+            let accepted = budget.per_year(lens, direction);
+            self.promised_per_year
+                .with_label_values(&labels)
+                .set(accepted);
+            self.promised.with_label_values(&labels);
+            self.opened.with_label_values(&labels);
+        }
         self.lag.set(-1);
         for reason in Reject::ALL {
             self.rejected.with_label_values(&[reason.label()]);
@@ -317,13 +347,14 @@ impl Metrics {
         families
     }
 
-    fn series_families(&self) -> [&GaugeVec; 8] {
+    fn series_families(&self) -> [&GaugeVec; 9] {
         [
             &self.day_arrivals,
             &self.day_expected,
             &self.day_lower,
             &self.day_upper,
             &self.evidence_ratio,
+            &self.detectable,
             &self.crossing_open,
             &self.feed_last_seen,
             &self.watermark,
@@ -447,7 +478,10 @@ impl Metrics {
             self.day_upper
                 .with_label_values(&labels)
                 .set(day.upper as f64);
-            let lens = &engine.params().lenses[0];
+            if let Some(extra) = series.detectable_per_day() {
+                self.detectable.with_label_values(&labels).set(extra);
+            }
+            let lens = series.lens(engine.params(), Lens::Day);
             for (direction, threshold) in [
                 (Direction::Surge, lens.log_threshold_rise),
                 (Direction::Drop, lens.log_threshold_drop),
@@ -479,10 +513,26 @@ impl Metrics {
         raise(&self.corrections, tally.corrections);
         raise(&self.ids_given_up, tally.ids_given_up);
         raise(&self.buckets_closed, tally.buckets_closed);
+        for (lens, direction, labels) in kinds() {
+            let at = (lens as usize, direction as usize);
+            raise(
+                &self.opened.with_label_values(&labels),
+                tally.opened[at.0][at.1],
+            );
+            let promised = self.promised.with_label_values(&labels);
+            promised.inc_by((tally.promised[at.0][at.1] - promised.get()).max(0.0));
+        }
         for (reason, &count) in Reject::ALL.iter().zip(&tally.rejected) {
             raise(&self.rejected.with_label_values(&[reason.label()]), count);
         }
     }
+}
+
+/// Every kind of alert, with its values of `direction` and `lens`.
+fn kinds() -> impl Iterator<Item = (Lens, Direction, [&'static str; 2])> {
+    LENSES.into_iter().flat_map(|lens| {
+        Direction::ALL.map(|direction| (lens, direction, [direction.label(), lens.label()]))
+    })
 }
 
 /// Brings a counter up to a total that is kept elsewhere.
@@ -523,8 +573,9 @@ fn gauge(registry: &Registry, name: &str) -> IntGauge {
     register(registry, IntGauge::with_opts(family(name).0))
 }
 
-fn float_gauge(registry: &Registry, name: &str) -> Gauge {
-    register(registry, Gauge::with_opts(family(name).0))
+fn float_counters(registry: &Registry, name: &str) -> CounterVec {
+    let (opts, labels) = family(name);
+    register(registry, CounterVec::new(opts, labels))
 }
 
 fn gauges(registry: &Registry, name: &str) -> GaugeVec {

@@ -43,6 +43,16 @@ impl Lens {
         }
     }
 
+    /// The label value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Week => "week",
+        }
+    }
+
     /// Number of components of the state, at most [`MAX_DIM`].
     #[must_use]
     pub const fn dim(self) -> usize {
@@ -97,13 +107,16 @@ pub struct Slot {
     pub day_of_week: f64,
     /// Share of the year that has passed, `[0, 1)`.
     pub year: f64,
+    /// Variance of the log rate that a special day adds to what the seasons say, 0 on other days.
+    pub special_log_variance: f64,
 }
 
 impl Slot {
     /// Whether every field is a number.
     #[must_use]
     pub fn is_finite(self) -> bool {
-        self.hour_of_day.is_finite() && self.day_of_week.is_finite() && self.year.is_finite()
+        let seasons = [self.hour_of_day, self.day_of_week, self.year];
+        seasons.iter().all(|v| v.is_finite()) && (0.0..=25.0).contains(&self.special_log_variance)
     }
 }
 
@@ -117,6 +130,7 @@ mod tests {
             hour_of_day: 6.0,
             day_of_week: 1.75,
             year: 0.125,
+            special_log_variance: 0.0,
         };
         let half = 0.5_f64.sqrt();
         let week = Lens::Week.design(slot);

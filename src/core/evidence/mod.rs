@@ -1,5 +1,6 @@
 //! Owns the evidence: what a count says for a rise, for a drop and for usual, and how it adds up; it decides no alert.
 
+pub mod detectable;
 pub mod drift;
 pub mod hypotheses;
 pub mod outlook;
