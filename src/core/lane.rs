@@ -223,7 +223,8 @@ impl OpenBucket {
         }
     }
 
-    /// Whether a count is enough for a rise to be announced before the bucket ends.
+    /// Whether a count is enough for a rise to be announced before the bucket ends: whether it reaches [`Outlook::alarm_count`],
+    /// whatever counts were asked about before, so that no count announces what a higher one would not.
     pub(super) fn alarms(&mut self, observed: u64) -> bool {
         let Some(outlook) = self.outlook.as_ref() else {
             return false;
@@ -232,12 +233,13 @@ impl OpenBucket {
             return false;
         }
         if self.alarm_at.is_none() {
-            let far = observed.max(outlook.far_count());
-            if !outlook.alarms(far) {
+            // The search for the count that alarms begins at the far count and goes up where that one is calm.
+            let far = outlook.far_count();
+            if observed <= far && !outlook.alarms(far) {
                 self.calm_below = far + 1;
                 return false;
             }
-            self.alarm_at = outlook.alarm_count();
+            self.alarm_at = Some(outlook.alarm_count().unwrap_or(u64::MAX));
         }
         self.alarm_at.is_some_and(|least| observed >= least)
     }

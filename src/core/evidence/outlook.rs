@@ -81,10 +81,12 @@ impl Outlook {
         self.drop_after(&self.said(y)).ln_statistic()
     }
 
-    /// Smallest `y` with `log_evidence_rise(y) >= log_threshold_rise`; `None` if the threshold is infinite or beyond any count.
+    /// The count from which on a rise is announced: evidence reaches the threshold there and not one below. `None` if the
+    /// threshold is infinite or beyond any count.
     ///
-    /// Above the mean the evidence grows with the count, but for small steps back (less than ln 2) in young series whose
-    /// dispersion is not settled; there this may be a later crossing than the first.
+    /// Evidence grows with the count, but for small steps back (less than ln 2) where the weight passes from one dispersion to
+    /// another; where the threshold lies in such a step there are several such counts, and this is the one that the search
+    /// from [`Outlook::far_count`] comes to.
     #[must_use]
     pub fn alarm_count(&self) -> Option<u64> {
         if !self.log_threshold_rise.is_finite() {
@@ -111,7 +113,8 @@ impl Outlook {
         (self.variance().sqrt() as u64).max(1)
     }
 
-    /// Largest `y` with `log_evidence_drop(y) >= log_threshold_drop`; `None` if not even 0 gets there.
+    /// The count up to which a drop is announced: evidence reaches the threshold there and not one above. `None` if not even 0
+    /// gets there.
     #[must_use]
     pub fn drop_alarm_count(&self) -> Option<u64> {
         if !self.log_threshold_drop.is_finite() {
