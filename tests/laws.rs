@@ -1,15 +1,20 @@
-//! Holds the machine to laws over random streams: restored it goes on the same, memory is bounded, every number is a number.
+//! Holds the machine to laws over random streams: restored it goes on the same, time zones and larger counts take nothing away,
+//! memory is bounded, every number is a number.
 
 mod support;
 
+use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::sync::Arc;
 use support::Feed;
 use support::random::{self, Options};
+use surgewatch::core::alert::{Alert, Reading};
 use surgewatch::core::crossing::Outcome;
 use surgewatch::core::event::{Event, Kind};
-use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::ids::{self, CrossingIx, EventId, Partition, StreamIx};
+use surgewatch::core::network::Network;
+use surgewatch::core::output::Output;
 use surgewatch::core::partition::Input;
 use surgewatch::core::seen::{Arrival, PAGE_IDS, Seen};
 use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
@@ -30,8 +35,10 @@ fn assert_numbers(value: &Value, path: &str) {
 
 /// One arrival of a count each hour at a crossing; 0 is none.
 fn hourly(counts: &[u32]) -> Feed {
-    let network = random::network();
-    let start = 1_700_000_000_000;
+    hourly_in(random::network(), 1_700_000_000_000, counts)
+}
+
+fn hourly_in(network: Network, start: i64, counts: &[u32]) -> Feed {
     let records = counts.iter().zip(0i64..).map(|(&count, n)| {
         let time = start + n * HOUR_MS;
         let kind = match count {
@@ -48,7 +55,7 @@ fn hourly(counts: &[u32]) -> Feed {
             kind,
         };
         let input = Input {
-            offset: Offset(n),
+            offset: ids::Offset(n),
             recorded: Some(WallTime(time)),
             event: Ok(event),
         };
@@ -60,6 +67,41 @@ fn hourly(counts: &[u32]) -> Feed {
         network: Arc::new(network),
         records,
     }
+}
+
+/// What a machine says of a crossing so many hours ahead of Greenwich, with arrivals at the same local hours.
+fn told(offset_hours: i8, counts: &[u32]) -> Vec<(Reading, Option<Alert>)> {
+    let mut network = random::network();
+    network.crossings[0].tz = TimeZone::fixed(Offset::constant(offset_hours));
+    let start = 1_700_000_000_000 - i64::from(offset_hours) * HOUR_MS;
+    let feed = hourly_in(network, start, counts);
+    let mut engine = feed.engine();
+    engine
+        .assign(Partition(0), [])
+        .expect("nothing is to be read");
+    let mut told = Vec::new();
+    for (partition, input) in &feed.records {
+        let mut put = |output| {
+            told.push(match output {
+                Output::Count { reading, .. } => (reading, None),
+                Output::Alert { reading, alert, .. } => (reading, Some(alert)),
+            });
+        };
+        engine
+            .handle(*partition, input, &mut put)
+            .expect("inside the budget");
+    }
+    told
+}
+
+fn later((mut reading, alert): (Reading, Option<Alert>), ms: i64) -> (Reading, Option<Alert>) {
+    reading.start = reading.start.plus_ms(ms);
+    reading.end = reading.end.plus_ms(ms);
+    let alert = alert.map(|mut alert| {
+        alert.onset = alert.onset.plus_ms(ms);
+        alert
+    });
+    (reading, alert)
 }
 
 proptest! {
@@ -93,6 +135,15 @@ proptest! {
             alerts.filter(|o| o.headers[3].1 == "border.alert.opened.v1").count()
         };
         prop_assert!(opened_with(surge) <= opened_with(surge + more));
+    }
+
+    #[test]
+    fn the_same_local_times_in_another_time_zone_give_the_same_numbers(counts in prop::collection::vec(prop_oneof![6 => 0u32..4, 1 => 20u32..90], 24 * 20..24 * 30), shift_hours in -11i8..=12) {
+        let at_home = told(0, &counts);
+        let shift_ms = i64::from(shift_hours) * HOUR_MS;
+        let there: Vec<_> = told(shift_hours, &counts).into_iter().map(|told| later(told, shift_ms)).collect();
+        prop_assert!(at_home.len() > 400);
+        prop_assert_eq!(at_home, there);
     }
 
     #[test]

@@ -307,3 +307,47 @@ pub(super) fn advance(
         ..OpenBucket::nowhere()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lens::LensParams;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bucket(outlook: &Outlook) -> OpenBucket {
+        OpenBucket {
+            outlook: Some(outlook.clone()),
+            is_judged: true,
+            ..OpenBucket::nowhere()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_bucket_announces_the_counts_that_its_closed_self_would_whatever_was_asked_before(
+            mean in 0.05..300.0_f64,
+            threshold in 0.5..14.0_f64,
+            noise in prop::collection::vec(0.3..1.7_f64, 0..50),
+            mut asked in prop::collection::vec(0..2_000_u64, 1..20),
+        ) {
+            let params = LensParams { log_threshold_rise: threshold, ..LensParams::for_lens(Lens::Day) };
+            let slot = Slot { hour_of_day: 0.0, day_of_week: 2.0, year: 0.5, special_log_variance: 0.0 };
+            let mut model = LensState::new(&params, Prior::new(mean, 0.5).expect("in range"));
+            for n in noise {
+                model.close(&params, slot, 1.0, (mean * n).round() as u64);
+            }
+            let outlook = model.outlook(&params, slot, 1.0).expect("exposed");
+            asked.sort_unstable();
+            let mut filling = bucket(&outlook);
+            let mut fired = false;
+            for count in asked {
+                let alarms = filling.alarms(count);
+                prop_assert_eq!(alarms, bucket(&outlook).alarms(count), "asked at its end only: {}", count);
+                prop_assert!(alarms || !fired, "fired below {} and not there", count);
+                fired |= alarms;
+            }
+        }
+    }
+}
