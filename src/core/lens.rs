@@ -300,6 +300,7 @@ impl LensState {
             &params.rises,
             &params.drops,
             params.guard_band_ratio,
+            params.rise_weight_exponent,
         );
         Outlook {
             forecast,

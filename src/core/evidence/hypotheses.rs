@@ -21,6 +21,9 @@ pub struct Hypotheses {
     rises: usize,
     drops: usize,
     ln_scale: [f64; MAX_HYPOTHESES],
+    /// ln of what each rise, and each drop, weighs in the evidence; each kind's weights sum to 1.
+    ln_rise_weights: [f64; MAX_RISES],
+    ln_drop_weights: [f64; MAX_DROPS],
     /// `ln((size + s mu) / (size + mu))` by hypothesis and dispersion.
     ln_growth: [[f64; DISPERSIONS]; MAX_HYPOTHESES],
     sizes: [f64; DISPERSIONS],
@@ -40,9 +43,16 @@ pub struct Likelihoods {
 }
 
 impl Hypotheses {
-    /// `rises` above 1 and `drops` below 1 multiply the guarded means `mu (1 + delta)` and `mu (1 - delta)`.
+    /// `rises` above 1 and `drops` below 1 multiply the guarded means `mu (1 + delta)` and `mu (1 - delta)`. A rise by the factor s
+    /// weighs in proportion to `s^-rise_weight_exponent`, every drop the same.
     #[must_use]
-    pub fn new(forecast: &Mixture, rises: &[f64], drops: &[f64], guard_band_ratio: f64) -> Self {
+    pub fn new(
+        forecast: &Mixture,
+        rises: &[f64],
+        drops: &[f64],
+        guard_band_ratio: f64,
+        rise_weight_exponent: f64,
+    ) -> Self {
         assert!(
             rises.len() <= MAX_RISES && drops.len() <= MAX_DROPS,
             "the grids fit their limits"
@@ -57,6 +67,8 @@ impl Hypotheses {
             rises: rises.len(),
             drops: drops.len(),
             ln_scale: [0.0; MAX_HYPOTHESES],
+            ln_rise_weights: [f64::NEG_INFINITY; MAX_RISES],
+            ln_drop_weights: [f64::NEG_INFINITY; MAX_DROPS],
             ln_growth: [[0.0; DISPERSIONS]; MAX_HYPOTHESES],
             sizes: forecast.parts.map(|part| part.count.size()),
         };
@@ -64,7 +76,28 @@ impl Hypotheses {
             made.ln_scale[i] = scale.ln();
             made.ln_growth[i] = odds.map(|odds| (1.0 + (scale - 1.0) * odds).ln());
         }
+        // The guard band is in every rise's scale and so in none of their weights.
+        for j in 0..made.rises {
+            made.ln_rise_weights[j] = -rise_weight_exponent * made.ln_scale[NULLS + j];
+        }
+        let total = ln_sum_exp(&made.ln_rise_weights);
+        for weight in &mut made.ln_rise_weights[..made.rises] {
+            *weight -= total;
+        }
+        made.ln_drop_weights[..made.drops].fill(-(made.drops.max(1) as f64).ln());
         made
+    }
+
+    /// ln of the rises' weights in the evidence.
+    #[must_use]
+    pub fn ln_rise_weights(&self) -> &[f64] {
+        &self.ln_rise_weights[..self.rises]
+    }
+
+    /// ln of the drops' weights in the evidence.
+    #[must_use]
+    pub fn ln_drop_weights(&self) -> &[f64] {
+        &self.ln_drop_weights[..self.drops]
     }
 
     /// Number of rises.
@@ -142,5 +175,32 @@ impl Hypotheses {
         let terms: [f64; DISPERSIONS] =
             std::array::from_fn(|k| ln_joint[k] - (self.sizes[k] + count) * growth[k]);
         ln_sum_exp(&terms) + count * self.ln_scale[hypothesis]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::baseline::forecast::Matching;
+
+    fn weights(exponent: f64) -> Vec<f64> {
+        let flat = [-(DISPERSIONS as f64).ln(); DISPERSIONS];
+        let forecast = Mixture::match_moments(1.0, 0.1, &flat, Matching::Rate);
+        let made = Hypotheses::new(&forecast, &[2.0, 8.0], &[0.5], 0.05, exponent);
+        assert_eq!(made.ln_drop_weights(), [0.0]);
+        made.ln_rise_weights().iter().map(|w| w.exp()).collect()
+    }
+
+    #[test]
+    fn weights_of_rises_follow_the_exponent_and_sum_to_one() {
+        for (exponent, want) in [
+            (0.0, [0.5, 0.5]),
+            (0.5, [2.0 / 3.0, 1.0 / 3.0]),
+            (1.0, [0.8, 0.2]),
+        ] {
+            let got = weights(exponent);
+            let near = got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-12);
+            assert!(near, "exponent {exponent}: {got:?}, wanted {want:?}");
+        }
     }
 }

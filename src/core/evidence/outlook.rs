@@ -146,12 +146,14 @@ impl Outlook {
 
     pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
         let ratios = said.rise.map(|ln| self.power * ln);
-        self.rise.after(self.hypotheses.rises(), &ratios, self.leak)
+        self.rise
+            .after(self.hypotheses.ln_rise_weights(), &ratios, self.leak)
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
         let ratios = said.drop.map(|ln| self.power * ln);
-        self.drop.after(self.hypotheses.drops(), &ratios, self.leak)
+        self.drop
+            .after(self.hypotheses.ln_drop_weights(), &ratios, self.leak)
     }
 
     pub(crate) fn regime_after(&self, said: &Likelihoods) -> Regime {

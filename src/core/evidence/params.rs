@@ -20,6 +20,9 @@ pub struct LensParams {
     pub rises: Vec<f64>,
     /// Factors of the drops that are looked for, in (0, 1); at most 4.
     pub drops: Vec<f64>,
+    /// A rise by the factor s weighs in the evidence in proportion to s to the minus this: small rises are what slow surges begin
+    /// with, and large ones need no help. In [0, 4]; 0: all weigh the same.
+    pub rise_weight_exponent: f64,
     /// delta: a mean within this share of usual is no rise and no drop, in [0, 1).
     pub guard_band_ratio: f64,
     /// Share of the evidence that is forgotten at each bucket, in [0, 1].
@@ -61,7 +64,7 @@ impl LensParams {
     pub fn for_lens(lens: Lens) -> Self {
         let per_day = |share: f64| 1.0 - share / HOURS;
         let (discounts, slope_variance, forgetting) = match lens {
-            Lens::Day => (components(0.995, 0.9995, 0.9995, 0.9997), 1e-7, 0.998),
+            Lens::Day => (components(0.995, 0.9995, 0.9995, 0.9997), 1e-8, 0.998),
             Lens::Hour => {
                 let discounts = components(
                     per_day(0.005),
@@ -69,21 +72,21 @@ impl LensParams {
                     per_day(0.0005),
                     per_day(0.0003),
                 );
-                (discounts, 1e-7 / (HOURS * HOURS), per_day(0.002))
+                (discounts, 1e-8 / (HOURS * HOURS), per_day(0.002))
             }
-            Lens::Week => (components(0.998, 0.999, 0.9995, 0.9995), 1e-5, 0.99),
+            Lens::Week => (components(0.997, 0.999, 0.9995, 0.9995), 1e-5, 0.99),
         };
-        let (leak, entry, exit, learning_floor) = match lens {
-            Lens::Day => (0.05, 0.003, 0.05, 0.1),
-            Lens::Hour => (0.02, 0.003 / HOURS, 0.01, 0.02),
-            Lens::Week => (0.5, 0.02, 0.5, 0.1),
+        let (leak, surge_entry, drop_entry, exit, learning_floor) = match lens {
+            Lens::Day => (0.05, 0.004, 0.003, 0.05, 0.05),
+            Lens::Hour => (0.02, 0.004 / HOURS, 0.003 / HOURS, 0.01, 0.02),
+            Lens::Week => (0.6, 0.02, 0.02, 0.5, 0.2),
         };
         let is_week = lens == Lens::Week;
         let (learn_whole, adopt_after, drift_memory) = match lens {
             Lens::Day => (28, 60, 0.999),
             Lens::Hour => (28 * 24, 60 * 24, per_day(0.001)),
             // A memory of two weeks has no runs to add up, nor a small excess: no drift, and no guard band below.
-            Lens::Week => (26, 9, 0.0),
+            Lens::Week => (13, 9, 0.0),
         };
         Self {
             lens,
@@ -103,11 +106,12 @@ impl LensParams {
             },
             rises: vec![1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0],
             drops: vec![0.7, 0.5, 0.25],
+            rise_weight_exponent: if is_week { 0.0 } else { 0.5 },
             guard_band_ratio: if is_week { 0.0 } else { 0.05 },
             leak,
-            surge_entry: entry,
+            surge_entry,
             surge_exit: exit,
-            drop_entry: entry,
+            drop_entry,
             drop_exit: exit,
             robust: true,
             robust_high: 0.99,
@@ -124,17 +128,22 @@ impl LensParams {
     /// Refuses settings outside their ranges, NaN included, naming the first.
     pub fn check(&self) -> Result<(), LensParamsError> {
         let f = &self.filter;
-        let d = &f.discounts;
+        let (d, floor) = (&f.discounts, self.learning_floor);
         let open_unit = |v: f64| v > 0.0 && v <= 1.0;
         let unit = |v: f64| (0.0..=1.0).contains(&v);
         let not_nan = |v: f64| !v.is_nan();
-        let rules: [(&'static str, f64, bool); 19] = [
+        let rules: [(&'static str, f64, bool); 20] = [
             ("discounts.level", d.level, open_unit(d.level)),
             ("discounts.slope", d.slope, open_unit(d.slope)),
             ("discounts.daily", d.daily, open_unit(d.daily)),
             ("discounts.weekly", d.weekly, open_unit(d.weekly)),
             ("discounts.annual", d.annual, open_unit(d.annual)),
             ("forgetting", f.forgetting, open_unit(f.forgetting)),
+            (
+                "rise_weight_exponent",
+                self.rise_weight_exponent,
+                (0.0..=4.0).contains(&self.rise_weight_exponent),
+            ),
             (
                 "guard_band_ratio",
                 self.guard_band_ratio,
@@ -163,11 +172,7 @@ impl LensParams {
                 self.robust_low,
                 (0.0..0.5).contains(&self.robust_low),
             ),
-            (
-                "learning_floor",
-                self.learning_floor,
-                unit(self.learning_floor),
-            ),
+            ("learning_floor", floor, unit(floor)),
             ("drift_memory", self.drift_memory, unit(self.drift_memory)),
             (
                 "log_threshold_rise",
