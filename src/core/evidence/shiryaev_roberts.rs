@@ -1,8 +1,8 @@
 //! Owns the leaky Shiryaev-Roberts statistic over a grid of alternatives; what they are and who is told is not its concern.
 //!
-//! `R_j <- (1 + (1 - leak) R_j) LR_j`, `R = sum of w_j R_j` with weights that sum to 1. While every LR_j has conditional mean at most 1, `R_t - t` is a
-//! supermartingale, so an alarm at `R >= A` is false at most once in `A` buckets on average, whatever the dependence (Pollak &
-//! Siegmund 1985; Shin, Ramdas & Rinaldo, "E-detectors"). The leak only lowers R.
+//! `R_j <- (1 + (1 - leak) R_j) LR_j`, `R = sum of w_j R_j` with weights that sum to 1. While every LR_j has conditional mean at
+//! most 1, `R_t - t` is a supermartingale, so an alarm at `R >= A` is false at most once in `A` buckets on average, whatever the
+//! dependence (Pollak & Siegmund 1985; Shin, Ramdas & Rinaldo, "E-detectors"). The leak only lowers R.
 
 use crate::core::baseline::special::{ln_add_exp, ln_sum_exp};
 
