@@ -4,7 +4,7 @@ use super::baseline::filter::{Filter, LogRate, MAX_TRIANGLE, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::MAX_DIM;
 use super::evidence::drift::Drift;
-use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES};
+use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES, Weighed};
 use super::evidence::shiryaev_roberts::ShiryaevRoberts;
 use super::evidence::switching::Regime;
 use serde::{Deserialize, Serialize};
@@ -121,12 +121,13 @@ impl LensState {
         let rate = self.log_rate(&self.filter, slot);
         let outlook = self.outlook_at(params, &self.filter, &rate, exposure);
         let joint = outlook.forecast.ln_joint(y);
-        let said = outlook.hypotheses.likelihoods(&joint, y);
+        let weighed = outlook.hypotheses.weigh(&joint, y);
+        let said = outlook.hypotheses.likelihoods(&weighed);
         self.rise = outlook.rise_after(&said).kept();
         self.drop = outlook.drop_after(&said).kept();
         self.regime = outlook.regime_after(&said);
         self.buckets_seen = self.buckets_seen.saturating_add(1);
-        self.learn(params, &rate, &outlook, &joint, y);
+        self.learn(params, &rate, &outlook, &weighed, &joint, y);
         self.follow_alarm(params);
         Some(outlook)
     }
@@ -137,6 +138,7 @@ impl LensState {
         params: &LensParams,
         rate: &LogRate,
         outlook: &Outlook,
+        weighed: &Weighed,
         joint: &[f64; DISPERSIONS],
         y: u64,
     ) {
@@ -155,7 +157,7 @@ impl LensState {
         } else {
             (y, 1.0)
         };
-        let any = is_robust.then(|| outlook.hypotheses.ln_joint_any(joint, y, &outlook.regime));
+        let any = is_robust.then(|| outlook.hypotheses.ln_joint_any(weighed, &outlook.regime));
         let joint = if learnt == y {
             *joint
         } else {

@@ -1,13 +1,16 @@
 //! Owns the state of the dynamic GLM: its evolution, the moments of the next log rate, and the update by a count.
 
-use super::forecast::{DISPERSIONS, Matching, Mixture};
+use super::forecast::{DISPERSIONS, LN_FAINT, Matching, Mixture};
 use super::season::{Component, Lens, MAX_DIM};
 use super::special::{ln_sum_exp, polygamma};
 
 /// Entries of the covariance's lower triangle at the largest dimension.
 pub const MAX_TRIANGLE: usize = MAX_DIM * (MAX_DIM + 1) / 2;
-/// A weight below exp(-300) cannot come back within any series' life.
-const LN_WEIGHT_FLOOR: f64 = -300.0;
+/// No dispersion is held less likely than this. A little below where it becomes faint: forgetting brings it back to be asked again
+/// now and then.
+const LN_WEIGHT_FLOOR: f64 = LN_FAINT - 2.0;
+/// ln of the weight of a dispersion that is not thought possible.
+const LN_IMPOSSIBLE: f64 = -300.0;
 /// A variance of the log rate beyond which the update is damped, as the forecast's is bounded.
 const LOG_VARIANCE_MAX: f64 = 20.0;
 /// The level stays within counts of 1e-13 to 1e13 a bucket.
@@ -83,7 +86,7 @@ impl Filter {
         let mut filter = Self {
             mean: [0.0; MAX_DIM],
             covariance: [0.0; MAX_TRIANGLE],
-            ln_weights: [LN_WEIGHT_FLOOR; DISPERSIONS],
+            ln_weights: [LN_IMPOSSIBLE; DISPERSIONS],
         };
         let possible = params.dispersions.clamp(1, DISPERSIONS);
         filter.ln_weights[..possible].fill(-(possible as f64).ln());
@@ -182,25 +185,34 @@ impl Filter {
         let (ln_joint, share) = said
             .ln_joint_any
             .map_or((said.ln_joint, weight), |any| (any, 1.0));
-        self.learn_dispersion(params, ln_joint, share);
+        self.learn_dispersion(params, said.forecast, ln_joint, share);
     }
 
-    /// `w <- w^forgetting x likelihood`, normalised; both by the weight's share, so that a frozen filter forgets nothing.
-    fn learn_dispersion(&mut self, params: &FilterParams, joint: &[f64; DISPERSIONS], weight: f64) {
-        let keep = 1.0 - (1.0 - params.forgetting) * weight;
-        let possible = self.ln_weights.iter_mut().take(params.dispersions);
-        for (w, joint) in possible.zip(joint) {
-            let likelihood = joint - *w;
-            *w = keep * *w + weight * likelihood;
+    /// `w <- w^forgetting x likelihood`, normalised; both by the weight's share, so that a frozen filter forgets nothing. Faint
+    /// dispersions are not asked and only forgotten.
+    fn learn_dispersion(
+        &mut self,
+        params: &FilterParams,
+        forecast: &Mixture,
+        joint: &[f64; DISPERSIONS],
+        share: f64,
+    ) {
+        let keep = 1.0 - (1.0 - params.forgetting) * share;
+        let mut ln_likelihood = [0.0; DISPERSIONS];
+        for (part, joint) in forecast.parts.iter().zip(joint) {
+            ln_likelihood[part.dispersion] = joint - part.ln_weight;
+        }
+        let usual = ln_sum_exp(joint);
+        let possible = params.dispersions.clamp(1, DISPERSIONS);
+        for (k, w) in self.ln_weights.iter_mut().enumerate().take(possible) {
+            let is_faint = forecast.parts.iter().all(|part| part.dispersion != k);
+            *w = keep * *w + share * if is_faint { usual } else { ln_likelihood[k] };
         }
         for _ in 0..2 {
-            let total = ln_sum_exp(&self.ln_weights);
-            for w in &mut self.ln_weights {
+            let total = ln_sum_exp(&self.ln_weights[..possible]);
+            for w in &mut self.ln_weights[..possible] {
                 *w = (*w - total).max(LN_WEIGHT_FLOOR);
             }
-        }
-        for w in self.ln_weights.iter_mut().skip(params.dispersions) {
-            *w = LN_WEIGHT_FLOOR;
         }
     }
 }
@@ -210,7 +222,7 @@ impl Filter {
 pub struct Said<'a> {
     /// The forecast.
     pub forecast: &'a Mixture,
-    /// ln of each part's weight times its probability of the count.
+    /// ln of each part's weight times its probability of the count, as [`Mixture::ln_joint`] has it.
     pub ln_joint: &'a [f64; DISPERSIONS],
     /// The same over all that may have happened, surges and drops included, where these are thought of: it teaches the
     /// dispersion with full weight. Counts cut and weighed by P(usual) would teach it that there are no high counts.
@@ -242,7 +254,7 @@ fn correction(said: Said<'_>) -> (f64, f64) {
         let size = part.count.size();
         let after = polygamma(size + said.count as f64);
         // beta = size / mean; digamma(alpha) - ln beta is the prior's log mean.
-        let log_shift = after.digamma - part.prior.digamma - (part.count.mean() / size).ln_1p();
+        let log_shift = after.digamma - part.digamma - (part.count.mean() / size).ln_1p();
         let g = log_shift / part.log_variance;
         let h = (1.0 - after.trigamma / part.log_variance) / part.log_variance;
         mean_g += posterior * g;

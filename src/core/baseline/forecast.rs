@@ -1,7 +1,7 @@
 //! Owns the forecast of one bucket: a mixture of negative binomials over a grid of dispersions, its tails and quantiles.
 
 use super::negbin::NegBin;
-use super::special::{Polygamma, ln_sum_exp, polygamma, trigamma_inverse};
+use super::special::{ln_sum_exp, polygamma, trigamma_inverse};
 
 /// Number of dispersions on the grid.
 pub const DISPERSIONS: usize = 15;
@@ -22,6 +22,8 @@ const LOG_MEAN_LIMIT: f64 = 30.0;
 const RECURSION_LIMIT: f64 = 2048.0;
 /// Twelve terms this far below the largest are under the rounding of their sum.
 const LN_NEGLIGIBLE: f64 = 45.0;
+/// A dispersion is faint while the logarithm of its weight is this far below the likeliest one's: it has no part in the forecast.
+pub const LN_FAINT: f64 = -60.0;
 /// The largest count a quantile can be.
 const COUNT_LIMIT: u64 = 1 << 53;
 
@@ -44,21 +46,34 @@ pub enum Matching {
 /// One dispersion of the forecast: `rate ~ Gamma(size, size / mean)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Part {
+    /// Its place in [`DISPERSION_RATIOS`].
+    pub dispersion: usize,
+    /// ln of its weight.
+    pub ln_weight: f64,
+    weight: f64,
     /// Variance of the log rate with this dispersion, `q_k`.
     pub log_variance: f64,
-    /// Polygammas of the size (`alpha_k`).
-    pub prior: Polygamma,
+    /// digamma of the size (`alpha_k`).
+    pub digamma: f64,
     /// The negative binomial of the count.
     pub count: NegBin,
 }
 
-impl Part {
-    fn new(size: f64, mean: f64, log_variance: f64, prior: Polygamma) -> Self {
+/// How a dispersion's Gamma is matched to the log rate.
+#[derive(Clone, Copy, PartialEq)]
+struct Matched {
+    log_variance: f64,
+    digamma: f64,
+    count: NegBin,
+}
+
+impl Matched {
+    fn new(size: f64, mean: f64, log_variance: f64, digamma: f64) -> Self {
         let count = NegBin::new(size, mean)
             .expect("the clamps of the match keep size and mean positive and finite");
         Self {
             log_variance,
-            prior,
+            digamma,
             count,
         }
     }
@@ -69,11 +84,8 @@ impl Part {
 pub struct Mixture {
     /// Expected log rate `f`.
     pub log_mean: f64,
-    /// One part for each of [`DISPERSION_RATIOS`].
-    pub parts: [Part; DISPERSIONS],
-    /// ln of the parts' weights, which sum to 1.
-    pub ln_weights: [f64; DISPERSIONS],
-    weights: [f64; DISPERSIONS],
+    /// One part for each dispersion that is not [faint](LN_FAINT), in the order of [`DISPERSION_RATIOS`]; their weights sum to 1.
+    pub parts: Vec<Part>,
 }
 
 impl Mixture {
@@ -87,32 +99,44 @@ impl Mixture {
     ) -> Self {
         let f = log_mean.clamp(-LOG_MEAN_LIMIT, LOG_MEAN_LIMIT);
         let q = log_variance.clamp(LOG_VARIANCE_RANGE.0, LOG_VARIANCE_RANGE.1);
-        let parts = match matching {
+        let most = ln_weights.iter().copied().fold(f64::MIN, f64::max);
+        let heard = (0..DISPERSIONS).filter(|k| ln_weights[*k] >= most + LN_FAINT);
+        let part = |k: usize, matched: Matched| Part {
+            dispersion: k,
+            ln_weight: ln_weights[k],
+            weight: ln_weights[k].exp(),
+            log_variance: matched.log_variance,
+            digamma: matched.digamma,
+            count: matched.count,
+        };
+        let mut parts = Vec::with_capacity(DISPERSIONS);
+        match matching {
             Matching::LogRate { max_log_variance } => {
                 let per_mean = (-f).exp();
-                DISPERSION_RATIOS.map(|phi| {
-                    let log_variance = (q + (phi - 1.0) * per_mean).min(max_log_variance);
-                    let (size, prior) = trigamma_inverse(log_variance);
-                    Part::new(size, size * (f - prior.digamma).exp(), log_variance, prior)
-                })
+                let mut last: Option<Matched> = None;
+                parts.extend(heard.map(|k| {
+                    let noise = (DISPERSION_RATIOS[k] - 1.0) * per_mean;
+                    let log_variance = (q + noise).min(max_log_variance);
+                    // At small means many dispersions are at the limit, and alike.
+                    let matched = match last {
+                        Some(alike) if alike.log_variance == log_variance => alike,
+                        _ => in_log_rate(f, log_variance),
+                    };
+                    part(k, *last.insert(matched))
+                }));
             }
             Matching::Rate => {
                 let (shape, level) = trigamma_inverse(q);
                 let mean = shape * (f - level.digamma).exp();
-                DISPERSION_RATIOS.map(|phi| {
-                    let (a, b) = (1.0 / shape, (phi - 1.0) / mean);
+                parts.extend(heard.map(|k| {
+                    let (a, b) = (1.0 / shape, (DISPERSION_RATIOS[k] - 1.0) / mean);
                     let size = (1.0 / (a + b + a * b)).max(SIZE_MIN);
-                    let prior = polygamma(size);
-                    Part::new(size, mean, prior.trigamma, prior)
-                })
+                    let own = polygamma(size);
+                    part(k, Matched::new(size, mean, own.trigamma, own.digamma))
+                }));
             }
-        };
-        Self {
-            log_mean: f,
-            parts,
-            ln_weights: *ln_weights,
-            weights: ln_weights.map(f64::exp),
         }
+        Self { log_mean: f, parts }
     }
 
     /// Mean count.
@@ -128,10 +152,20 @@ impl Mixture {
         self.average(|part| part.count.variance() + (part.count.mean() - mean).powi(2))
     }
 
-    /// ln of each part's weight times its probability of `y`.
+    /// ln of each part's weight times its probability of `y`, in the order of the parts; minus infinity beyond them.
     #[must_use]
     pub fn ln_joint(&self, y: u64) -> [f64; DISPERSIONS] {
-        std::array::from_fn(|k| self.ln_weights[k] + self.parts[k].count.ln_pmf(y))
+        let mut joint = [f64::NEG_INFINITY; DISPERSIONS];
+        let mut last: Option<(NegBin, f64)> = None;
+        for (joint, part) in joint.iter_mut().zip(&self.parts) {
+            let ln_pmf = match last {
+                Some((alike, ln_pmf)) if alike == part.count => ln_pmf,
+                _ => part.count.ln_pmf(y),
+            };
+            last = Some((part.count, ln_pmf));
+            *joint = part.ln_weight + ln_pmf;
+        }
+        joint
     }
 
     /// ln P(Y >= y), summed from the tail.
@@ -173,13 +207,16 @@ impl Mixture {
 
     /// P(y + 1) = P(y) odds (size + y) / (y + 1), all parts in step.
     fn quantiles_by_recursion<const N: usize>(&self, ascending: &[f64; N]) -> Option<[u64; N]> {
-        let odds: [f64; DISPERSIONS] = std::array::from_fn(|k| self.parts[k].count.odds());
-        let size: [f64; DISPERSIONS] = std::array::from_fn(|k| self.parts[k].count.size());
-        let mut probability: [f64; DISPERSIONS] =
-            std::array::from_fn(|k| (self.ln_weights[k] + self.parts[k].count.ln_pmf(0)).exp());
-        // A part whose P(0) underflows would be lost to the recursion.
-        if (0..DISPERSIONS).any(|k| probability[k] < 1e-290 && self.ln_weights[k] > -60.0) {
-            return None;
+        let mut odds = [0.0; DISPERSIONS];
+        let mut size = [0.0; DISPERSIONS];
+        let mut probability = [0.0; DISPERSIONS];
+        for (k, part) in self.parts.iter().enumerate() {
+            (odds[k], size[k]) = (part.count.odds(), part.count.size());
+            probability[k] = (part.ln_weight + part.count.ln_pmf(0)).exp();
+            // A part whose P(0) underflows would be lost to the recursion.
+            if probability[k] < 1e-290 {
+                return None;
+            }
         }
         let (mut found, mut next, mut below) = ([0; N], 0, 0.0);
         for y in 0..RECURSION_LIMIT as u64 {
@@ -192,7 +229,7 @@ impl Mixture {
                 return Some(found);
             }
             let (at, per) = (y as f64, 1.0 / (y as f64 + 1.0));
-            for k in 0..DISPERSIONS {
+            for k in 0..self.parts.len() {
                 probability[k] *= odds[k] * (size[k] + at) * per;
             }
         }
@@ -213,31 +250,36 @@ impl Mixture {
     }
 
     fn average(&self, of: impl Fn(&Part) -> f64) -> f64 {
-        self.parts
-            .iter()
-            .zip(&self.weights)
-            .map(|(part, w)| w * of(part))
-            .sum()
+        self.parts.iter().map(|part| part.weight * of(part)).sum()
     }
 
     /// ln of the weighted sum of the parts' tails. A part whose bound shows that the sum would not feel it is left out: most
     /// dispersions of a settled series are, and a tail costs hundreds of terms.
     fn ln_average(&self, bound: impl Fn(NegBin) -> f64, tail: impl Fn(NegBin) -> f64) -> f64 {
-        let bounds: [f64; DISPERSIONS] =
-            std::array::from_fn(|k| self.ln_weights[k] + bound(self.parts[k].count));
-        let heaviest =
-            (0..DISPERSIONS).fold(0, |best, k| if bounds[k] > bounds[best] { k } else { best });
-        let of = |k: usize| self.ln_weights[k] + tail(self.parts[k].count);
-        let least = of(heaviest) - LN_NEGLIGIBLE;
-        let terms: [f64; DISPERSIONS] = std::array::from_fn(|k| {
-            if k == heaviest || bounds[k] > least {
-                of(k)
-            } else {
-                f64::NEG_INFINITY
-            }
-        });
+        let mut bounds = [f64::NEG_INFINITY; DISPERSIONS];
+        for (at, part) in bounds.iter_mut().zip(&self.parts) {
+            *at = part.ln_weight + bound(part.count);
+        }
+        let used = 0..self.parts.len();
+        let heaviest = used
+            .clone()
+            .fold(0, |best, k| if bounds[k] > bounds[best] { k } else { best });
+        let of = |k: usize| self.parts[k].ln_weight + tail(self.parts[k].count);
+        let mut terms = [f64::NEG_INFINITY; DISPERSIONS];
+        terms[heaviest] = of(heaviest);
+        let least = terms[heaviest] - LN_NEGLIGIBLE;
+        for k in used.filter(|k| *k != heaviest && bounds[*k] > least) {
+            terms[k] = of(k);
+        }
         ln_sum_exp(&terms).min(0.0)
     }
+}
+
+/// A Gamma whose logarithm has mean `f` and the variance given.
+fn in_log_rate(f: f64, log_variance: f64) -> Matched {
+    let (size, own) = trigamma_inverse(log_variance);
+    let mean = size * (f - own.digamma).exp();
+    Matched::new(size, mean, log_variance, own.digamma)
 }
 
 /// Smallest `y <= limit` for which a monotone condition holds: gallops from `start` in doubling steps, then bisects.

@@ -60,8 +60,8 @@ fn beyond_table(outlook: &Outlook, alarm: f64) -> f64 {
 fn usual_below(outlook: &Outlook, end: usize) -> Vec<f64> {
     let mut share = vec![0.0; end];
     let forecast = &outlook.forecast;
-    for (part, ln_weight) in forecast.parts.iter().zip(&forecast.ln_weights) {
-        let (count, weight) = (part.count, ln_weight.exp());
+    for part in &forecast.parts {
+        let (count, weight) = (part.count, part.ln_weight.exp());
         if weight < NEGLIGIBLE || end == 0 {
             continue;
         }

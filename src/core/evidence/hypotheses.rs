@@ -2,6 +2,7 @@
 
 use super::switching::Regime;
 use crate::core::baseline::forecast::{DISPERSIONS, Mixture};
+use crate::core::baseline::negbin::NegBin;
 use crate::core::baseline::special::ln_sum_exp;
 
 /// Most rises on the grid.
@@ -11,6 +12,10 @@ pub const MAX_DROPS: usize = 4;
 /// Usual, and the two nulls of the guard band.
 const NULLS: usize = 3;
 const MAX_HYPOTHESES: usize = NULLS + MAX_RISES + MAX_DROPS;
+/// A rival that a count makes less likely than its null by this factor, in logs, is known by its largest term alone.
+const LN_LOST: f64 = -60.0;
+/// exp of less is lost beside 1, whatever it is multiplied by here.
+const LN_NOTHING: f64 = -700.0;
 
 /// The explanations of one bucket's count: usual; not above (below) usual by more than the guard band; each rise and drop beyond it.
 ///
@@ -24,9 +29,33 @@ pub struct Hypotheses {
     /// ln of what each rise, and each drop, weighs in the evidence; each kind's weights sum to 1.
     ln_rise_weights: [f64; MAX_RISES],
     ln_drop_weights: [f64; MAX_DROPS],
-    /// `ln((size + s mu) / (size + mu))` by hypothesis and dispersion.
-    ln_growth: [[f64; DISPERSIONS]; MAX_HYPOTHESES],
-    sizes: [f64; DISPERSIONS],
+    /// The dispersions, in the order of the forecast's parts.
+    parts: Vec<Growth>,
+}
+
+/// How a dispersion's negative binomial changes when its mean is scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Growth {
+    size: f64,
+    /// `ln((size + s mu) / (size + mu))` by hypothesis.
+    ln: [f64; MAX_HYPOTHESES],
+}
+
+/// The probability of a count under every hypothesis, by dispersion.
+#[derive(Debug, Clone)]
+pub struct Weighed {
+    count: f64,
+    ln_joint: [f64; DISPERSIONS],
+    /// ln of the largest dispersion's share in each hypothesis' probability, the factor `s^y` included.
+    ln_most: [f64; MAX_HYPOTHESES],
+    /// Each dispersion's share over the largest.
+    shares: [[f64; DISPERSIONS]; MAX_HYPOTHESES],
+}
+
+impl Weighed {
+    fn ln(&self, hypothesis: usize) -> f64 {
+        self.ln_most[hypothesis] + self.shares[hypothesis].iter().sum::<f64>().ln()
+    }
 }
 
 /// What a count says, as logs.
@@ -62,19 +91,28 @@ impl Hypotheses {
             .into_iter()
             .chain(rises.iter().map(|r| r * up))
             .chain(drops.iter().map(|d| d * down));
-        let odds = forecast.parts.map(|part| part.count.odds());
         let mut made = Self {
             rises: rises.len(),
             drops: drops.len(),
             ln_scale: [0.0; MAX_HYPOTHESES],
             ln_rise_weights: [f64::NEG_INFINITY; MAX_RISES],
             ln_drop_weights: [f64::NEG_INFINITY; MAX_DROPS],
-            ln_growth: [[0.0; DISPERSIONS]; MAX_HYPOTHESES],
-            sizes: forecast.parts.map(|part| part.count.size()),
+            parts: Vec::with_capacity(forecast.parts.len()),
         };
-        for (i, scale) in scales.enumerate() {
-            made.ln_scale[i] = scale.ln();
-            made.ln_growth[i] = odds.map(|odds| (1.0 + (scale - 1.0) * odds).ln());
+        let mut excess = [0.0; MAX_HYPOTHESES];
+        for (h, scale) in scales.enumerate() {
+            made.ln_scale[h] = scale.ln();
+            excess[h] = scale - 1.0;
+        }
+        let used = NULLS + rises.len() + drops.len();
+        let mut last: Option<NegBin> = None;
+        for part in &forecast.parts {
+            let growth = match made.parts.last() {
+                Some(growth) if last == Some(part.count) => *growth,
+                _ => Growth::new(part.count, &excess[..used]),
+            };
+            last = Some(part.count);
+            made.parts.push(growth);
         }
         // The guard band is in every rise's scale and so in none of their weights.
         for j in 0..made.rises {
@@ -112,69 +150,102 @@ impl Hypotheses {
         self.drops
     }
 
-    /// What count `y` says, given `ln_joint` of the forecast at `y`.
+    /// The probability of count `y` under every hypothesis, given `ln_joint` of the forecast at `y`.
+    #[must_use]
+    pub fn weigh(&self, ln_joint: &[f64; DISPERSIONS], y: u64) -> Weighed {
+        let mut weighed = Weighed {
+            count: y as f64,
+            ln_joint: *ln_joint,
+            ln_most: [f64::NEG_INFINITY; MAX_HYPOTHESES],
+            shares: [[0.0; DISPERSIONS]; MAX_HYPOTHESES],
+        };
+        for h in 0..NULLS {
+            self.weigh_one(&mut weighed, h, f64::NEG_INFINITY);
+        }
+        let least = weighed.ln_most[1].min(weighed.ln_most[2]) + LN_LOST;
+        for h in NULLS..NULLS + self.rises + self.drops {
+            self.weigh_one(&mut weighed, h, least);
+        }
+        weighed
+    }
+
+    fn weigh_one(&self, weighed: &mut Weighed, hypothesis: usize, least: f64) {
+        let mut terms = [f64::NEG_INFINITY; DISPERSIONS];
+        for (k, part) in self.parts.iter().enumerate() {
+            terms[k] = weighed.ln_joint[k] - (part.size + weighed.count) * part.ln[hypothesis];
+        }
+        let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let ln_most = most + weighed.count * self.ln_scale[hypothesis];
+        weighed.ln_most[hypothesis] = ln_most;
+        let reach = if ln_most < least { 0.0 } else { LN_NOTHING };
+        for (share, term) in weighed.shares[hypothesis].iter_mut().zip(terms) {
+            if term - most >= reach {
+                *share = (term - most).exp();
+            }
+        }
+    }
+
+    /// What a count says.
     ///
     /// Null and rival are mixtures over the same dispersions and weights, so under the null every ratio has mean 1.
     #[must_use]
-    pub fn likelihoods(&self, ln_joint: &[f64; DISPERSIONS], y: u64) -> Likelihoods {
+    pub fn likelihoods(&self, weighed: &Weighed) -> Likelihoods {
         let mut out = Likelihoods {
             rise: [0.0; MAX_RISES],
             drop: [0.0; MAX_DROPS],
             rise_to_usual: [0.0; MAX_RISES],
             drop_to_usual: [0.0; MAX_DROPS],
         };
-        let usual = ln_sum_exp(ln_joint);
-        let (up, down) = (
-            self.ln_likelihood(1, ln_joint, y),
-            self.ln_likelihood(2, ln_joint, y),
-        );
+        let [usual, up, down] = [0, 1, 2].map(|h| weighed.ln(h));
         for j in 0..self.rises {
-            let ln = self.ln_likelihood(NULLS + j, ln_joint, y);
+            let ln = weighed.ln(NULLS + j);
             out.rise[j] = ln - up;
             out.rise_to_usual[j] = ln - usual;
         }
         for j in 0..self.drops {
-            let ln = self.ln_likelihood(NULLS + self.rises + j, ln_joint, y);
+            let ln = weighed.ln(NULLS + self.rises + j);
             out.drop[j] = ln - down;
             out.drop_to_usual[j] = ln - usual;
         }
         out
     }
 
-    /// ln of each dispersion's weight times its probability of `y`, whatever happens: summed over usual, rises and drops with
-    /// their probabilities before the count.
+    /// ln of each dispersion's weight times its probability of the count, whatever happens: summed over usual, rises and drops
+    /// with their probabilities before the count; minus infinity beyond the forecast's parts.
     #[must_use]
-    pub fn ln_joint_any(
-        &self,
-        ln_joint: &[f64; DISPERSIONS],
-        y: u64,
-        before: &Regime,
-    ) -> [f64; DISPERSIONS] {
-        let count = y as f64;
-        let used = NULLS + self.rises + self.drops;
-        let mut ln_p = [f64::NEG_INFINITY; MAX_HYPOTHESES];
-        ln_p[0] = before.p_usual().max(f64::MIN_POSITIVE).ln();
+    pub fn ln_joint_any(&self, weighed: &Weighed, before: &Regime) -> [f64; DISPERSIONS] {
         let others = before.surge[..self.rises]
             .iter()
             .chain(&before.drop[..self.drops]);
+        let mut ln_p = [f64::NEG_INFINITY; MAX_HYPOTHESES];
+        ln_p[0] = before.p_usual().max(f64::MIN_POSITIVE).ln();
         for (h, p) in (NULLS..).zip(others) {
-            ln_p[h] = p.max(f64::MIN_POSITIVE).ln() + count * self.ln_scale[h];
+            ln_p[h] = p.max(f64::MIN_POSITIVE).ln();
         }
-        std::array::from_fn(|k| {
-            let mut terms = [f64::NEG_INFINITY; MAX_HYPOTHESES];
-            for h in 0..used {
-                terms[h] = ln_p[h] - (self.sizes[k] + count) * self.ln_growth[h][k];
-            }
-            ln_joint[k] + ln_sum_exp(&terms)
-        })
+        let ln_terms: [f64; MAX_HYPOTHESES] = std::array::from_fn(|h| ln_p[h] + weighed.ln_most[h]);
+        let most = ln_terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let factors = ln_terms.map(|ln| (ln - most).exp());
+        let mut out = [f64::NEG_INFINITY; DISPERSIONS];
+        for (k, out) in out.iter_mut().enumerate().take(self.parts.len()) {
+            let sum: f64 = (0..MAX_HYPOTHESES)
+                .map(|h| factors[h] * weighed.shares[h][k])
+                .sum();
+            *out = most + sum.ln().max(LN_NOTHING);
+        }
+        out
     }
+}
 
-    fn ln_likelihood(&self, hypothesis: usize, ln_joint: &[f64; DISPERSIONS], y: u64) -> f64 {
-        let count = y as f64;
-        let growth = &self.ln_growth[hypothesis];
-        let terms: [f64; DISPERSIONS] =
-            std::array::from_fn(|k| ln_joint[k] - (self.sizes[k] + count) * growth[k]);
-        ln_sum_exp(&terms) + count * self.ln_scale[hypothesis]
+impl Growth {
+    fn new(count: NegBin, excess: &[f64]) -> Self {
+        let mut ln = [0.0; MAX_HYPOTHESES];
+        for (ln, excess) in ln.iter_mut().zip(excess) {
+            *ln = (1.0 + excess * count.odds()).ln();
+        }
+        Self {
+            size: count.size(),
+            ln,
+        }
     }
 }
 

@@ -141,7 +141,8 @@ impl Outlook {
     }
 
     pub(crate) fn said(&self, y: u64) -> Likelihoods {
-        self.hypotheses.likelihoods(&self.forecast.ln_joint(y), y)
+        self.hypotheses
+            .likelihoods(&self.hypotheses.weigh(&self.forecast.ln_joint(y), y))
     }
 
     pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
