@@ -2,7 +2,9 @@
 
 use std::f64::consts::TAU;
 use std::path::Path;
-use surgewatch::core::baseline::filter::{Filter, FilterParams, PerComponent, Said};
+use surgewatch::core::baseline::filter::{
+    Filter, FilterParams, PerComponent, Said, dispersion_prior,
+};
 use surgewatch::core::baseline::forecast::{Matching, Mixture};
 use surgewatch::core::baseline::negbin::NegBin;
 use surgewatch::core::baseline::season::Lens;
@@ -156,9 +158,10 @@ fn the_filter_is_that_of_pybats() {
         },
         max_variance: UNBOUNDED,
         forgetting: 1.0,
-        dispersions: 1,
+        ln_prior: dispersion_prior(1, 0.0),
         matching: Matching::LogRate {
             max_log_variance: 25.0,
+            rate_from_ratio: f64::INFINITY,
         },
     };
     let names = ["alpha", "beta", "mean", "plain alpha", "plain mean"];

@@ -1,6 +1,7 @@
 //! Checks the filter and its evidence against `data/reference_filter.csv`: three weekly series run through an independent
 //! implementation of the design, without the robust step.
 
+use surgewatch::core::baseline::filter::dispersion_prior;
 use surgewatch::core::lens::{Lens, LensParams, LensState, Matching, Prior, Slot};
 
 struct Row {
@@ -20,15 +21,17 @@ fn agrees_with_the_reference() {
     for (name, rows) in series() {
         let mut params = LensParams::for_lens(Lens::Week);
         params.robust = false;
+        params.settle_in = 0;
         params.rises = vec![1.3, 1.6, 2.0, 3.0, 5.0, 10.0];
         params.guard_band_ratio = 0.0;
         params.leak = 0.5;
         params.filter.discounts.level = 0.995;
         params.filter.prior_variance.annual = 0.2;
         params.filter.forgetting = 0.99;
-        params.filter.dispersions = 12;
+        params.filter.ln_prior = dispersion_prior(12, 0.0);
         params.filter.matching = Matching::LogRate {
             max_log_variance: 25.0,
+            rate_from_ratio: f64::INFINITY,
         };
         params.filter.prior_variance.slope = 1e-4;
         params.filter.max_variance.slope = 1e-2;

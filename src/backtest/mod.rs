@@ -3,6 +3,7 @@
 //! Pure: the caller opens files, spreads the series over threads and writes what comes out.
 
 mod cells;
+mod matched;
 mod outcome;
 mod problem;
 mod reading;
@@ -12,6 +13,7 @@ mod summary;
 mod truth;
 
 pub use cells::NUMBERED_FROM;
+pub use matched::{Matched, Scored};
 pub use outcome::{APART, Found, Outcome, judge};
 pub use problem::{Problem, Problems};
 pub use reading::{Counts, Layout, Reader};

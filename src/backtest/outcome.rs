@@ -91,7 +91,7 @@ pub fn judge(series: &Counts, points: &[Point], mark: Option<&Mark>) -> Outcome 
 }
 
 /// From the first alarm of each alert to its last, given the rows that alarm.
-fn alerts(alarms: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+pub(super) fn alerts(alarms: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for row in alarms {
         match found.last_mut() {

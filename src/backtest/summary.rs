@@ -63,7 +63,7 @@ struct Group<'a> {
     delays: Vec<Option<usize>>,
 }
 
-fn unit(lens: Lens) -> &'static str {
+pub(super) fn unit(lens: Lens) -> &'static str {
     match lens {
         Lens::Hour => "hours",
         Lens::Day => "days",
@@ -208,7 +208,7 @@ fn median(delays: &mut [Option<usize>]) -> String {
 }
 
 /// Rows with columns as wide as their widest cell: the first to the left, the others to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));

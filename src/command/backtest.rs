@@ -3,7 +3,9 @@
 use super::counts::{LayoutArgs, LensArg, counts, detector, unreadable};
 use super::publish::progress;
 use super::{CommandError, ConfigArgs, setup};
-use crate::backtest::{Counts, Detector, Outcome, Summary, Truth, judge, results, run};
+use crate::backtest::{
+    Counts, Detector, Matched, Outcome, Scored, Summary, Truth, judge, results, run,
+};
 use crate::core::alert::Direction;
 use crate::core::lens::Lens;
 use clap::Args;
@@ -63,7 +65,7 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
     let bar = progress(series.len());
     let begun = Instant::now();
     let mut busy = Duration::ZERO;
-    let mut summary = Summary::default();
+    let (mut summary, mut matched) = (Summary::default(), Matched::default());
     for chunk in series.chunks(CHUNK) {
         let done: Vec<Done> = pool.install(|| {
             let each = chunk.par_iter().map(|series| {
@@ -78,6 +80,9 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
                 output.write(rows)?;
             }
             summary.add(&done.outcome);
+            done.scored
+                .into_iter()
+                .for_each(|scored| matched.add(scored));
             busy += done.busy;
         }
     }
@@ -85,7 +90,8 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
     for output in &mut outputs {
         output.finish()?;
     }
-    super::say(summary.table(lens, promised).trim_end());
+    let tables = summary.table(lens, promised) + &matched.table(lens);
+    super::say(tables.trim_end());
     eprintln!(
         "{:.1} s on {} threads; {:.2} us of one core a bucket",
         begun.elapsed().as_secs_f64(),
@@ -98,6 +104,8 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
 /// What one series came to.
 struct Done {
     outcome: Outcome,
+    /// For a series the truth file names.
+    scored: Option<Scored>,
     rows: [String; 2],
     /// Time the core's lens took.
     busy: Duration,
@@ -118,6 +126,7 @@ fn one(detector: &Detector, series: &Counts, truth: Option<&Truth>, outputs: &[O
     });
     Done {
         outcome: judge(series, &points, mark.as_ref()),
+        scored: mark.map(|mark| Scored::new(&points, &mark)),
         rows,
         busy,
     }

@@ -20,6 +20,13 @@ const MIN_CUT: u64 = 2;
 
 /// Alarms less than this many buckets apart are one.
 const APART: u32 = 15;
+/// Share of all counts that may be set aside for ever.
+const SET_ASIDE_SHARE: f64 = 0.1;
+/// How far beyond its limit what is set aside is counted, as a ratio: once all is learnt whole, it stays so until little of it
+/// looks strange.
+const SET_ASIDE_MAX_RATIO: f64 = 1.2;
+/// A tail probability of 1e-4, in logs.
+const LN_UNTHOUGHT: f64 = -9.2;
 /// How much the log level's variance grows when a new usual is adopted: it is known to within a factor of three.
 const ADOPTED_LOG_VARIANCE: f64 = 1.0;
 
@@ -67,6 +74,8 @@ pub struct LensState {
     drift: Drift,
     /// Bucket up to which all is learnt whole.
     whole_until: u32,
+    /// Buckets' worth of counts that were set aside of late, beyond the share that is normal.
+    set_aside: f64,
     /// First and last bucket of the alarm that goes on; 0: none was.
     alarm: [u32; 2],
 }
@@ -89,6 +98,7 @@ impl LensState {
             regime: Regime::default(),
             drift: Drift::default(),
             whole_until: params.learn_whole,
+            set_aside: 0.0,
             alarm: [0; 2],
         }
     }
@@ -126,13 +136,35 @@ impl LensState {
         self.rise = outlook.rise_after(&said).kept();
         self.drop = outlook.drop_after(&said).kept();
         self.regime = outlook.regime_after(&said);
+        let is_settling = self.is_settling(params);
         self.buckets_seen = self.buckets_seen.saturating_add(1);
+        if is_settling && self.settle(&outlook, y) {
+            return Some(outlook);
+        }
         self.learn(params, &rate, &outlook, &weighed, &joint, y);
         self.follow_alarm(params);
         Some(outlook)
     }
 
-    /// The baseline learns of `y` what belongs to the usual; all of it while the usual is not known.
+    fn is_settling(&self, params: &LensParams) -> bool {
+        self.buckets_seen < params.settle_in
+    }
+
+    /// A count that was not thought possible of a series of which nothing is known: the level is there. Returns whether it is so.
+    fn settle(&mut self, outlook: &Outlook, y: u64) -> bool {
+        let ln_tail = outlook.ln_upper_tail(y).min(outlook.ln_lower_tail(y));
+        if ln_tail >= LN_UNTHOUGHT {
+            return false;
+        }
+        self.filter.mean[0] += ((y as f64 + 0.5) / outlook.mean()).ln();
+        let variance = &mut self.filter.covariance[packed(0, 0)];
+        *variance = variance.max(ADOPTED_LOG_VARIANCE);
+        self.regime = Regime::default();
+        true
+    }
+
+    /// The baseline learns of `y` what belongs to the usual; all of it while the usual is not known, and where so much was set aside
+    /// that it cannot have been surges.
     fn learn(
         &mut self,
         params: &LensParams,
@@ -149,7 +181,10 @@ impl LensState {
                 self.reset_evidence();
             }
         }
-        let is_robust = params.robust && !is_whole;
+        let excess = 1.0 - self.regime.p_usual() - SET_ASIDE_SHARE;
+        let most = SET_ASIDE_MAX_RATIO * params.set_aside_limit;
+        self.set_aside = (self.set_aside + excess).clamp(0.0, most);
+        let is_robust = params.robust && !is_whole && self.set_aside < params.set_aside_limit;
         let forecast = &outlook.forecast;
         let (learnt, weight) = if is_robust {
             let p_usual = self.regime.p_usual();
@@ -313,7 +348,12 @@ impl LensState {
                 .regime
                 .predict(&params.switches(), params.rises.len(), params.drops.len()),
             leak: params.leak,
-            power: self.drift.power(),
+            // A ratio to the power of 0 is no evidence.
+            power: if self.is_settling(params) {
+                0.0
+            } else {
+                self.drift.power()
+            },
             log_threshold_rise: params.log_threshold_rise,
             log_threshold_drop: params.log_threshold_drop,
         }
@@ -351,6 +391,7 @@ struct Packed {
     drop: Vec<f64>,
     drift: Drift,
     whole_until: u32,
+    set_aside: f64,
     alarm: [u32; 2],
 }
 
@@ -369,6 +410,7 @@ impl From<LensState> for Packed {
             drop: state.regime.drop.to_vec(),
             drift: state.drift,
             whole_until: state.whole_until,
+            set_aside: state.set_aside,
             alarm: state.alarm,
         }
     }
@@ -396,7 +438,7 @@ impl TryFrom<Packed> for LensState {
             || logs
                 .iter()
                 .any(|part| part.iter().any(|v| v.is_nan() || *v == f64::INFINITY));
-        if broken || !stored.drift.is_finite() {
+        if broken || !stored.drift.is_finite() || !stored.set_aside.is_finite() {
             return Err("the stored lens state holds what is not a number");
         }
         let mut filter = Filter {
@@ -422,6 +464,7 @@ impl TryFrom<Packed> for LensState {
             },
             drift: stored.drift,
             whole_until: stored.whole_until,
+            set_aside: stored.set_aside,
             alarm: stored.alarm,
         })
     }

@@ -1,6 +1,6 @@
 //! Owns the state of the dynamic GLM: its evolution, the moments of the next log rate, and the update by a count.
 
-use super::forecast::{DISPERSIONS, LN_FAINT, Matching, Mixture};
+use super::forecast::{DISPERSION_RATIOS, DISPERSIONS, LN_FAINT, Matching, Mixture};
 use super::season::{Component, Lens, MAX_DIM};
 use super::special::{ln_sum_exp, polygamma};
 
@@ -56,8 +56,8 @@ pub struct FilterParams {
     pub max_variance: PerComponent,
     /// Exponent of the dispersion weights at every bucket, in (0, 1].
     pub forgetting: f64,
-    /// How many of the grid's dispersions are thought possible, from the smallest, at least 1.
-    pub dispersions: usize,
+    /// ln of the dispersions' weights before anything is known, and what forgetting goes back to ([`dispersion_prior`]).
+    pub ln_prior: [f64; DISPERSIONS],
     /// How dispersions widen the forecast.
     pub matching: Matching,
 }
@@ -86,10 +86,8 @@ impl Filter {
         let mut filter = Self {
             mean: [0.0; MAX_DIM],
             covariance: [0.0; MAX_TRIANGLE],
-            ln_weights: [LN_IMPOSSIBLE; DISPERSIONS],
+            ln_weights: params.ln_prior,
         };
-        let possible = params.dispersions.clamp(1, DISPERSIONS);
-        filter.ln_weights[..possible].fill(-(possible as f64).ln());
         filter.mean[0] = log_mean;
         filter.covariance[0] = log_variance;
         for i in 1..lens.dim() {
@@ -188,8 +186,8 @@ impl Filter {
         self.learn_dispersion(params, said.forecast, ln_joint, share);
     }
 
-    /// `w <- w^forgetting x likelihood`, normalised; both by the weight's share, so that a frozen filter forgets nothing. Faint
-    /// dispersions are not asked and only forgotten.
+    /// `w <- w^forgetting prior^(1 - forgetting) x likelihood`, normalised; all by the weight's share, so that a frozen filter
+    /// forgets nothing. Faint dispersions are not asked and only forgotten.
     fn learn_dispersion(
         &mut self,
         params: &FilterParams,
@@ -197,24 +195,42 @@ impl Filter {
         joint: &[f64; DISPERSIONS],
         share: f64,
     ) {
-        let keep = 1.0 - (1.0 - params.forgetting) * share;
-        let mut ln_likelihood = [0.0; DISPERSIONS];
+        let forgotten = (1.0 - params.forgetting) * share;
+        let mut ln_likelihood = [ln_sum_exp(joint); DISPERSIONS];
         for (part, joint) in forecast.parts.iter().zip(joint) {
             ln_likelihood[part.dispersion] = joint - part.ln_weight;
         }
-        let usual = ln_sum_exp(joint);
-        let possible = params.dispersions.clamp(1, DISPERSIONS);
-        for (k, w) in self.ln_weights.iter_mut().enumerate().take(possible) {
-            let is_faint = forecast.parts.iter().all(|part| part.dispersion != k);
-            *w = keep * *w + share * if is_faint { usual } else { ln_likelihood[k] };
+        let is_possible = params.ln_prior.map(|prior| prior > LN_IMPOSSIBLE);
+        for (k, w) in self.ln_weights.iter_mut().enumerate() {
+            if is_possible[k] {
+                *w += forgotten * (params.ln_prior[k] - *w) + share * ln_likelihood[k];
+            }
         }
         for _ in 0..2 {
-            let total = ln_sum_exp(&self.ln_weights[..possible]);
-            for w in &mut self.ln_weights[..possible] {
-                *w = (*w - total).max(LN_WEIGHT_FLOOR);
+            let total = ln_sum_exp(&self.ln_weights);
+            for (k, w) in self.ln_weights.iter_mut().enumerate() {
+                if is_possible[k] {
+                    *w = (*w - total).max(LN_WEIGHT_FLOOR);
+                }
             }
         }
     }
+}
+
+/// ln of the dispersions' weights before anything is known: in proportion to the ratio to the minus `exponent` for the first
+/// `possible` of them, at least one, and none for the others.
+#[must_use]
+pub fn dispersion_prior(possible: usize, exponent: f64) -> [f64; DISPERSIONS] {
+    let possible = possible.clamp(1, DISPERSIONS);
+    let mut ln_prior = [LN_IMPOSSIBLE; DISPERSIONS];
+    for (prior, ratio) in ln_prior.iter_mut().zip(DISPERSION_RATIOS).take(possible) {
+        *prior = -exponent * ratio.ln();
+    }
+    let total = ln_sum_exp(&ln_prior);
+    for prior in &mut ln_prior[..possible] {
+        *prior -= total;
+    }
+    ln_prior
 }
 
 /// A count and what the forecast said of it.

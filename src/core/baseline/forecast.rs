@@ -4,12 +4,13 @@ use super::negbin::NegBin;
 use super::special::{ln_sum_exp, polygamma, trigamma_inverse};
 
 /// Number of dispersions on the grid.
-pub const DISPERSIONS: usize = 15;
+pub const DISPERSIONS: usize = 17;
 
 /// The grid of variance / mean ratios. A grid in this ratio keeps the tails calibrated at every season; one in the size does not.
-/// Its end is what arrivals by weather and by ship have: days of hundreds among days of none.
+/// Its end is what arrivals by weather and by ship have: days of thousands among days of none.
 pub const DISPERSION_RATIOS: [f64; DISPERSIONS] = [
-    1.001, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 21.0, 41.0, 101.0, 301.0, 1001.0,
+    1.001, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 21.0, 41.0, 101.0, 301.0, 1001.0, 3001.0,
+    10_001.0,
 ];
 
 /// Bounds of the variance of the log rate, without dispersion.
@@ -33,9 +34,14 @@ pub enum Matching {
     /// In the log rate: `trigamma(alpha) = q + (phi - 1) exp(-f)`, at most `max_log_variance`, and `digamma(alpha) - ln beta = f`
     /// (West, Harrison & Migon 1985, section 3). The noise is of the size it says where counts are more than a few; below it is
     /// wider, and more zeros and bursts are usual. 25 is a Gamma of shape 0.2, 400 one of shape 0.05.
+    ///
+    /// Dispersions from `rate_from_ratio` on are matched in the rate: series that have them, days of hundreds among days of
+    /// none, have more zeros than a Gamma within that limit.
     LogRate {
         /// From 20 to 1e4.
         max_log_variance: f64,
+        /// A variance / mean ratio; infinite: all are matched in the log rate.
+        rate_from_ratio: f64,
     },
     /// In the rate: `exp(level) x noise`, independent Gammas of mean 1 with shapes `trigamma(a) = q` and
     /// `b = mean / (phi - 1)`, has the variance of a Gamma with `1 + 1 / alpha = (1 + 1 / a) (1 + 1 / b)`. So the variance / mean
@@ -111,29 +117,33 @@ impl Mixture {
         };
         let mut parts = Vec::with_capacity(DISPERSIONS);
         match matching {
-            Matching::LogRate { max_log_variance } => {
+            Matching::LogRate {
+                max_log_variance,
+                rate_from_ratio,
+            } => {
                 let per_mean = (-f).exp();
+                let mut level = None;
                 let mut last: Option<Matched> = None;
                 parts.extend(heard.map(|k| {
-                    let noise = (DISPERSION_RATIOS[k] - 1.0) * per_mean;
-                    let log_variance = (q + noise).min(max_log_variance);
+                    let ratio = DISPERSION_RATIOS[k];
+                    if ratio >= rate_from_ratio {
+                        let level = level.get_or_insert_with(|| Level::new(f, q));
+                        return part(k, level.with_noise(ratio));
+                    }
+                    let log_variance = (q + (ratio - 1.0) * per_mean).min(max_log_variance);
                     // At small means many dispersions are at the limit, and alike.
                     let matched = match last {
-                        Some(alike) if alike.log_variance == log_variance => alike,
+                        Some(alike) if alike.log_variance.to_bits() == log_variance.to_bits() => {
+                            alike
+                        }
                         _ => in_log_rate(f, log_variance),
                     };
                     part(k, *last.insert(matched))
                 }));
             }
             Matching::Rate => {
-                let (shape, level) = trigamma_inverse(q);
-                let mean = shape * (f - level.digamma).exp();
-                parts.extend(heard.map(|k| {
-                    let (a, b) = (1.0 / shape, (DISPERSION_RATIOS[k] - 1.0) / mean);
-                    let size = (1.0 / (a + b + a * b)).max(SIZE_MIN);
-                    let own = polygamma(size);
-                    part(k, Matched::new(size, mean, own.trigamma, own.digamma))
-                }));
+                let level = Level::new(f, q);
+                parts.extend(heard.map(|k| part(k, level.with_noise(DISPERSION_RATIOS[k]))));
             }
         }
         Self { log_mean: f, parts }
@@ -275,6 +285,29 @@ impl Mixture {
     }
 }
 
+/// The level's own Gamma: its shape and the mean rate.
+#[derive(Clone, Copy)]
+struct Level {
+    shape: f64,
+    mean: f64,
+}
+
+impl Level {
+    fn new(f: f64, q: f64) -> Self {
+        let (shape, own) = trigamma_inverse(q);
+        let mean = shape * (f - own.digamma).exp();
+        Self { shape, mean }
+    }
+
+    /// Times independent noise of a variance / mean ratio, [`Matching::Rate`].
+    fn with_noise(self, ratio: f64) -> Matched {
+        let (a, b) = (1.0 / self.shape, (ratio - 1.0) / self.mean);
+        let size = (1.0 / (a + b + a * b)).max(SIZE_MIN);
+        let own = polygamma(size);
+        Matched::new(size, self.mean, own.trigamma, own.digamma)
+    }
+}
+
 /// A Gamma whose logarithm has mean `f` and the variance given.
 fn in_log_rate(f: f64, log_variance: f64) -> Matched {
     let (size, own) = trigamma_inverse(log_variance);
@@ -329,6 +362,7 @@ mod tests {
         Matching::Rate,
         Matching::LogRate {
             max_log_variance: 400.0,
+            rate_from_ratio: f64::INFINITY,
         },
     ];
 

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Share of the excess variance that slows evidence. All of it would take errors in runs for noise, though half of it is what a
-/// slow surge looks like; a quarter keeps drifting series within the promise and costs steady ones nothing.
-const SHARE: f64 = 0.25;
+/// slow surge looks like; an eighth keeps drifting series within the promise and costs steady ones nothing.
+const SHARE: f64 = 0.12;
 /// Squared errors that a new series is thought to have had, uncorrelated.
 const PRIOR_ERRORS: f64 = 100.0;
 /// Errors are cut to this many standard deviations: one count must not decide what is said of all.

@@ -2,7 +2,7 @@
 
 use super::hypotheses::{MAX_DROPS, MAX_RISES};
 use super::switching::Switches;
-use crate::core::baseline::filter::{FilterParams, PerComponent};
+use crate::core::baseline::filter::{FilterParams, PerComponent, dispersion_prior};
 use crate::core::baseline::forecast::{DISPERSIONS, Matching};
 use crate::core::baseline::season::Lens;
 
@@ -44,6 +44,12 @@ pub struct LensParams {
     pub robust_low: f64,
     /// Least weight of an update, in [0, 1]: the way back of a baseline that was wrong before its first surge.
     pub learning_floor: f64,
+    /// First buckets of a series, in which no count is evidence and one that was not thought possible moves the level to itself:
+    /// nothing is known to judge by.
+    pub settle_in: u32,
+    /// How many buckets' worth of counts can be set aside as surges and drops, beyond a tenth of all, before the counts are learnt
+    /// whole: what is strange all the time is the usual. Above 0.
+    pub set_aside_limit: f64,
     /// First buckets of a series, and first after a new usual was adopted, that are learnt whole: none is cut or weighed, for no
     /// surge is known from a level that is not.
     pub learn_whole: u32,
@@ -82,11 +88,11 @@ impl LensParams {
             Lens::Week => (0.6, 0.02, 0.02, 0.5, 0.2),
         };
         let is_week = lens == Lens::Week;
-        let (learn_whole, adopt_after, drift_memory) = match lens {
-            Lens::Day => (28, 60, 0.999),
-            Lens::Hour => (28 * 24, 60 * 24, per_day(0.001)),
+        let (settle_in, learn_whole, adopt_after, set_aside_limit, drift_memory) = match lens {
+            Lens::Day => (2, 28, 60, 75.0, 0.999),
+            Lens::Hour => (2 * 24, 28 * 24, 60 * 24, 75.0 * HOURS, per_day(0.001)),
             // A memory of two weeks has no runs to add up, nor a small excess: no drift, and no guard band below.
-            Lens::Week => (13, 9, 0.0),
+            Lens::Week => (2, 13, 9, 12.0, 0.0),
         };
         Self {
             lens,
@@ -101,7 +107,7 @@ impl LensParams {
                     ..components(16.0, 0.0, 1.0, 1.0)
                 },
                 forgetting,
-                dispersions: DISPERSIONS,
+                ln_prior: dispersion_prior(DISPERSIONS, if is_week { 0.0 } else { 2.0 }),
                 matching: matching(lens),
             },
             rises: vec![1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0],
@@ -117,6 +123,8 @@ impl LensParams {
             robust_high: 0.99,
             robust_low: 0.0,
             learning_floor,
+            settle_in,
+            set_aside_limit,
             learn_whole,
             adopt_after,
             drift_memory,
@@ -128,11 +136,12 @@ impl LensParams {
     /// Refuses settings outside their ranges, NaN included, naming the first.
     pub fn check(&self) -> Result<(), LensParamsError> {
         let f = &self.filter;
-        let (d, floor) = (&f.discounts, self.learning_floor);
+        let (d, floor, set_aside) = (&f.discounts, self.learning_floor, self.set_aside_limit);
+        let (guard, exponent) = (self.guard_band_ratio, self.rise_weight_exponent);
         let open_unit = |v: f64| v > 0.0 && v <= 1.0;
         let unit = |v: f64| (0.0..=1.0).contains(&v);
         let not_nan = |v: f64| !v.is_nan();
-        let rules: [(&'static str, f64, bool); 20] = [
+        let rules: [(&'static str, f64, bool); 21] = [
             ("discounts.level", d.level, open_unit(d.level)),
             ("discounts.slope", d.slope, open_unit(d.slope)),
             ("discounts.daily", d.daily, open_unit(d.daily)),
@@ -141,14 +150,10 @@ impl LensParams {
             ("forgetting", f.forgetting, open_unit(f.forgetting)),
             (
                 "rise_weight_exponent",
-                self.rise_weight_exponent,
-                (0.0..=4.0).contains(&self.rise_weight_exponent),
+                exponent,
+                (0.0..=4.0).contains(&exponent),
             ),
-            (
-                "guard_band_ratio",
-                self.guard_band_ratio,
-                (0.0..1.0).contains(&self.guard_band_ratio),
-            ),
+            ("guard_band_ratio", guard, (0.0..1.0).contains(&guard)),
             ("leak", self.leak, unit(self.leak)),
             (
                 "surge_entry",
@@ -173,6 +178,7 @@ impl LensParams {
                 (0.0..0.5).contains(&self.robust_low),
             ),
             ("learning_floor", floor, unit(floor)),
+            ("set_aside_limit", set_aside, set_aside > 0.0),
             ("drift_memory", self.drift_memory, unit(self.drift_memory)),
             (
                 "log_threshold_rise",
@@ -223,13 +229,13 @@ impl LensParams {
     }
 }
 
-/// A week adds up enough days for its variance to be what counts. Shapes below 0.2 would suit bursty days and hours, and would make
-/// a very high count less evidence than a high one.
+/// A week adds up enough days for its variance to be what counts.
 fn matching(lens: Lens) -> Matching {
     match lens {
         Lens::Week => Matching::Rate,
         Lens::Day | Lens::Hour => Matching::LogRate {
             max_log_variance: 25.0,
+            rate_from_ratio: 11.0,
         },
     }
 }
