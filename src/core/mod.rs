@@ -18,6 +18,7 @@ pub mod network;
 pub mod output;
 pub mod params;
 pub mod partition;
+pub mod region;
 pub mod seen;
 pub mod series;
 pub mod snapshot;

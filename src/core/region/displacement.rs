@@ -1,0 +1,277 @@
+//! Owns displacement: the flow that is missing where a crossing shut or fell, and how much of it turns up at which other one.
+//!
+//! Whole arrivals are drawn from what is missing, so that nothing is moved twice: moved <= missing, and moved + new = rise.
+
+use crate::core::ids::CrossingIx;
+use crate::core::network::Network;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How fast a level follows: half of the way on every open day, so that it stands for the last days of an episode and not for
+/// its last day alone, which is a rush (five times the day before, Finland, 17 November 2023).
+const GAIN: f64 = 0.5;
+/// Days after which missing flow is expected nowhere any more (Finland 2023: back to level by the fifth).
+const EXPIRES_DAYS: i32 = 5;
+/// Days from a closure on which flow is missing; later the neighbours' levels are what is usual.
+const SHUT_DAYS: i32 = 30;
+/// Days from a fall on which flow is missing: nothing says then that it would still come.
+const FALLEN_DAYS: i32 = 5;
+/// Crossings further away along the neighbours take no flow over.
+const MAX_HOPS: u32 = 8;
+/// A fall takes at least this many arrivals and half of the level.
+const MIN_FALL: f64 = 10.0;
+/// A level this many times above what is usual is an episode's.
+const EPISODE_RATIO: f64 = 3.0;
+
+/// A civil day, in days since 1 January 1970.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Day(pub i32);
+
+/// What is known of one crossing's day in one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DayFlow {
+    /// Arrivals counted.
+    pub observed: u64,
+    /// Arrivals expected by the baseline; 0 where it was shut.
+    pub expected: f64,
+    /// Share of the day in which it was open, in [0, 1].
+    pub open_ratio: f64,
+    /// Share of the day in which it is open by its published hours, in [0, 1]; 0 on a day it always stays shut.
+    pub scheduled_ratio: f64,
+    /// Nothing was heard of it for some of the day, so its count says nothing of what came.
+    pub is_blind: bool,
+}
+
+impl DayFlow {
+    fn is_shut(&self) -> bool {
+        self.open_ratio <= 0.0 && self.scheduled_ratio > 0.0
+    }
+}
+
+/// Flow that turned up elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// Where it was missing.
+    pub from: CrossingIx,
+    /// Where it turned up.
+    pub to: CrossingIx,
+    /// Arrivals.
+    pub moved: u64,
+}
+
+/// What a day's counts say about moved flow.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Displaced {
+    /// Draws, the nearest first.
+    pub moves: Vec<Move>,
+    /// Arrivals above both what is expected and the level before, by crossing; none is 0.
+    pub rises: BTreeMap<CrossingIx, u64>,
+    /// Arrivals of the day that are missing, by crossing; none is 0.
+    pub missing: BTreeMap<CrossingIx, u64>,
+    /// Crossings with missing flow, of this day or the last ones, and what came there on the last day before.
+    pub sources: BTreeMap<CrossingIx, u64>,
+}
+
+impl Displaced {
+    /// Arrivals at a crossing that were missing elsewhere.
+    #[must_use]
+    pub fn moved_to(&self, crossing: CrossingIx) -> u64 {
+        let to = self.moves.iter().filter(|m| m.to == crossing);
+        to.map(|m| m.moved).sum()
+    }
+
+    /// Arrivals of a crossing's rise that were missing nowhere.
+    #[must_use]
+    pub fn new_at(&self, crossing: CrossingIx) -> u64 {
+        let rise = self.rises.get(&crossing).copied().unwrap_or(0);
+        rise - self.moved_to(crossing)
+    }
+}
+
+/// One crossing of the stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Flow {
+    /// Own arrivals of an open day, moved ones apart.
+    level: f64,
+    /// All arrivals of the last day it was open and had not fallen.
+    last_count: u64,
+    /// First day of the closure or fall that goes on.
+    missing_since: Option<Day>,
+    /// Missing arrivals that turned up nowhere yet, the oldest day first.
+    pool: VecDeque<(Day, u64)>,
+}
+
+impl Flow {
+    /// Arrivals that are missing on a day.
+    fn missing(&mut self, day: Day, flow: &DayFlow) -> u64 {
+        let seen = flow.observed as f64;
+        let lacks = self.level - seen;
+        if flow.open_ratio <= 0.0 && !flow.is_shut() {
+            return 0;
+        }
+        let usual = flow.expected;
+        let has_fallen = lacks >= MIN_FALL
+            && seen * 2.0 < self.level
+            && (seen * 2.0 < usual || self.level > EPISODE_RATIO * usual.max(1.0));
+        let lasts_days = if flow.is_shut() {
+            SHUT_DAYS
+        } else {
+            FALLEN_DAYS
+        };
+        if !(flow.is_shut() || has_fallen) {
+            self.missing_since = None;
+            return 0;
+        }
+        let since = *self.missing_since.get_or_insert(day);
+        if day.0 - since.0 >= lasts_days {
+            return 0;
+        }
+        lacks.max(0.0) as u64
+    }
+
+    fn has_pool(&self) -> bool {
+        self.pool.iter().any(|(_, left)| *left > 0)
+    }
+
+    /// Takes up to `wanted` out of the pool, the newest first.
+    fn draw(&mut self, wanted: u64) -> u64 {
+        let mut taken = 0;
+        for (_, left) in self.pool.iter_mut().rev() {
+            let now = (*left).min(wanted - taken);
+            *left -= now;
+            taken += now;
+        }
+        taken
+    }
+
+    /// The level follows what is the crossing's own; it stands still while the crossing is shut or a fall is new.
+    fn follow(&mut self, day: Day, flow: &DayFlow, moved: u64) {
+        let is_new_fall = self
+            .missing_since
+            .is_some_and(|since| day.0 - since.0 < FALLEN_DAYS);
+        if flow.open_ratio <= 0.0 || is_new_fall {
+            return;
+        }
+        self.last_count = flow.observed;
+        self.level += GAIN * ((flow.observed - moved) as f64 - self.level);
+    }
+}
+
+/// The flow of one stream over all crossings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Displacement {
+    flows: BTreeMap<CrossingIx, Flow>,
+}
+
+impl Displacement {
+    /// A day is over everywhere. Days come in order; a crossing that is left out, like a blind one, neither lacks nor takes flow.
+    pub fn step(
+        &mut self,
+        day: Day,
+        flows: &BTreeMap<CrossingIx, DayFlow>,
+        hops: &Hops,
+    ) -> Displaced {
+        let mut displaced = Displaced::default();
+        let heard: Vec<_> = flows.iter().filter(|(_, flow)| !flow.is_blind).collect();
+        for &(&crossing, flow) in &heard {
+            let state = self.flows.entry(crossing).or_default();
+            let missing = state.missing(day, flow);
+            if missing > 0 {
+                state.pool.push_back((day, missing));
+                displaced.missing.insert(crossing, missing);
+            }
+            let rise = flow.observed as f64 - flow.expected.max(state.level).ceil();
+            if flow.open_ratio > 0.0 && missing == 0 && rise >= 1.0 {
+                displaced.rises.insert(crossing, rise as u64);
+            }
+        }
+        for (&crossing, state) in &mut self.flows {
+            state.pool.retain(|(of, _)| day.0 - of.0 < EXPIRES_DAYS);
+            if state.has_pool() {
+                displaced.sources.insert(crossing, state.last_count);
+            }
+        }
+        displaced.moves = self.draw(&displaced, hops);
+        for (&crossing, flow) in heard {
+            let moved = displaced.moved_to(crossing);
+            if let Some(state) = self.flows.get_mut(&crossing) {
+                state.follow(day, flow, moved);
+            }
+        }
+        displaced
+    }
+
+    /// Gives missing flow to rises, the nearest pair first.
+    fn draw(&mut self, displaced: &Displaced, hops: &Hops) -> Vec<Move> {
+        let mut pairs = Vec::new();
+        for &to in displaced.rises.keys() {
+            for &from in displaced.sources.keys() {
+                if let Some(hops) = hops.between(from, to).filter(|_| from != to) {
+                    pairs.push((hops, to, from));
+                }
+            }
+        }
+        pairs.sort_unstable();
+        let mut left = displaced.rises.clone();
+        let mut moves = Vec::new();
+        for (_, to, from) in pairs {
+            let (Some(wanted), Some(source)) = (left.get_mut(&to), self.flows.get_mut(&from))
+            else {
+                continue;
+            };
+            let moved = source.draw(*wanted);
+            *wanted -= moved;
+            if moved > 0 {
+                moves.push(Move { from, to, moved });
+            }
+        }
+        moves
+    }
+}
+
+/// How many neighbours lie between crossings.
+#[derive(Debug, Clone, Default)]
+pub struct Hops {
+    between: BTreeMap<(CrossingIx, CrossingIx), u32>,
+}
+
+impl Hops {
+    /// Counts the steps along the neighbours, which hold both ways, up to eight.
+    #[must_use]
+    pub fn of(network: &Network) -> Self {
+        let mut beside: BTreeMap<CrossingIx, Vec<CrossingIx>> = BTreeMap::new();
+        for (at, crossing) in (0u16..).map(CrossingIx).zip(&network.crossings) {
+            for &other in &crossing.neighbours {
+                beside.entry(at).or_default().push(other);
+                beside.entry(other).or_default().push(at);
+            }
+        }
+        let mut between = BTreeMap::new();
+        for from in (0u16..).map(CrossingIx).take(network.crossings.len()) {
+            let mut waiting = VecDeque::from([(from, 0)]);
+            while let Some((at, hops)) = waiting.pop_front() {
+                if between.contains_key(&(from, at)) {
+                    continue;
+                }
+                between.insert((from, at), hops);
+                if hops < MAX_HOPS {
+                    let next = beside.get(&at).into_iter().flatten();
+                    waiting.extend(next.map(|&next| (next, hops + 1)));
+                }
+            }
+        }
+        Self { between }
+    }
+
+    /// Steps from one crossing to another: 0 to itself, `None` where it is too far.
+    #[must_use]
+    pub fn between(&self, from: CrossingIx, to: CrossingIx) -> Option<u32> {
+        self.between.get(&(from, to)).copied()
+    }
+}
+
+#[cfg(test)]
+#[path = "displacement_tests.rs"]
+mod tests;

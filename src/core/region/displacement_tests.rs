@@ -1,0 +1,224 @@
+//! Tests of displacement: named days of a border, and the laws of what is moved.
+
+use super::*;
+use crate::core::network::Crossing;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+/// Crossings in a line, each beside the next.
+fn line(n: u16) -> Network {
+    let crossing = |i: u16| Crossing {
+        id: format!("x-{i:02}"),
+        name: format!("X{i}"),
+        country: "fi".into(),
+        corridor: "c".into(),
+        order: i + 1,
+        neighbours: (i + 1 < n)
+            .then_some(CrossingIx(i + 1))
+            .into_iter()
+            .collect(),
+        tz: TimeZone::UTC,
+        hours: None,
+        streams: vec![],
+    };
+    Network::new((0..n).map(crossing).collect(), vec![])
+}
+
+fn open(observed: u64) -> DayFlow {
+    DayFlow {
+        observed,
+        expected: 0.5,
+        open_ratio: 1.0,
+        scheduled_ratio: 1.0,
+        is_blind: false,
+    }
+}
+
+fn shut(observed: u64) -> DayFlow {
+    DayFlow {
+        expected: 0.0,
+        open_ratio: 0.0,
+        ..open(observed)
+    }
+}
+
+/// Runs days of a line of crossings and returns what the last one says.
+fn last_of(days: &[Vec<DayFlow>]) -> Displaced {
+    let hops = Hops::of(&line(days[0].len() as u16));
+    let mut state = Displacement::default();
+    let mut last = Displaced::default();
+    for (day, flows) in (0..).map(Day).zip(days) {
+        let flows = (0..).map(CrossingIx).zip(flows.iter().copied()).collect();
+        last = state.step(day, &flows, &hops);
+    }
+    last
+}
+
+#[test]
+fn what_is_missing_at_one_crossing_is_looked_for_at_the_others() {
+    let blind = DayFlow {
+        is_blind: true,
+        ..shut(0)
+    };
+    let off_day = DayFlow {
+        scheduled_ratio: 0.0,
+        ..shut(0)
+    };
+    let busy = vec![open(100), open(0), open(0)];
+    let told = |rows: &[Vec<DayFlow>]| {
+        let last = last_of(rows);
+        [1, 2].map(|i| (last.moved_to(CrossingIx(i)), last.new_at(CrossingIx(i))))
+    };
+    // Two days of 100 make a level of 75.
+    let table = [
+        (
+            "shut: all of a smaller rise is moved",
+            vec![shut(0), open(41), open(0)],
+            [(40, 0), (0, 0)],
+        ),
+        (
+            "shut: no more is moved than is missing",
+            vec![shut(0), open(101), open(0)],
+            [(75, 25), (0, 0)],
+        ),
+        (
+            "arrivals at the shut gate are not missing",
+            vec![shut(30), open(101), open(0)],
+            [(45, 55), (0, 0)],
+        ),
+        (
+            "the nearest draws first",
+            vec![shut(0), open(61), open(61)],
+            [(60, 0), (15, 45)],
+        ),
+        (
+            "the far one draws where the near one has no rise",
+            vec![shut(0), open(0), open(41)],
+            [(0, 0), (40, 0)],
+        ),
+        (
+            "a sharp fall is missing too",
+            vec![open(5), open(41), open(0)],
+            [(40, 0), (0, 0)],
+        ),
+        (
+            "a small fall is none",
+            vec![open(50), open(41), open(0)],
+            [(0, 40), (0, 0)],
+        ),
+        (
+            "blind: nothing is known to be missing",
+            vec![blind, open(41), open(0)],
+            [(0, 40), (0, 0)],
+        ),
+        (
+            "a day it always stays shut",
+            vec![off_day, open(41), open(0)],
+            [(0, 40), (0, 0)],
+        ),
+        (
+            "a shut crossing takes nothing over",
+            vec![shut(0), shut(41), open(0)],
+            [(0, 0), (0, 0)],
+        ),
+    ];
+    for (name, today, expected) in table {
+        assert_eq!(
+            told(&[busy.clone(), busy.clone(), today]),
+            expected,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn missing_flow_expires_and_a_lasting_closure_stops_to_lack() {
+    let gone = |days: usize| {
+        let mut rows = vec![vec![open(100), open(0)]; 2];
+        rows.extend(vec![vec![shut(0), open(0)]; days]);
+        rows.push(vec![shut(0), open(1_000)]);
+        last_of(&rows).moved_to(CrossingIx(1))
+    };
+    // Each day of the last five lacks 75.
+    let table = [
+        (0, 75),
+        (1, 150),
+        (4, 375),
+        (20, 375),
+        (28, 375),
+        (29, 375),
+        (31, 225),
+        (40, 0),
+    ];
+    for (days, moved) in table {
+        assert_eq!(gone(days), moved, "after {days} days");
+    }
+}
+
+#[test]
+fn the_first_day_at_vartius_is_moved_from_the_four_southern_crossings() {
+    // South to north, 13 to 18 November 2023: Vaalimaa, Nuijamaa, Imatra (published together, split 7 : 2 : 1), Niirala, Vartius.
+    let south = |total: u64| {
+        let small = total / 10;
+        [total - 3 * small, 2 * small, small]
+    };
+    let day = |total: u64, niirala: u64, vartius: u64| {
+        let south = south(total).map(open);
+        [&south[..], &[open(niirala), open(vartius)]].concat()
+    };
+    let mut rows: Vec<Vec<DayFlow>> = [
+        (39, 0, 0),
+        (55, 0, 0),
+        (74, 0, 0),
+        (26, 0, 18),
+        (163, 52, 5),
+    ]
+    .map(|(total, niirala, vartius)| day(total, niirala, vartius))
+    .to_vec();
+    rows.push([&[shut(4), shut(2), shut(0), shut(0)][..], &[open(67)]].concat());
+    let last = last_of(&rows);
+    let vartius = CrossingIx(4);
+    // 67 without the level before, which is small: most of the 18 of 16 November were missing in the southeast on that day.
+    assert_eq!((last.moved_to(vartius), last.new_at(vartius)), (64, 0));
+    assert_eq!(last.sources.values().sum::<u64>(), 215);
+    let from: Vec<u16> = last.moves.iter().map(|m| m.from.0).collect();
+    assert_eq!(from, [3, 2, 1, 0], "nearest first");
+}
+
+#[test]
+fn steps_are_counted_along_the_neighbours_both_ways() {
+    let hops = Hops::of(&line(12));
+    let between = |a, b| hops.between(CrossingIx(a), CrossingIx(b));
+    assert_eq!(between(3, 3), Some(0));
+    assert_eq!([between(0, 8), between(8, 0)], [Some(8); 2]);
+    assert_eq!(between(0, 9), None);
+}
+
+proptest! {
+    #[test]
+    fn no_arrival_is_moved_twice_and_none_is_lost(
+        days in prop::collection::vec(prop::collection::vec((0u64..200, 0usize..4), 5), 1..25)
+    ) {
+        let hops = Hops::of(&line(5));
+        let mut state = Displacement::default();
+        let (mut moved, mut missing) = (0, 0);
+        for (day, row) in (0..).map(Day).zip(days) {
+            let flow = |(observed, kind): (u64, usize)| match kind {
+                0 => shut(observed / 20),
+                1 => DayFlow { is_blind: true, ..open(observed) },
+                _ => open(observed),
+            };
+            let flows: BTreeMap<_, _> = (0..).map(CrossingIx).zip(row.into_iter().map(flow)).collect();
+            let said = state.step(day, &flows, &hops);
+            for (crossing, rise) in &said.rises {
+                prop_assert_eq!(said.moved_to(*crossing) + said.new_at(*crossing), *rise);
+                prop_assert!(*rise <= flows[crossing].observed);
+            }
+            prop_assert!(said.moves.iter().all(|m| !flows[&m.to].is_blind && m.from != m.to));
+            moved += said.moves.iter().map(|m| m.moved).sum::<u64>();
+            missing += said.missing.values().sum::<u64>();
+            let left: u64 = state.flows.values().flat_map(|f| &f.pool).map(|(_, left)| left).sum();
+            prop_assert!(moved + left <= missing);
+        }
+    }
+}

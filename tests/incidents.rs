@@ -1,0 +1,122 @@
+//! Holds incidents to the Finnish autumn of 2023: one of them, its crossings in order, and Vartius moved from the south.
+
+mod support;
+
+use support::Feed;
+use surgewatch::core::alert::Direction;
+use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::output::Output;
+use surgewatch::core::region::incident::{Change, Incident, Region, RegionState, Told};
+use surgewatch::core::time::EventTime;
+
+fn outputs(feed: &Feed) -> Vec<Output> {
+    let mut engine = feed.engine();
+    let (partition, _) = feed.records[0];
+    engine.assign(partition, []).expect("a fresh partition");
+    let mut said = Vec::new();
+    let mut last = EventTime::MIN;
+    for (partition, input) in &feed.records {
+        last = last.max(input.event.as_ref().expect("replays decode").time);
+        let take = &mut |output| said.push(output);
+        let handled = engine.handle(*partition, input, take);
+        handled.expect("inside the budget");
+    }
+    let end = last.plus_ms(2 * 3_600_000);
+    engine.pass_time(partition, end, &mut |output| said.push(output));
+    said
+}
+
+fn told(feed: &Feed) -> Vec<Told> {
+    let mut region = Region::new(feed.network.clone(), RegionState::default());
+    let outputs = outputs(feed);
+    outputs.iter().flat_map(|o| region.take(o)).collect()
+}
+
+fn names(feed: &Feed, crossings: impl IntoIterator<Item = CrossingIx>) -> Vec<String> {
+    let name = |ix| feed.network.crossing(ix).id.clone();
+    crossings.into_iter().map(name).collect()
+}
+
+/// The incident as told when a day was over in Finland.
+fn after<'a>(told: &'a [Told], day: &str) -> &'a Incident {
+    let end = format!("{day}T23:59:59+02:00");
+    let end: jiff::Timestamp = end.parse().expect("a moment");
+    let mut later = told.iter().filter(|t| t.change == Change::Updated);
+    let told = later.find(|t| t.incident.as_of.timestamp() > end);
+    &told.expect("the day is told").incident
+}
+
+#[test]
+fn the_finnish_autumn_is_one_incident_with_its_crossings_in_order() {
+    let feed = Feed::finland(1);
+    let told = told(&feed);
+    let opened = told.iter().filter(|t| t.change == Change::Opened);
+    assert_eq!(opened.count(), 1);
+    assert!(told.iter().all(|t| t.incident.id == told[0].incident.id));
+    let last = &told[told.len() - 1].incident;
+    let surges = last
+        .members
+        .iter()
+        .filter(|m| m.direction == Direction::Surge);
+    let order = [
+        "fi-vaalimaa",
+        "fi-nuijamaa",
+        "fi-imatra",
+        "fi-vartius",
+        "fi-niirala",
+        "fi-salla",
+        "fi-raja-jooseppi",
+    ];
+    assert_eq!(names(&feed, surges.map(|m| m.crossing)), order);
+    let finnish = last.slice(&feed.network, "fi").expect("it is in Finland");
+    assert_eq!(&finnish, last);
+    assert_eq!(last.slice(&feed.network, "no"), None);
+}
+
+#[test]
+fn vartius_is_displaced_from_the_four_southern_crossings_on_its_first_day() {
+    let feed = Feed::finland(1);
+    let told = told(&feed);
+    let day = after(&told, "2023-11-18");
+    assert!(
+        day.as_of.timestamp() < "2023-11-19T00:30:00+02:00".parse().expect("a moment"),
+        "told when the day closes"
+    );
+    assert_eq!(names(&feed, day.explaining.iter().copied()), ["fi-vartius"]);
+    let from = names(&feed, day.moves.iter().map(|m| m.from));
+    let nearest_first = ["fi-niirala", "fi-imatra", "fi-nuijamaa", "fi-vaalimaa"];
+    assert_eq!(from, nearest_first);
+    let total = day.total();
+    assert_eq!(total.observed, 67);
+    assert_eq!(day.sources.values().sum::<u64>(), 215);
+    let share = total.moved as f64 / 215.0;
+    assert!((0.25..=67.0 / 215.0).contains(&share), "{share}");
+}
+
+#[test]
+fn no_more_moves_than_comes_and_the_sums_agree() {
+    let feed = Feed::finland(1);
+    for told in told(&feed).iter().filter(|t| t.change == Change::Updated) {
+        let total = told.incident.total();
+        let moves: u64 = told.incident.moves.iter().map(|m| m.moved).sum();
+        assert_eq!(total.moved, moves);
+        assert!(total.moved <= total.rise && total.rise <= total.observed);
+    }
+}
+
+#[test]
+fn a_region_that_is_stored_and_read_again_tells_the_same() {
+    let feed = Feed::finland(1);
+    let plain = told(&feed);
+    let mut region = Region::new(feed.network.clone(), RegionState::default());
+    let mut again = Vec::new();
+    for (n, output) in outputs(&feed).iter().enumerate() {
+        if n % 500 == 0 {
+            let stored = serde_json::to_string(region.state()).expect("it can be stored");
+            let state = serde_json::from_str(&stored).expect("it can be read");
+            region = Region::new(feed.network.clone(), state);
+        }
+        again.extend(region.take(output));
+    }
+    assert!(plain == again);
+}
