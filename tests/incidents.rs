@@ -8,6 +8,7 @@ use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::output::Output;
 use surgewatch::core::region::incident::{Change, Incident, Region, RegionState, Told};
 use surgewatch::core::time::EventTime;
+use surgewatch::wire::incident::summary;
 
 fn outputs(feed: &Feed) -> Vec<Output> {
     let mut engine = feed.engine();
@@ -91,6 +92,20 @@ fn vartius_is_displaced_from_the_four_southern_crossings_on_its_first_day() {
     assert_eq!(day.sources.values().sum::<u64>(), 215);
     let share = total.moved as f64 / 215.0;
     assert!((0.25..=67.0 / 215.0).contains(&share), "{share}");
+}
+
+/// What `surgewatch replay` says of the day, as the README shows it.
+#[test]
+fn the_sentence_of_that_day_stands_in_the_readme() {
+    let feed = Feed::finland(1);
+    let told = told(&feed);
+    let day = Told {
+        change: Change::Updated,
+        incident: after(&told, "2023-11-18").clone(),
+    };
+    let sentence = summary(&feed.network, &day).expect("flow moved");
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(&sentence), "not in the README: {sentence}");
 }
 
 #[test]

@@ -65,6 +65,15 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
             alert.sentence
         ));
     }
+    for incident in &report.incidents {
+        say(&format!("Incident: {}", incident.title));
+        for (at, sentence) in &incident.lines {
+            say(&format!(
+                "    {}  {sentence}",
+                at.strftime("%Y-%m-%d %H:%M")
+            ));
+        }
+    }
     let series = report.series.len() + report.left_out[0];
     say(&format!("{series} series, {} alerts", told.len()));
     Ok(())
@@ -171,6 +180,7 @@ fn from_counts(
         notes: notes(&detector, budget),
         lens,
         has_published: false,
+        incidents: Vec::new(),
         series: drawn.collect(),
         left_out: left_out(&ranks, &chosen),
     };

@@ -1,6 +1,6 @@
 //! Owns the way of a scenario to a report: its events go through the machine, and what comes out is kept by series and day.
 
-use super::model::{Alert, Band, Bucket, Report, Series, Shade, ShadeKind};
+use super::model::{Alert, Band, Bucket, Incident, Report, Series, Shade, ShadeKind};
 use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
 use crate::core::calendar::DaySpan;
@@ -13,9 +13,11 @@ use crate::core::network::Network;
 use crate::core::output::Output;
 use crate::core::params::{LENSES, Params};
 use crate::core::partition::Input;
+use crate::core::region::incident::{IncidentId, Region, RegionState, Told};
 use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
+use crate::wire::incident;
 use crate::wire::sentence::{self, Subject};
 use jiff::civil::{Date, DateTime, Time};
 use std::collections::BTreeMap;
@@ -62,6 +64,8 @@ pub fn episode(
         params: &params,
         since: replay.start,
         kept: BTreeMap::new(),
+        region: Region::new(network.clone(), RegionState::default()),
+        incidents: BTreeMap::new(),
     };
     for (offset, event) in (0..).zip(&replay.events) {
         let recorded = Some(WallTime(event.time.0));
@@ -103,10 +107,15 @@ struct Watch<'a> {
     params: &'a Params,
     since: EventTime,
     kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
+    region: Region,
+    incidents: BTreeMap<IncidentId, Incident>,
 }
 
 impl Watch<'_> {
     fn take(&mut self, output: &Output) {
+        for told in self.region.take(output) {
+            self.note_incident(&told);
+        }
         match output {
             Output::Count {
                 crossing,
@@ -136,6 +145,19 @@ impl Watch<'_> {
                 }
             }
         }
+    }
+
+    fn note_incident(&mut self, told: &Told) {
+        let id = told.incident.id;
+        let Some(sentence) = incident::summary(self.network, told) else {
+            return;
+        };
+        let noted = self.incidents.entry(id).or_insert_with(|| Incident {
+            title: incident::title(self.network, id),
+            lines: Vec::new(),
+        });
+        let tz = &self.network.crossing(id.crossing).tz;
+        noted.lines.push((civil(tz, told.incident.as_of), sentence));
     }
 
     /// An alert as it is told at one of its transitions.
@@ -199,6 +221,7 @@ impl Watch<'_> {
             notes: notes(scenario),
             lens: Lens::Day,
             has_published: true,
+            incidents: self.incidents.into_values().collect(),
             series,
             left_out: [0; 2],
         }

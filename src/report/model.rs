@@ -15,10 +15,21 @@ pub struct Report {
     pub lens: Lens,
     /// Whether some totals were published as they stand and others drawn.
     pub has_published: bool,
+    /// What hangs together along the border, in the order it began.
+    pub incidents: Vec<Incident>,
     /// The series that are drawn, in order.
     pub series: Vec<Series>,
     /// Series that are not drawn, and how many of them have alerts.
     pub left_out: [usize; 2],
+}
+
+/// Alerts that hang together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// What it is called.
+    pub title: String,
+    /// When something was said of it, and what.
+    pub lines: Vec<(DateTime, String)>,
 }
 
 /// A series.

@@ -33,6 +33,7 @@ pub fn page(report: &Report) -> String {
     html.verbatim(PATTERNS);
     head(&mut html, report);
     cards(&mut html, report);
+    incidents(&mut html, report);
     key(&mut html, report);
     for (n, series) in report.series.iter().enumerate() {
         section(&mut html, report.lens, n, series);
@@ -94,6 +95,24 @@ fn drawn(report: &Report) -> String {
 }
 
 /// Small multiples, in the order of the sections.
+/// What hangs together, the latest at the end.
+fn incidents(html: &mut Markup, report: &Report) {
+    for incident in &report.incidents {
+        html.verbatim("<section>\n");
+        html.element("h2", &[], &format!("Incident: {}", incident.title));
+        html.verbatim("\n<ul class=\"incident\">\n");
+        for (at, sentence) in &incident.lines {
+            html.open("li", &[]);
+            html.element("b", &[], &moment(*at));
+            html.text(" ");
+            html.text(sentence);
+            html.close("li");
+            html.line();
+        }
+        html.verbatim("</ul>\n</section>\n");
+    }
+}
+
 fn cards(html: &mut Markup, report: &Report) {
     html.verbatim("<ol class=\"cards\">\n");
     for (n, series) in report.series.iter().enumerate() {

@@ -6,4 +6,5 @@ pub mod decode;
 mod decode_tests;
 pub mod encode;
 mod fields;
+pub mod incident;
 pub mod sentence;

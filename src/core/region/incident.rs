@@ -87,7 +87,9 @@ pub struct Incident {
     pub sequence: u32,
     /// Its alerts in the order they joined.
     pub members: Vec<Member>,
-    /// The crossings that explain the last closed day, the largest observed/expected first.
+    /// The last closed day that says something of it.
+    pub day: Option<Day>,
+    /// The crossings that explain that day, the largest observed/expected first.
     pub explaining: Vec<CrossingIx>,
     /// Flow of the last closed day that was moved to its members.
     pub moves: Vec<Move>,
@@ -132,6 +134,7 @@ impl Incident {
             sequence: 0,
             as_of: first.joined,
             members: vec![first],
+            day: None,
             explaining: Vec::new(),
             moves: Vec::new(),
             sources: BTreeMap::new(),
@@ -152,7 +155,8 @@ impl Incident {
         self.members.iter().any(|m| m.is_open)
     }
 
-    fn on_day(&mut self, flows: &BTreeMap<CrossingIx, DayFlow>, displaced: &Displaced) {
+    fn on_day(&mut self, day: Day, flows: &BTreeMap<CrossingIx, DayFlow>, displaced: &Displaced) {
+        self.day = Some(day);
         let mut counts = Vec::new();
         for member in &mut self.members {
             let flow = flows.get(&member.crossing).filter(|f| f.open_ratio > 0.0);
@@ -292,7 +296,7 @@ impl Region {
             let displaced = state.displacement.step(first, &flows, &self.hops);
             let open = |i: &&mut Incident| i.id.stream == stream && i.is_open();
             for incident in self.state.incidents.iter_mut().filter(open) {
-                incident.on_day(&flows, &displaced);
+                incident.on_day(first, &flows, &displaced);
                 if incident.members.iter().any(|m| m.today.is_some()) {
                     told.push(tell(incident, Change::Updated, as_of));
                 }
