@@ -95,11 +95,11 @@ fn drawn(report: &Report) -> String {
 }
 
 /// Small multiples, in the order of the sections.
-/// What hangs together, the latest at the end.
+/// What hangs together, folded: a title to open.
 fn incidents(html: &mut Markup, report: &Report) {
     for incident in &report.incidents {
-        html.verbatim("<section>\n");
-        html.element("h2", &[], &format!("Incident: {}", incident.title));
+        html.verbatim("<section>\n<details>\n");
+        html.element("summary", &[], &format!("Incident: {}", incident.title));
         html.verbatim("\n<ul class=\"incident\">\n");
         for (at, sentence) in &incident.lines {
             html.open("li", &[]);
@@ -109,7 +109,7 @@ fn incidents(html: &mut Markup, report: &Report) {
             html.close("li");
             html.line();
         }
-        html.verbatim("</ul>\n</section>\n");
+        html.verbatim("</ul>\n</details>\n</section>\n");
     }
 }
 
