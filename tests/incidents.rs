@@ -127,8 +127,8 @@ fn a_region_that_is_stored_and_read_again_tells_the_same() {
     let mut again = Vec::new();
     for (n, output) in outputs(&feed).iter().enumerate() {
         if n % 500 == 0 {
-            let stored = serde_json::to_string(region.state()).expect("it can be stored");
-            let state = serde_json::from_str(&stored).expect("it can be read");
+            let stored = postcard::to_stdvec(region.state()).expect("it can be stored");
+            let state = postcard::from_bytes(&stored).expect("it can be read");
             region = Region::new(feed.network.clone(), state);
         }
         again.extend(region.take(output));

@@ -22,6 +22,7 @@ fn agrees_with_the_reference() {
         let mut params = LensParams::for_lens(Lens::Week);
         params.robust = false;
         params.settle_in = 0;
+        params.learn_whole = 0;
         params.rises = vec![1.3, 1.6, 2.0, 3.0, 5.0, 10.0];
         params.guard_band_ratio = 0.0;
         params.leak = 0.5;

@@ -150,6 +150,20 @@ impl LensState {
         self.buckets_seen < params.settle_in
     }
 
+    /// Power of the likelihood ratios: to the power of 0 a ratio is no evidence, to a power below 1 less than it was. It grows over
+    /// the buckets that are learnt whole, as what is learnt in them does: a first week explains itself by its weekdays, and says
+    /// nothing of how much they vary.
+    fn power(&self, params: &LensParams) -> f64 {
+        let (seen, whole) = (self.buckets_seen, params.learn_whole);
+        if self.is_settling(params) {
+            0.0
+        } else if seen < whole {
+            f64::from(seen) / f64::from(whole) * self.drift.power()
+        } else {
+            self.drift.power()
+        }
+    }
+
     /// A count that was not thought possible of a series of which nothing is known: the level is there. Returns whether it is so.
     fn settle(&mut self, outlook: &Outlook, y: u64) -> bool {
         let ln_tail = outlook.ln_upper_tail(y).min(outlook.ln_lower_tail(y));
@@ -348,12 +362,7 @@ impl LensState {
                 .regime
                 .predict(&params.switches(), params.rises.len(), params.drops.len()),
             leak: params.leak,
-            // A ratio to the power of 0 is no evidence.
-            power: if self.is_settling(params) {
-                0.0
-            } else {
-                self.drift.power()
-            },
+            power: self.power(params),
             log_threshold_rise: params.log_threshold_rise,
             log_threshold_drop: params.log_threshold_drop,
         }

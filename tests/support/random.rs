@@ -72,7 +72,7 @@ impl Options {
             start: Date::new(year, month, day).expect("a date"),
             days: 4 + dice.below(10),
             usual_per_day: 1 + dice.below(20),
-            surge_per_day: [0, 30, 300][dice.below(3) as usize],
+            surge_per_day: [0, 300, 1_500][dice.below(3) as usize],
             jumble_ms: jumbles[dice.below(4) as usize],
             duplicates_per_mille: dice.below(80),
             corrections_per_mille: dice.below(80),

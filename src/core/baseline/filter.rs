@@ -267,12 +267,13 @@ fn correction(said: Said<'_>) -> (f64, f64) {
         if posterior < 1e-12 {
             continue;
         }
-        let size = part.count.size();
-        let after = polygamma(size + said.count as f64);
-        // beta = size / mean; digamma(alpha) - ln beta is the prior's log mean.
-        let log_shift = after.digamma - part.digamma - (part.count.mean() / size).ln_1p();
-        let g = log_shift / part.log_variance;
-        let h = (1.0 - after.trigamma / part.log_variance) / part.log_variance;
+        let learner = &part.learner;
+        let after = polygamma(learner.shape + learner.share * said.count as f64);
+        // beta = shape / mean; digamma(alpha) - ln beta is the prior's log mean.
+        let seen_ratio = learner.share * part.count.mean() / learner.shape;
+        let log_shift = after.digamma - learner.digamma - seen_ratio.ln_1p();
+        let g = log_shift / learner.log_variance;
+        let h = (1.0 - after.trigamma / learner.log_variance) / learner.log_variance;
         mean_g += posterior * g;
         mean_gg += posterior * g * g;
         mean_h += posterior * h;

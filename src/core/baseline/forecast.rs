@@ -57,30 +57,49 @@ pub struct Part {
     /// ln of its weight.
     pub ln_weight: f64,
     weight: f64,
-    /// Variance of the log rate with this dispersion, `q_k`.
-    pub log_variance: f64,
-    /// digamma of the size (`alpha_k`).
-    pub digamma: f64,
     /// The negative binomial of the count.
     pub count: NegBin,
+    /// The Gamma that learns of it.
+    pub learner: Learner,
+}
+
+/// The Gamma of a rate that counts are learnt by: `y` moves its shape by `share y` and its rate by `share`.
+///
+/// With [`Matching::Rate`] and where the noise is in the log rate's variance, the Gamma is the forecast's and the share 1. For
+/// dispersions that [`Matching::LogRate`] matches in the rate the Gamma is the level's own and the share 1 / (variance / mean): the quasi-likelihood of the mean (Wedderburn 1974), which is right in the
+/// long run whatever the shape of the noise. The forecast's Gamma would learn of a day of none that all days are few.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learner {
+    /// Its shape.
+    pub shape: f64,
+    /// digamma of the shape.
+    pub digamma: f64,
+    /// trigamma of the shape: the variance of the log rate.
+    pub log_variance: f64,
+    /// Weight of a count, in (0, 1].
+    pub share: f64,
 }
 
 /// How a dispersion's Gamma is matched to the log rate.
 #[derive(Clone, Copy, PartialEq)]
 struct Matched {
-    log_variance: f64,
-    digamma: f64,
     count: NegBin,
+    learner: Learner,
 }
 
-impl Matched {
-    fn new(size: f64, mean: f64, log_variance: f64, digamma: f64) -> Self {
-        let count = NegBin::new(size, mean)
-            .expect("the clamps of the match keep size and mean positive and finite");
+fn count_of(size: f64, mean: f64) -> NegBin {
+    NegBin::new(size, mean).expect("the clamps of the match keep size and mean positive and finite")
+}
+
+impl Learner {
+    /// The forecast's own Gamma.
+    fn of_forecast(count: NegBin) -> Self {
+        let own = polygamma(count.size());
         Self {
-            log_variance,
-            digamma,
-            count,
+            shape: count.size(),
+            digamma: own.digamma,
+            log_variance: own.trigamma,
+            share: 1.0,
         }
     }
 }
@@ -111,9 +130,8 @@ impl Mixture {
             dispersion: k,
             ln_weight: ln_weights[k],
             weight: ln_weights[k].exp(),
-            log_variance: matched.log_variance,
-            digamma: matched.digamma,
             count: matched.count,
+            learner: matched.learner,
         };
         let mut parts = Vec::with_capacity(DISPERSIONS);
         match matching {
@@ -133,7 +151,9 @@ impl Mixture {
                     let log_variance = (q + (ratio - 1.0) * per_mean).min(max_log_variance);
                     // At small means many dispersions are at the limit, and alike.
                     let matched = match last {
-                        Some(alike) if alike.log_variance.to_bits() == log_variance.to_bits() => {
+                        Some(alike)
+                            if alike.learner.log_variance.to_bits() == log_variance.to_bits() =>
+                        {
                             alike
                         }
                         _ => in_log_rate(f, log_variance),
@@ -143,7 +163,11 @@ impl Mixture {
             }
             Matching::Rate => {
                 let level = Level::new(f, q);
-                parts.extend(heard.map(|k| part(k, level.with_noise(DISPERSION_RATIOS[k]))));
+                parts.extend(heard.map(|k| {
+                    let mut matched = level.with_noise(DISPERSION_RATIOS[k]);
+                    matched.learner = Learner::of_forecast(matched.count);
+                    part(k, matched)
+                }));
             }
         }
         Self { log_mean: f, parts }
@@ -290,21 +314,35 @@ impl Mixture {
 struct Level {
     shape: f64,
     mean: f64,
+    digamma: f64,
+    log_variance: f64,
 }
 
 impl Level {
     fn new(f: f64, q: f64) -> Self {
         let (shape, own) = trigamma_inverse(q);
         let mean = shape * (f - own.digamma).exp();
-        Self { shape, mean }
+        Self {
+            shape,
+            mean,
+            digamma: own.digamma,
+            log_variance: q,
+        }
     }
 
     /// Times independent noise of a variance / mean ratio, [`Matching::Rate`].
     fn with_noise(self, ratio: f64) -> Matched {
         let (a, b) = (1.0 / self.shape, (ratio - 1.0) / self.mean);
         let size = (1.0 / (a + b + a * b)).max(SIZE_MIN);
-        let own = polygamma(size);
-        Matched::new(size, self.mean, own.trigamma, own.digamma)
+        Matched {
+            count: count_of(size, self.mean),
+            learner: Learner {
+                shape: self.shape,
+                digamma: self.digamma,
+                log_variance: self.log_variance,
+                share: 1.0 / ratio,
+            },
+        }
     }
 }
 
@@ -312,7 +350,15 @@ impl Level {
 fn in_log_rate(f: f64, log_variance: f64) -> Matched {
     let (size, own) = trigamma_inverse(log_variance);
     let mean = size * (f - own.digamma).exp();
-    Matched::new(size, mean, log_variance, own.digamma)
+    Matched {
+        count: count_of(size, mean),
+        learner: Learner {
+            shape: size,
+            digamma: own.digamma,
+            log_variance,
+            share: 1.0,
+        },
+    }
 }
 
 /// Smallest `y <= limit` for which a monotone condition holds: gallops from `start` in doubling steps, then bisects.

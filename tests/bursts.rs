@@ -1,0 +1,126 @@
+//! Holds a lens to series that are hard to know: days of hundreds among days of none, and a series that begins at thousands.
+
+mod support;
+
+use support::random::Dice;
+use surgewatch::core::lens::{Lens, LensParams, LensState, Slot};
+use surgewatch::core::series::prior;
+
+fn params() -> LensParams {
+    LensParams {
+        log_threshold_rise: (365.25_f64 / 0.375).ln(),
+        log_threshold_drop: (365.25_f64 / 0.125).ln(),
+        ..LensParams::for_lens(Lens::Day)
+    }
+}
+
+fn slot(day: usize) -> Slot {
+    Slot {
+        hour_of_day: 0.0,
+        day_of_week: (day % 7) as f64,
+        year: day as f64 / 365.25,
+        special_log_variance: 0.0,
+    }
+}
+
+fn uniform(dice: &mut Dice) -> f64 {
+    dice.below(1 << 30) as f64 / f64::from(1 << 30)
+}
+
+/// By year: days in alarm, and the sum of what was expected over the sum of what came.
+fn years(counts: &[u64]) -> Vec<(usize, f64)> {
+    let params = params();
+    let mut state = LensState::new(&params, prior(Lens::Day));
+    let year = |(n, counts): (usize, &[u64])| {
+        let (mut alarms, mut expected) = (0, 0.0);
+        for (day, count) in counts.iter().enumerate() {
+            let outlook = state.close(&params, slot(n * 365 + day), 1.0, *count);
+            expected += outlook.expect("exposed").mean();
+            let is_over = [
+                state.log_evidence_rise() >= params.log_threshold_rise,
+                state.log_evidence_drop() >= params.log_threshold_drop,
+            ];
+            alarms += usize::from(is_over.contains(&true));
+        }
+        (alarms, expected / counts.iter().sum::<u64>() as f64)
+    };
+    counts.chunks(365).enumerate().map(year).collect()
+}
+
+/// Weather: runs of days on which boats can cross, four days in ten of some 250, among days on which none can.
+#[test]
+fn days_of_hundreds_among_days_of_none_are_the_usual_in_the_end() {
+    let mut random = Dice::new(5);
+    let mut is_calm = false;
+    let counts: Vec<u64> = (0..5 * 365)
+        .map(|_| {
+            is_calm = if is_calm {
+                uniform(&mut random) < 0.6
+            } else {
+                uniform(&mut random) < 0.25
+            };
+            let size = 250.0 * -uniform(&mut random).max(1e-9).ln();
+            if is_calm { size as u64 } else { 0 }
+        })
+        .collect();
+    let years = years(&counts);
+    eprintln!("{years:.2?}");
+    for (alarms, expected_ratio) in &years[2..] {
+        assert!(*alarms <= 30, "{years:?}");
+        assert!((0.4..2.5).contains(expected_ratio), "{years:?}");
+    }
+}
+
+/// Five times as much for four weeks is found there too, most of the time: a standard deviation is twice the mean.
+#[test]
+fn such_a_series_is_not_deaf() {
+    let mut random = Dice::new(6);
+    let mut found = 0;
+    for _ in 0..20 {
+        let params = params();
+        let mut state = LensState::new(&params, prior(Lens::Day));
+        let mut is_found = false;
+        for day in 0..3 * 365 + 28 {
+            let is_surge = day >= 3 * 365;
+            let size = -uniform(&mut random).max(1e-9).ln() * if is_surge { 500.0 } else { 100.0 };
+            let count = if uniform(&mut random) < 0.4 {
+                size as u64
+            } else {
+                0
+            };
+            state.close(&params, slot(day), 1.0, count);
+            is_found |= is_surge && state.log_evidence_rise() >= params.log_threshold_rise;
+        }
+        found += u32::from(is_found);
+    }
+    eprintln!("{found} of 20 found");
+    assert!(found >= 12, "{found} of 20");
+}
+
+#[test]
+fn a_series_that_begins_at_thousands_does_not_shout_and_is_known_in_a_week() {
+    for mean in [40.0, 900.0, 12_000.0] {
+        let params = params();
+        let mut random = Dice::new(7);
+        let mut state = LensState::new(&params, prior(Lens::Day));
+        for day in 0..90 {
+            let count = (mean * (0.9 + 0.2 * uniform(&mut random))) as u64;
+            let outlook = state
+                .close(&params, slot(day), 1.0, count)
+                .expect("exposed");
+            let evidence = [state.log_evidence_rise(), state.log_evidence_drop()];
+            assert!(
+                evidence[0] < params.log_threshold_rise,
+                "{mean}, day {day}: {evidence:?}"
+            );
+            assert!(
+                evidence[1] < params.log_threshold_drop,
+                "{mean}, day {day}: {evidence:?}"
+            );
+            if day >= 7 {
+                let ratio = outlook.mean() / mean;
+                assert!((0.7..1.4).contains(&ratio), "{mean}, day {day}: {ratio}");
+            }
+        }
+    }
+}
