@@ -56,7 +56,7 @@ pub struct CrossingState {
     pub series: Vec<Series>,
     /// Counts, gate or alerts changed since the last write to the changelog.
     pub counts_dirty: bool,
-    /// A day has ended, was settled or changed since the last write to the changelog.
+    /// A day was settled since the last write to the changelog.
     pub tracks_dirty: bool,
 }
 
@@ -125,14 +125,13 @@ impl CrossingState {
         let mut settled = false;
         for series in &mut self.series {
             for reading in series.roll(&site, cx.watermark) {
-                self.tracks_dirty |= reading.lens == Lens::Day;
                 judge_rise(self.ix, series, &reading, false, cx);
             }
             for reading in series.close_due(cx.params, cx.watermark) {
                 close(self.ix, series, &site, &reading, cx);
                 self.counts_dirty = true;
             }
-            settled |= series.settle(cx.params, cx.watermark);
+            settled |= series.settle(&site, cx.watermark);
         }
         // Not `tracks_dirty`, which a commit clears: what is forgotten must not depend on when commits happen.
         if settled {
@@ -220,7 +219,6 @@ impl CrossingState {
         match series.change(time, before, after) {
             Place::Open => judge_open(self.ix, series, &site, cx),
             Place::Ended => {
-                self.tracks_dirty |= series.is_past_day(time);
                 revise(self.ix, series, &site, time, cx);
                 judge_open(self.ix, series, &site, cx);
             }
@@ -248,7 +246,6 @@ impl CrossingState {
         };
         for series in &mut self.series {
             if series.has_ended(from) {
-                self.tracks_dirty |= series.is_past_day(from);
                 revise(self.ix, series, &site, from, cx);
             } else {
                 series.refresh(&site);
@@ -308,7 +305,7 @@ fn close(ix: CrossingIx, series: &mut Series, site: &Site, reading: &Reading, cx
 /// Fires at the event: an open bucket's count can only grow, so what is enough now is enough at its end.
 fn judge_open(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
     if let Some(mut alert) = series.alerts[Direction::Surge as usize] {
-        let Some((observed, expected)) = series.day_so_far() else {
+        let Some((observed, expected)) = series.day_so_far(cx.params) else {
             return;
         };
         if let Some(transition) = alert.on_count(observed, expected) {

@@ -1,4 +1,4 @@
-//! Owns one lens's way through the buckets of a series: its state before each kept day, after the last ended bucket, and the
+//! Owns one lens's way through the buckets of a series: its state before the first kept day, after the last ended bucket, and the
 //! bucket that is open.
 
 use super::alert::Reading;
@@ -59,6 +59,21 @@ impl DayCounts {
             total: 0,
             revision: 0,
         }
+    }
+
+    /// The buckets of a lens in the day: their hour, first moment and end, and count.
+    pub(super) fn buckets(
+        &self,
+        lens: Lens,
+    ) -> impl Iterator<Item = (usize, (EventTime, EventTime), u64)> + '_ {
+        let buckets = match lens {
+            Lens::Hour => self.span.hours(),
+            _ => 1,
+        };
+        (0..buckets).map(move |hour| match lens {
+            Lens::Hour => (hour, self.span.hour_span(hour), u64::from(self.hours[hour])),
+            _ => (hour, (self.span.start, self.span.end), self.total),
+        })
     }
 
     /// Changes the count of an hour by one arrival's `before` and `after`.
@@ -123,6 +138,21 @@ impl Track {
     }
 }
 
+/// A track at rest, as small as the changelog has it: about two thirds of one at work, bit for bit the same.
+#[derive(Debug, Clone)]
+pub(super) struct Checkpoint(Box<[u8]>);
+
+impl Checkpoint {
+    pub(super) fn of(track: &Track) -> Self {
+        let bytes = postcard::to_allocvec(track).expect("a track always serialises");
+        Self(bytes.into_boxed_slice())
+    }
+
+    pub(super) fn track(&self) -> Track {
+        postcard::from_bytes(&self.0).expect("a checkpoint holds a track's own bytes")
+    }
+}
+
 /// The bucket a lens has open.
 #[derive(Debug, Clone)]
 pub(super) struct OpenBucket {
@@ -130,22 +160,22 @@ pub(super) struct OpenBucket {
     pub(super) hour: usize,
     pub(super) start: EventTime,
     pub(super) end: EventTime,
-    pub(super) exposure: f64,
-    /// Whether exposure and outlook are computed; a quiet hour ends without anybody having asked.
-    pub(super) is_judged: bool,
-    pub(super) outlook: Option<Outlook>,
+    /// Its exposure and its place in the seasons, once somebody asked: a quiet hour ends without.
+    pub(super) ahead: Option<(f64, Slot)>,
+    /// Arrivals expected; nothing without exposure.
+    pub(super) expected: OnceCell<Option<f64>>,
     /// Counts below it are known not to be announced.
     pub(super) calm_below: u64,
     /// Smallest count that is announced; computed when a count comes near it.
     pub(super) alarm_at: Option<u64>,
     /// The smallest surge it can notice; computed when somebody asks.
-    pub(super) detectable: OnceCell<f64>,
+    pub(super) detectable: OnceCell<Option<f64>>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
-    /// The state before each kept day that has begun; the first is the one no event can change.
-    pub(super) starts: VecDeque<Track>,
+    /// The state before the first kept day, which no event can change.
+    pub(super) settled: Checkpoint,
     /// The state after the last bucket that has ended.
     pub(super) front: Track,
     pub(super) open: OpenBucket,
@@ -153,6 +183,14 @@ pub(super) struct Lane {
     pub(super) ended: VecDeque<Reading>,
     /// Starts of the buckets, in kept days, with which evidence began anew.
     pub(super) resets: Vec<EventTime>,
+}
+
+impl Lane {
+    /// Keeps the reading of an ended bucket until it is closed; of the few there are, none is room to spare.
+    pub(super) fn hold(&mut self, reading: Reading) {
+        self.ended.reserve_exact(1);
+        self.ended.push_back(reading);
+    }
 }
 
 impl OpenBucket {
@@ -163,9 +201,8 @@ impl OpenBucket {
             hour: 0,
             start: end,
             end,
-            exposure: 0.0,
-            is_judged: false,
-            outlook: None,
+            ahead: None,
+            expected: OnceCell::new(),
             calm_below: 0,
             alarm_at: None,
             detectable: OnceCell::new(),
@@ -186,6 +223,44 @@ impl OpenBucket {
         }
     }
 
+    /// Whether a count is enough for a rise to be announced before the bucket ends: whether it reaches [`Outlook::alarm_count`],
+    /// whatever counts were asked about before, so that no count announces what a higher one would not. `outlook` is the
+    /// bucket's, which a few counts in a bucket ask for.
+    pub(super) fn alarms(
+        &mut self,
+        observed: u64,
+        outlook: impl FnOnce() -> Option<Outlook>,
+    ) -> bool {
+        if observed < self.calm_below {
+            return false;
+        }
+        if let Some(least) = self.alarm_at {
+            return observed >= least;
+        }
+        let Some(outlook) = outlook() else {
+            return false;
+        };
+        // The search for the count that alarms begins at the far count and goes up where that one is calm.
+        let far = outlook.far_count();
+        if observed <= far && !outlook.alarms(far) {
+            self.calm_below = far + 1;
+            return false;
+        }
+        let least = outlook.alarm_count().unwrap_or(u64::MAX);
+        self.alarm_at = Some(least);
+        observed >= least
+    }
+}
+
+/// A bucket with what was expected of it; nothing without exposure.
+pub(super) struct Judged {
+    pub(super) start: EventTime,
+    pub(super) end: EventTime,
+    pub(super) exposure: f64,
+    pub(super) outlook: Option<Outlook>,
+}
+
+impl Judged {
     /// The bucket's numbers with `observed`, and what the lens says after it. `params` are the lens's; `in_surge` says that a
     /// surge is being told of already. A tail costs more than all else of an hour, so it is summed where it can be told only:
     /// an hour tells of a rise when it ends, and of a drop when it is closed.
@@ -221,27 +296,6 @@ impl OpenBucket {
             p_surge: verdict.p_surge,
             p_drop: verdict.p_drop,
         }
-    }
-
-    /// Whether a count is enough for a rise to be announced before the bucket ends: whether it reaches [`Outlook::alarm_count`],
-    /// whatever counts were asked about before, so that no count announces what a higher one would not.
-    pub(super) fn alarms(&mut self, observed: u64) -> bool {
-        let Some(outlook) = self.outlook.as_ref() else {
-            return false;
-        };
-        if observed < self.calm_below {
-            return false;
-        }
-        if self.alarm_at.is_none() {
-            // The search for the count that alarms begins at the far count and goes up where that one is calm.
-            let far = outlook.far_count();
-            if observed <= far && !outlook.alarms(far) {
-                self.calm_below = far + 1;
-                return false;
-            }
-            self.alarm_at = Some(outlook.alarm_count().unwrap_or(u64::MAX));
-        }
-        self.alarm_at.is_some_and(|least| observed >= least)
     }
 }
 
@@ -284,7 +338,7 @@ pub(super) fn advance(
     (start, end): (EventTime, EventTime),
     resets: &[EventTime],
     observed: u64,
-) -> OpenBucket {
+) -> Judged {
     if resets.contains(&start) {
         track.begin_anew(start);
     }
@@ -296,15 +350,11 @@ pub(super) fn advance(
         observed,
     );
     track.note_evidence(params, end);
-    OpenBucket {
-        day: 0,
-        hour,
+    Judged {
         start,
         end,
         exposure,
-        is_judged: true,
         outlook,
-        ..OpenBucket::nowhere()
     }
 }
 
@@ -313,14 +363,6 @@ mod tests {
     use super::super::lens::LensParams;
     use super::*;
     use proptest::prelude::*;
-
-    fn bucket(outlook: &Outlook) -> OpenBucket {
-        OpenBucket {
-            outlook: Some(outlook.clone()),
-            is_judged: true,
-            ..OpenBucket::nowhere()
-        }
-    }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -340,11 +382,12 @@ mod tests {
             }
             let outlook = model.outlook(&params, slot, 1.0).expect("exposed");
             asked.sort_unstable();
-            let mut filling = bucket(&outlook);
+            let mut filling = OpenBucket::nowhere();
             let mut fired = false;
             for count in asked {
-                let alarms = filling.alarms(count);
-                prop_assert_eq!(alarms, bucket(&outlook).alarms(count), "asked at its end only: {}", count);
+                let alarms = filling.alarms(count, || Some(outlook.clone()));
+                let at_end = OpenBucket::nowhere().alarms(count, || Some(outlook.clone()));
+                prop_assert_eq!(alarms, at_end, "asked at its end only: {}", count);
                 prop_assert!(alarms || !fired, "fired below {} and not there", count);
                 fired |= alarms;
             }

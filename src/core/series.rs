@@ -1,16 +1,16 @@
 //! Owns one series, a crossing and a stream of arrivals: its counts inside the lateness horizon and, for each lens, what the
 //! closed past says about the bucket that is open.
 //!
-//! Each lens keeps its state before every kept day and its front, after every bucket that has ended. All of them are what the
-//! first one and the kept counts give, so any order of arrival inside the horizon ends in the same state; a late event is
-//! computed from the start of its day on.
+//! Each lens keeps its state before the first kept day, which no event can change any more, and its front, after every bucket
+//! that has ended. The front is what the first one and the kept counts give, so any order of arrival inside the horizon ends in
+//! the same state; a late event costs the buckets of the kept days again, and so does a day that is settled.
 
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::evidence::detectable::minimum_detectable;
 use super::ids::StreamIx;
+use super::lane::{Checkpoint, Judged, Lane, OpenBucket, advance, slot};
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
-use super::lane::{Lane, OpenBucket, advance, slot};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
 use super::time::EventTime;
@@ -62,25 +62,25 @@ impl Series {
         };
         let tracks = [0, 1].map(|i| {
             let (params, prior) = (&site.params.lenses[i], prior(LENSES[i]));
-            vec![Track::fresh(params, prior, first_day.start)]
+            Track::fresh(params, prior, first_day.start)
         });
         Self::restored(stream, site, counts, tracks, watermark)
     }
 
-    /// A series as the changelog has it: `starts` are each lens's states before the first days of `counts`, at least one.
-    /// Everything after them is computed again up to `watermark`.
+    /// A series as the changelog has it: `settled` are each lens's states before the first day of `counts`.
+    /// Everything after it is computed again up to `watermark`.
     #[must_use]
     pub fn restored(
         stream: StreamIx,
         site: &Site,
         counts: SeriesCounts,
-        starts: [Vec<Track>; 2],
+        settled: [Track; 2],
         watermark: EventTime,
     ) -> Self {
         let mut resets = counts.resets.into_iter();
-        let lanes = starts.map(|starts| Lane {
-            front: starts[0].clone(),
-            starts: starts.into(),
+        let lanes = settled.map(|track| Lane {
+            settled: Checkpoint::of(&track),
+            front: track,
             open: OpenBucket::nowhere(),
             ended: VecDeque::new(),
             resets: resets.next().unwrap_or_default(),
@@ -93,8 +93,7 @@ impl Series {
             lanes,
         };
         // Buckets that ended but are not closed are read again.
-        let closed_until = watermark.plus_ms(-site.params.close_after_ms);
-        series.rebuild_from(site, watermark, closed_until, None);
+        series.compute_again(site, watermark, None);
         series
     }
 
@@ -114,10 +113,10 @@ impl Series {
         }
     }
 
-    /// What the changelog keeps when a day has ended or changed: each lens's states before the kept days that have begun.
+    /// What the changelog keeps when a day is settled: each lens's state before the first kept day.
     #[must_use]
-    pub fn starts(&self) -> [&VecDeque<Track>; 2] {
-        [&self.lanes[0].starts, &self.lanes[1].starts]
+    pub fn settled(&self) -> [Track; 2] {
+        [0, 1].map(|i| self.lanes[i].settled.track())
     }
 
     /// Changes the count at a moment from one arrival's `before` to its `after`.
@@ -139,37 +138,52 @@ impl Series {
     #[must_use]
     pub fn open_reading(&self, params: &Params, lane: usize) -> Reading {
         let (observed, open) = (self.observed(lane), &self.lanes[lane].open);
-        let verdict = match &open.outlook {
+        let judged = Judged {
+            start: open.start,
+            end: open.end,
+            exposure: open.ahead.map_or(0.0, |(exposure, _)| exposure),
+            outlook: self.outlook(params, lane),
+        };
+        let verdict = match &judged.outlook {
             Some(outlook) => outlook.verdict(observed),
             None => self.lanes[lane].front.model.verdict(),
         };
-        open.reading(self.lens(params, LENSES[lane]), observed, &verdict, false)
+        judged.reading(self.lens(params, LENSES[lane]), observed, &verdict, false)
+    }
+
+    /// What a lens's open bucket is expected to hold; nothing before it was judged or where it carries no exposure.
+    fn outlook(&self, params: &Params, lane: usize) -> Option<Outlook> {
+        let lens = self.lens(params, LENSES[lane]);
+        let lane = &self.lanes[lane];
+        let (exposure, slot) = lane.open.ahead?;
+        lane.front.model.outlook(lens, slot, exposure)
     }
 
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
     #[must_use]
-    pub fn day_so_far(&self) -> Option<(u64, f64)> {
-        self.lanes[0]
-            .open
-            .outlook
-            .as_ref()
-            .map(|outlook| (self.observed(0), outlook.mean()))
+    pub fn day_so_far(&self, params: &Params) -> Option<(u64, f64)> {
+        let expected = self.lanes[0].open.expected.get_or_init(|| {
+            let outlook = self.outlook(params, 0)?;
+            Some(outlook.mean())
+        });
+        expected.map(|expected| (self.observed(0), expected))
     }
 
     /// First moment of the day that is open and what is expected of it; nothing where the crossing stays shut all day.
     #[must_use]
-    pub fn day_outlook(&self) -> Option<(EventTime, &Outlook)> {
-        let open = &self.lanes[0].open;
-        open.outlook.as_ref().map(|outlook| (open.start, outlook))
+    pub fn day_outlook(&self, params: &Params) -> Option<(EventTime, Outlook)> {
+        let outlook = self.outlook(params, 0)?;
+        Some((self.lanes[0].open.start, outlook))
     }
 
     /// The smallest surge that begins with the open day and is noticed within it nine times in ten, in arrivals a day beyond the
     /// usual ones ([`minimum_detectable`]); nothing where the day carries no exposure.
     #[must_use]
-    pub fn detectable_per_day(&self) -> Option<f64> {
-        let open = &self.lanes[0].open;
-        let outlook = open.outlook.as_ref()?;
-        Some(*open.detectable.get_or_init(|| minimum_detectable(outlook)))
+    pub fn detectable_per_day(&self, params: &Params) -> Option<f64> {
+        *self.lanes[0].open.detectable.get_or_init(|| {
+            let outlook = self.outlook(params, 0)?;
+            Some(minimum_detectable(&outlook))
+        })
     }
 
     /// Whether evidence began anew after a bucket, because an alert ended: what the bucket says was dealt with.
@@ -181,11 +195,20 @@ impl Series {
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.
     pub fn alarms(&mut self, site: &Site, lane: usize) -> bool {
-        if !self.lanes[lane].open.is_judged {
+        let observed = self.observed(lane);
+        if observed == 0 {
+            return false;
+        }
+        let params = self.lens(site.params, LENSES[lane]);
+        if self.lanes[lane].open.ahead.is_none() {
             self.judge(site, lane);
         }
-        let observed = self.observed(lane);
-        observed > 0 && self.lanes[lane].open.alarms(observed)
+        let Lane { front, open, .. } = &mut self.lanes[lane];
+        let ahead = open.ahead;
+        open.alarms(observed, || {
+            let (exposure, slot) = ahead?;
+            front.model.outlook(params, slot, exposure)
+        })
     }
 
     fn observed(&self, lane: usize) -> u64 {
@@ -211,7 +234,7 @@ impl Series {
                 let reading = self
                     .end_bucket(site, lane, true)
                     .expect("a reading was asked for");
-                self.lanes[lane].ended.push_back(reading);
+                self.lanes[lane].hold(reading);
                 ended.push(reading);
             }
         }
@@ -236,34 +259,42 @@ impl Series {
     }
 
     /// Settles the days no event can change any more. Returns whether there were any.
-    pub fn settle(&mut self, params: &Params, watermark: EventTime) -> bool {
-        let horizon = watermark.plus_ms(-params.lateness_horizon_ms);
+    pub fn settle(&mut self, site: &Site, watermark: EventTime) -> bool {
+        let horizon = watermark.plus_ms(-site.params.lateness_horizon_ms);
         let mut settled = false;
         while self.days.len() > 1
             && self.days[0].span.end <= horizon
             && self.lanes.iter().all(|l| l.open.day > 0)
         {
-            let kept_from = self.days[0].span.end;
-            for lane in &mut self.lanes {
-                lane.starts.pop_front();
-                lane.resets.retain(|at| *at >= kept_from);
+            let Some(day) = self.days.pop_front() else {
+                break;
+            };
+            for (i, &lens) in LENSES.iter().enumerate() {
+                let params = &site.params.lenses_of(self.weight)[i];
+                let lane = &mut self.lanes[i];
+                let mut track = lane.settled.track();
+                for (hour, span, observed) in day.buckets(lens) {
+                    let resets = &lane.resets;
+                    advance(site, &mut track, params, &day, hour, span, resets, observed);
+                }
+                lane.settled = Checkpoint::of(&track);
+                lane.resets.retain(|at| *at >= day.span.end);
                 lane.open.day -= 1;
             }
-            self.days.pop_front();
             settled = true;
         }
         settled
     }
 
-    /// Computes everything from the day that holds a changed moment on. The ended buckets that hold the moment are returned
-    /// with their new numbers and whether they are closed.
+    /// Computes the kept days again after a count or the gate changed at a moment. The ended buckets that hold it are returned with
+    /// their new numbers and whether they are closed.
     pub fn rebuild(
         &mut self,
         site: &Site,
         watermark: EventTime,
         changed: EventTime,
     ) -> Vec<(Reading, bool)> {
-        let revised = self.rebuild_from(site, watermark, changed, Some(changed));
+        let revised = self.compute_again(site, watermark, Some(changed));
         let any_closed = revised.iter().any(|(_, closed)| *closed);
         if let Some(day) = self.day_mut(changed).filter(|_| any_closed) {
             day.revision += 1;
@@ -271,25 +302,19 @@ impl Series {
         revised
     }
 
-    fn rebuild_from(
+    fn compute_again(
         &mut self,
         site: &Site,
         watermark: EventTime,
-        from: EventTime,
         changed: Option<EventTime>,
     ) -> Vec<(Reading, bool)> {
         self.cover(site, watermark);
         let mut revised = Vec::new();
         for (i, &lens) in LENSES.iter().enumerate() {
             let lane = &mut self.lanes[i];
-            let begun = lane.starts.len() - 1;
-            let first = self.days.iter().rposition(|d| d.span.start <= from);
-            let first = first.unwrap_or(0).min(begun);
-            lane.starts.truncate(first + 1);
-            lane.front = lane.starts[first].clone();
-            lane.open = OpenBucket::at(&self.days[first], first, 0, lens);
-            let start = lane.open.start;
-            lane.ended.retain(|reading| reading.end <= start);
+            lane.front = lane.settled.track();
+            lane.open = OpenBucket::at(&self.days[0], 0, 0, lens);
+            lane.ended.clear();
             while self.lanes[i].open.end <= watermark {
                 let open = &self.lanes[i].open;
                 let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
@@ -301,18 +326,12 @@ impl Series {
                     revised.push((reading, closed));
                 }
                 if !closed {
-                    self.lanes[i].ended.push_back(reading);
+                    self.lanes[i].hold(reading);
                 }
             }
             self.look_ahead(site, i);
         }
         revised
-    }
-
-    /// Whether a moment lies in a day that has ended.
-    #[must_use]
-    pub fn is_past_day(&self, time: EventTime) -> bool {
-        time < self.lanes[0].open.start
     }
 
     /// How often the day that holds a moment was revised.
@@ -400,9 +419,6 @@ impl Series {
         } else {
             (day_index, hour + 1)
         };
-        if last_hour {
-            lane.starts.push_back(lane.front.clone());
-        }
         if day_index == self.days.len() {
             let next = self.days[day_index - 1].span.next(&site.crossing.tz);
             self.days.push_back(DayCounts::empty(next));
@@ -414,29 +430,25 @@ impl Series {
         reading
     }
 
-    /// Prepares the open bucket. The day's is always at hand for the gauges; an hour's is computed when an arrival asks for it.
+    /// Prepares the open bucket. The day's is always at hand for the gauges; an hour's when an arrival asks for it.
     fn look_ahead(&mut self, site: &Site, i: usize) {
         let lane = &mut self.lanes[i];
         if lane.resets.last() == Some(&lane.open.start) {
             lane.front.begin_anew(lane.open.start);
         }
-        lane.open.is_judged = false;
+        lane.open.ahead = None;
         if LENSES[i] != Lens::Hour {
             self.judge(site, i);
         }
     }
 
-    /// Computes what the open bucket is expected to hold.
+    /// Looks up what the open bucket's expectation depends on.
     fn judge(&mut self, site: &Site, i: usize) {
-        let params = self.lens(site.params, LENSES[i]);
-        let lane = &mut self.lanes[i];
-        let day = &self.days[lane.open.day].span;
-        let slot = slot(site, LENSES[i], day, lane.open.hour);
-        let open = &mut lane.open;
-        open.exposure = site.exposure(day, open.start, open.end);
-        open.outlook = lane.front.model.outlook(params, slot, open.exposure);
+        let open = &mut self.lanes[i].open;
+        let day = &self.days[open.day].span;
+        let slot = slot(site, LENSES[i], day, open.hour);
+        open.ahead = Some((site.exposure(day, open.start, open.end), slot));
         (open.calm_below, open.alarm_at) = (0, None);
-        open.detectable = OnceCell::new();
-        open.is_judged = true;
+        (open.expected, open.detectable) = (OnceCell::new(), OnceCell::new());
     }
 }

@@ -1,8 +1,7 @@
 //! Owns the changelog's contents: versioned binary records keyed by crossing, and the state they give back.
 //!
-//! Keys: `c/CROSSING` counts, gate and alerts, written at every change; `m/CROSSING` baselines before each kept day, written when
-//! one ends or changes;
-//! `i/CROSSING/PAGE` ids for finding duplicates; `__meta` the offset, watermark and settings all of it reflects. A value is
+//! Keys: `c/CROSSING` counts, gate and alerts, written at every change; `m/CROSSING` baselines before the first kept day,
+//! written when a day is settled; `i/CROSSING/PAGE` ids for finding duplicates; `__meta` the offset, watermark and settings all of it reflects. A value is
 //! one byte of schema version and a postcard body.
 
 use super::alert::Alert;
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout and of what its numbers mean.
-pub const SCHEMA_VERSION: u8 = 4;
+pub const SCHEMA_VERSION: u8 = 5;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 
@@ -112,7 +111,7 @@ struct DayBody {
 
 #[derive(Serialize, Deserialize)]
 struct TracksBody {
-    series: Vec<(String, [Vec<Track>; 2])>,
+    series: Vec<(String, [Track; 2])>,
 }
 
 /// The records of everything that changed in a partition since the last call.
@@ -217,7 +216,7 @@ fn restore_crossing(
             .get(&tracks_key)
             .ok_or_else(|| torn("no baselines"))?,
     )?;
-    let mut tracks: BTreeMap<String, [Vec<Track>; 2]> = tracks.series.into_iter().collect();
+    let mut tracks: BTreeMap<String, [Track; 2]> = tracks.series.into_iter().collect();
     let mut pages: Vec<Page> = Vec::new();
     for (key, value) in latest.range(format!("i/{}/", crossing.id)..format!("i/{}0", crossing.id)) {
         pages.push(read(key, value)?);
@@ -236,9 +235,8 @@ fn restore_crossing(
             .stream_ix(&body.stream)
             .filter(|s| crossing.streams.contains(s));
         let Some(stream) = stream else { continue };
-        let starts = tracks
+        let settled = tracks
             .remove(&body.stream)
-            .filter(|lanes| lanes.iter().all(|starts| !starts.is_empty()))
             .ok_or_else(|| torn("a stream without baselines"))?;
         let days = body
             .days
@@ -259,7 +257,7 @@ fn restore_crossing(
             since: state.since,
             params,
         };
-        let series = Series::restored(stream, &site, counts, starts, watermark);
+        let series = Series::restored(stream, &site, counts, settled, watermark);
         state.series.push(series);
     }
     state.add_missing_series(network, params, watermark);
@@ -308,10 +306,8 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
 
 fn tracks_body(crossing: &CrossingState, network: &Network) -> TracksBody {
     let series = crossing.series.iter().map(|series| {
-        let starts = series
-            .starts()
-            .map(|starts| starts.iter().cloned().collect());
-        (network.stream(series.stream).to_owned(), starts)
+        let stream = network.stream(series.stream).to_owned();
+        (stream, series.settled())
     });
     TracksBody {
         series: series.collect(),

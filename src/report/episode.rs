@@ -193,11 +193,12 @@ impl Watch<'_> {
 
     /// Keeps what is expected of the days that are open.
     fn look_ahead(&mut self, engine: &Engine) {
+        let params = engine.params();
         for crossing in engine.partitions().flat_map(|p| p.crossings()) {
             for series in &crossing.series {
-                if let Some((start, outlook)) = series.day_outlook() {
+                if let Some((start, outlook)) = series.day_outlook(params) {
                     let kept = self.kept.entry((crossing.ix, series.stream)).or_default();
-                    kept.outlooks.insert(start, outlook.clone());
+                    kept.outlooks.insert(start, outlook);
                 }
             }
         }

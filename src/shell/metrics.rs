@@ -478,7 +478,7 @@ impl Metrics {
             self.day_upper
                 .with_label_values(&labels)
                 .set(day.upper as f64);
-            if let Some(extra) = series.detectable_per_day() {
+            if let Some(extra) = series.detectable_per_day(engine.params()) {
                 self.detectable.with_label_values(&labels).set(extra);
             }
             let lens = series.lens(engine.params(), Lens::Day);
