@@ -81,11 +81,10 @@ fn told(offset_hours: i8, counts: &[u32]) -> Vec<(Reading, Option<Alert>)> {
         .expect("nothing is to be read");
     let mut told = Vec::new();
     for (partition, input) in &feed.records {
-        let mut put = |output| {
-            told.push(match output {
-                Output::Count { reading, .. } => (reading, None),
-                Output::Alert { reading, alert, .. } => (reading, Some(alert)),
-            });
+        let mut put = |output| match output {
+            Output::Count { reading, .. } => told.push((reading, None)),
+            Output::Alert { reading, alert, .. } => told.push((reading, Some(alert))),
+            Output::Notice { .. } => {}
         };
         engine
             .handle(*partition, input, &mut put)

@@ -68,6 +68,7 @@ fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
                     }
                 }
             }
+            Output::Notice { .. } => {}
         }
     }
     tally

@@ -8,6 +8,7 @@ use surgewatch::core::alert::{Alert, Direction, Reading, Severity, Transition};
 use surgewatch::core::ids::{Offset, Partition, StreamIx};
 use surgewatch::core::lens::Lens;
 use surgewatch::core::network::Network;
+use surgewatch::core::notice::DataStatus;
 use surgewatch::core::output::{Output, Source};
 use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
 use surgewatch::wire::encode::{self, Encoded, Origin};
@@ -30,6 +31,8 @@ fn reading(lens: Lens, observed: u64, (lower, upper): (u64, u64)) -> Reading {
         lower,
         upper,
         exposure: 1.0,
+        closed_ratio: 0.0,
+        blind_ratio: 0.0,
         ln_tails: [Some(-30.0), Some(-0.01)],
         log_evidence_rise: 12.345_67,
         log_evidence_drop: 9.0,
@@ -81,6 +84,7 @@ fn an_opened_alert_carries_all_that_a_reader_needs() {
         transition: Transition::Opened,
         reading: reading(Lens::Hour, 12, (0, 1)),
         closed: false,
+        data: DataStatus::Complete,
         as_of: DAY.plus_ms(16 * HOUR_MS + 1_200_000),
         source: source(),
     };

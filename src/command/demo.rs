@@ -15,6 +15,7 @@ use crate::shell::client::{Broker, QuietContext};
 use crate::shell::embedded::Embedded;
 use crate::shell::error::ShellError;
 use crate::wire::encode::AlertRecord;
+use crate::wire::notice::NoticeRecord;
 use clap::Args;
 use jiff::tz::TimeZone;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -323,8 +324,25 @@ impl Show {
         Ok(shown)
     }
 
+    fn show_notice(&self, value: &[u8]) -> Option<()> {
+        let notice: NoticeRecord<'_> = serde_json::from_slice(value).ok()?;
+        if self.json {
+            say(&String::from_utf8_lossy(value));
+        } else {
+            say(&format!(
+                "{}  NOTICE     {}\n    {}",
+                notice.as_of.get(..16)?.replace('T', " "),
+                notice.crossing_name,
+                notice.summary
+            ));
+        }
+        Some(())
+    }
+
     fn show(&self, value: &[u8], shown: &mut Shown) -> Option<()> {
-        let alert: AlertRecord<'_> = serde_json::from_slice(value).ok()?;
+        let Ok(alert) = serde_json::from_slice::<AlertRecord<'_>>(value) else {
+            return self.show_notice(value);
+        };
         if self.json {
             say(&String::from_utf8_lossy(value));
         } else if alert.transition != Transition::Updated {

@@ -66,7 +66,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
         ));
     }
     for incident in &report.incidents {
-        say(&format!("Incident: {}", incident.title));
+        say(&incident.title);
         for (at, sentence) in &incident.lines {
             say(&format!(
                 "    {}  {sentence}",

@@ -156,6 +156,7 @@ pub(super) fn engine(settings: &Settings) -> Engine {
     let holidays = settings.corridors().iter();
     let holidays = holidays.map(|corridor| (corridor.id.clone(), corridor.holidays.clone()));
     let params = params
+        .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
         .weighted(&network, budget, &settings.weights)
         .with_holidays(holidays.collect());
     Engine::new(network, params, settings.fingerprint().0)

@@ -197,6 +197,7 @@ fn time(check: &mut Checker<'_>, raw: &Raw) -> Time {
         lateness_horizon_secs: check.whole(at!(raw, time.lateness_horizon_secs), 60..=2_592_000),
         close_after_secs: check.whole(at!(raw, time.close_after_secs), 0..=2_592_000),
         idle_close_secs: (idle_close_secs > 0).then_some(idle_close_secs),
+        blind_after_secs: check.whole(at!(raw, time.blind_after_secs), 1..=2_592_000),
     };
     check.less(
         at!(raw, time.close_after_secs),

@@ -399,7 +399,7 @@ fn the_fingerprint_follows_decisions_only() {
         .fingerprint()
     };
     let base = settings(&fixture()).fingerprint();
-    assert_eq!(base.to_string(), "8935f612feb39e52");
+    assert_eq!(base.to_string(), "2ee3bfc02c00c0d6");
     for (key, value) in [
         ("kafka.group", "x"),
         ("limits.bad_records_run", "7"),
@@ -411,6 +411,7 @@ fn the_fingerprint_follows_decisions_only() {
     for (key, value) in [
         ("time.close_after_secs", "60"),
         ("time.idle_close_secs", "0"),
+        ("time.blind_after_secs", "60"),
         ("detection.guard_band_ratio", "0.06"),
         ("limits.max_count", "7"),
         ("network.corridors", "fi-ru"),

@@ -58,6 +58,7 @@ sections! {
         lateness_horizon_secs: i64 = 172_800,
         close_after_secs: i64 = 900,
         idle_close_secs: i64 = 1_800,
+        blind_after_secs: i64 = 5_400,
     }
     Limits {
         max_event_bytes: i64 = 65_536,

@@ -108,6 +108,8 @@ pub struct Time {
     pub close_after_secs: u32,
     /// How long an idle partition waits until its buckets close, in seconds of wall time; `None` is for ever.
     pub idle_close_secs: Option<u32>,
+    /// After how long a silence a feed that sends heartbeats is blind, in seconds of event time.
+    pub blind_after_secs: u32,
 }
 
 /// What is refused, and how much of it is borne.
@@ -281,12 +283,13 @@ impl Settings {
             lateness_horizon_secs,
             close_after_secs,
             idle_close_secs,
+            blind_after_secs,
         } = self.time;
         let idle_close_secs = idle_close_secs.unwrap_or(0);
         let limits = &self.limits;
         let detection = &self.detection;
         let mut text = format!(
-            "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {}\n",
+            "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs} {blind_after_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {}\n",
             limits.max_event_bytes,
             limits.max_count,
             limits.max_ahead_secs,

@@ -137,8 +137,12 @@ pub struct Reading {
     pub lower: u64,
     /// The 99 % quantile of what was expected.
     pub upper: u64,
-    /// Share of the bucket in which the crossing was open, in [0, 1].
+    /// Share of the bucket in which the crossing was open and its feed alive, in [0, 1].
     pub exposure: f64,
+    /// Share of the bucket, inside its published hours, in which a status had closed it.
+    pub closed_ratio: f64,
+    /// Share of the bucket in which it was open and its feed blind.
+    pub blind_ratio: f64,
     /// ln P(Y >= observed) and ln P(Y <= observed): of every day, and of the hours that can open an alert.
     pub ln_tails: [Option<f64>; 2],
     /// ln of the rise statistic after the bucket.
@@ -152,6 +156,12 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Whether at least half of the scheduled hours were open and seen.
+    #[must_use]
+    pub fn is_mostly_seen(&self) -> bool {
+        self.exposure >= self.closed_ratio + self.blind_ratio
+    }
+
     /// ln of the statistic that judges a direction.
     #[must_use]
     pub fn log_evidence(&self, direction: Direction) -> f64 {
@@ -220,18 +230,29 @@ impl Alert {
         })
     }
 
-    /// A day closed. A day without exposure says nothing.
+    /// What is told of it rests on other data than before: the feed fell silent or is heard again.
+    pub fn on_data(&mut self) -> Transition {
+        self.sequence += 1;
+        Transition::Updated
+    }
+
+    /// A day closed. A day without exposure says nothing, and one of which less than half was open and seen does not calm: a
+    /// closed crossing or a dead feed ends no alert.
     pub fn on_day(&mut self, day: &Reading) -> Option<Transition> {
         if day.exposure <= 0.0 {
             return None;
         }
         let calm = day.p_abnormal(self.direction) < CALM_PROBABILITY;
-        self.calm_days = if calm { self.calm_days + 1 } else { 0 };
+        self.calm_days = match (calm, day.is_mostly_seen()) {
+            (false, _) => 0,
+            (true, false) => self.calm_days,
+            (true, true) => self.calm_days + 1,
+        };
         if let Some(escalated) = self.on_count(day.observed, day.expected) {
             return Some(escalated);
         }
         self.sequence += 1;
-        Some(if self.calm_days >= CALM_DAYS {
+        Some(if self.calm_days >= CALM_DAYS && day.is_mostly_seen() {
             Transition::Resolved
         } else {
             Transition::Updated
@@ -253,6 +274,8 @@ mod tests {
             lower: 0,
             upper: 9,
             exposure,
+            closed_ratio: 0.0,
+            blind_ratio: 0.0,
             ln_tails: [Some(-1.0); 2],
             log_evidence_rise: 0.0,
             log_evidence_drop: 0.0,

@@ -4,9 +4,11 @@ use super::alert::{Alert, Direction, Reading, Severity, Transition};
 use super::calendar::DaySpan;
 use super::event::{Event, GateState, Kind, Reject};
 use super::exposure::{Change, GateTimeline};
+use super::feed::{FeedTimeline, Heard};
 use super::ids::{CrossingIx, EventId, StreamIx};
 use super::lens::Lens;
 use super::network::{Crossing, Network};
+use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
 use super::params::{LENSES, Params};
 use super::seen::{Arrival, Corrected, Seen};
@@ -35,6 +37,8 @@ pub struct Context<'a, 'b> {
     pub watermark: EventTime,
     /// What is being handled.
     pub source: Source,
+    /// What the numbers of alerts rest on.
+    pub data: DataStatus,
     /// Counters.
     pub tally: &'a mut Tally,
     /// Takes the outputs in order.
@@ -50,6 +54,12 @@ pub struct CrossingState {
     pub since: EventTime,
     /// Its states.
     pub gate: GateTimeline,
+    /// Its feed.
+    pub feed: FeedTimeline,
+    /// Since when its feed is blind, where that was told.
+    pub blind_since: Option<EventTime>,
+    /// The newest closure during which arrivals were told of.
+    pub told_closed: Option<EventTime>,
     /// Its remembered ids.
     pub seen: Seen,
     /// Its series, by stream.
@@ -74,6 +84,9 @@ impl CrossingState {
             ix,
             since,
             gate: GateTimeline::default(),
+            feed: FeedTimeline::default(),
+            blind_since: None,
+            told_closed: None,
             seen: Seen::default(),
             series: Vec::new(),
             counts_dirty: true,
@@ -91,6 +104,7 @@ impl CrossingState {
         let site = Site {
             crossing,
             gate: &self.gate,
+            feed: &self.feed,
             since: self.since,
             params,
         };
@@ -105,9 +119,16 @@ impl CrossingState {
 
     /// Handles an event of this crossing that is inside the lateness horizon.
     pub fn handle(&mut self, event: &Event, cx: &mut Context) -> Outcome {
+        self.mark_data(cx);
         match event.kind {
-            Kind::Heartbeat => Outcome::Applied,
-            Kind::Arrival { stream, count } => self.arrive(event.id, event.time, stream, count, cx),
+            Kind::Heartbeat => {
+                self.hear(event.time, true, cx);
+                Outcome::Applied
+            }
+            Kind::Arrival { stream, count } => {
+                self.hear(event.time, false, cx);
+                self.arrive(event.id, event.time, stream, count, cx)
+            }
             Kind::Correction { replaces, count } => self.correct(replaces, event.time, count, cx),
             Kind::Status { state, until } => self.change_gate(event.time, state, until, cx),
         }
@@ -115,10 +136,13 @@ impl CrossingState {
 
     /// Does what the watermark makes due: ends, closes and settles buckets.
     pub fn advance(&mut self, cx: &mut Context) {
-        let (gate, since) = (&self.gate, self.since);
+        self.fall_silent(cx);
+        self.mark_data(cx);
+        let (gate, feed, since) = (&self.gate, &self.feed, self.since);
         let site = Site {
             crossing: cx.network.crossing(self.ix),
             gate,
+            feed,
             since,
             params: cx.params,
         };
@@ -141,6 +165,8 @@ impl CrossingState {
             self.seen.forget_before(horizon);
             let first_kept = DaySpan::holding(&site.crossing.tz, horizon).start;
             self.gate.forget_before(first_kept);
+            let alive_from = first_kept.plus_ms(-cx.params.blind_after_ms);
+            self.feed.forget_before(alive_from);
         }
     }
 
@@ -150,7 +176,118 @@ impl CrossingState {
         self.series
             .iter()
             .map(|s| s.deadline(params))
+            .chain(self.blind_due(params))
             .fold(EventTime::MAX, EventTime::min)
+    }
+
+    /// The watermark at which the feed is blind if it says nothing more; nothing where that was told already.
+    #[must_use]
+    pub fn blind_due(&self, params: &Params) -> Option<EventTime> {
+        let told = self.blind_since.is_some();
+        let due = self.feed.alive_until(params.blind_after_ms);
+        due.filter(|_| !told)
+    }
+
+    /// The feed said something.
+    fn hear(&mut self, time: EventTime, is_heartbeat: bool, cx: &mut Context) {
+        let blind_after_ms = cx.params.blind_after_ms;
+        let was_alive_until = self.feed.alive_until(blind_after_ms);
+        let heard = self.feed.hear(time, is_heartbeat, blind_after_ms);
+        if heard == Heard::Nothing {
+            return;
+        }
+        self.counts_dirty = true;
+        let had_blind_end = was_alive_until.is_some_and(|until| until < cx.watermark);
+        if heard == Heard::Anew || had_blind_end {
+            let alive_until = time.plus_ms(blind_after_ms);
+            let site = Site {
+                crossing: cx.network.crossing(self.ix),
+                gate: &self.gate,
+                feed: &self.feed,
+                since: self.since,
+                params: cx.params,
+            };
+            for series in &mut self.series {
+                match (series.has_ended(time), is_heartbeat) {
+                    (true, true) => revise(self.ix, series, &site, (time, alive_until), cx),
+                    // What an arrival says of its own bucket is told with its count.
+                    (true, false) => series.recompute(&site, cx.watermark),
+                    (false, _) => series.refresh(&site),
+                }
+            }
+        }
+        let alive_until = self.feed.alive_until(blind_after_ms);
+        if alive_until.is_some_and(|until| until > cx.watermark)
+            && let Some(since) = self.blind_since.take()
+        {
+            self.tell_blindness(since, cx);
+        }
+    }
+
+    /// The feed is blind from the end of its grace on.
+    fn fall_silent(&mut self, cx: &mut Context) {
+        let due = self.blind_due(cx.params);
+        if let Some(since) = due.filter(|due| *due <= cx.watermark) {
+            self.blind_since = Some(since);
+            self.counts_dirty = true;
+            self.tell_blindness(since, cx);
+        }
+    }
+
+    /// A notice, and a line in the log of every open alert, whose numbers rest on other data from now on.
+    fn tell_blindness(&mut self, since: EventTime, cx: &mut Context) {
+        self.mark_data(cx);
+        let is_over = self.blind_since.is_none();
+        self.notify(NoticeKind::FeedBlind, since, is_over, cx);
+        for series in &mut self.series {
+            for direction in Direction::ALL {
+                let Some(mut alert) = series.alerts[direction as usize] else {
+                    continue;
+                };
+                let transition = alert.on_data();
+                series.alerts[direction as usize] = Some(alert);
+                let reading = series.open_reading(cx.params, 0);
+                announce(
+                    self.ix,
+                    series.stream,
+                    alert,
+                    transition,
+                    &reading,
+                    false,
+                    cx,
+                );
+            }
+        }
+    }
+
+    fn notify(&self, kind: NoticeKind, since: EventTime, is_over: bool, cx: &mut Context) {
+        (cx.out)(Output::Notice {
+            crossing: self.ix,
+            notice: Notice {
+                kind,
+                since,
+                is_over,
+            },
+            as_of: cx.watermark,
+            source: cx.source,
+        });
+    }
+
+    fn mark_data(&self, cx: &mut Context) {
+        cx.data = match self.blind_since {
+            Some(_) => DataStatus::Blind,
+            None => DataStatus::Complete,
+        };
+    }
+
+    /// Arrivals at a closed crossing are told of once in a closure.
+    fn tell_closed(&mut self, time: EventTime, cx: &mut Context) {
+        let closed_since = self.gate.closed_since(time);
+        if closed_since > self.told_closed {
+            self.told_closed = closed_since;
+            let since = closed_since.expect("it is greater than another");
+            self.notify(NoticeKind::ArrivalsWhileClosed, since, false, cx);
+        }
     }
 
     fn arrive(
@@ -177,6 +314,7 @@ impl CrossingState {
         };
         cx.tally.ids_given_up += given_up as u64;
         self.recount(index, time, 0, count, cx);
+        self.tell_closed(time, cx);
         Outcome::Applied
     }
 
@@ -212,6 +350,7 @@ impl CrossingState {
         let site = Site {
             crossing: cx.network.crossing(self.ix),
             gate: &self.gate,
+            feed: &self.feed,
             since: self.since,
             params: cx.params,
         };
@@ -219,7 +358,7 @@ impl CrossingState {
         match series.change(time, before, after) {
             Place::Open => judge_open(self.ix, series, &site, cx),
             Place::Ended => {
-                revise(self.ix, series, &site, time, cx);
+                revise(self.ix, series, &site, (time, time.plus_ms(1)), cx);
                 judge_open(self.ix, series, &site, cx);
             }
             Place::Outside => {}
@@ -241,12 +380,13 @@ impl CrossingState {
         let site = Site {
             crossing,
             gate: &self.gate,
+            feed: &self.feed,
             since: self.since,
             params: cx.params,
         };
         for series in &mut self.series {
             if series.has_ended(from) {
-                revise(self.ix, series, &site, from, cx);
+                revise(self.ix, series, &site, (from, EventTime::MAX), cx);
             } else {
                 series.refresh(&site);
             }
@@ -255,15 +395,26 @@ impl CrossingState {
     }
 }
 
-/// A count or a gate changed inside ended buckets: everything after them is computed again, closed ones are published again.
-fn revise(ix: CrossingIx, series: &mut Series, site: &Site, time: EventTime, cx: &mut Context) {
-    for (reading, closed) in series.rebuild(site, cx.watermark, time) {
+/// Counts, gate or feed changed inside ended buckets: everything after them is computed again, closed ones are published again.
+fn revise(
+    ix: CrossingIx,
+    series: &mut Series,
+    site: &Site,
+    changed: (EventTime, EventTime),
+    cx: &mut Context,
+) {
+    let data = cx.data;
+    if data == DataStatus::Complete {
+        cx.data = DataStatus::Late;
+    }
+    for (reading, closed) in series.rebuild(site, cx.watermark, changed) {
         if closed {
             cx.tally.late += 1;
             publish(ix, series, &reading, cx);
         }
         judge_rise(ix, series, &reading, closed, cx);
     }
+    cx.data = data;
 }
 
 /// A bucket is closed: it is published, a drop may open, a day may end or prolong alerts.
@@ -395,6 +546,11 @@ fn announce(
     cx: &mut Context,
 ) {
     let (as_of, source, reading) = (cx.watermark, cx.source, *reading);
+    let data = if reading.blind_ratio > 0.0 {
+        DataStatus::Blind
+    } else {
+        cx.data
+    };
     (cx.out)(Output::Alert {
         crossing: ix,
         stream,
@@ -402,6 +558,7 @@ fn announce(
         transition,
         reading,
         closed,
+        data,
         as_of,
         source,
     });

@@ -2,6 +2,7 @@
 
 use super::calendar::{DaySpan, local};
 use super::event::GateState;
+use super::feed::FeedTimeline;
 use super::network::Crossing;
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,37 @@ pub struct GateTimeline {
     changes: Vec<Change>,
 }
 
+/// What became of the scheduled hours of a bucket since the crossing is watched, as shares of the bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Shares {
+    /// Open and seen: the exposure.
+    pub open: f64,
+    /// Closed by a status.
+    pub closed: f64,
+    /// Open and not seen: the feed was blind.
+    pub blind: f64,
+}
+
+/// A feed as exposure needs it.
+#[derive(Clone, Copy)]
+pub struct Watched<'a> {
+    /// When it was alive.
+    pub feed: &'a FeedTimeline,
+    /// After how long a silence it is blind, in milliseconds.
+    pub blind_after_ms: i64,
+    /// Since when it is watched.
+    pub since: EventTime,
+    /// Whether the bucket has ended: the silence at the end of an open one says nothing yet.
+    pub has_ended: bool,
+}
+
+impl Watched<'_> {
+    fn blind_ms(&self, span: (EventTime, EventTime)) -> i64 {
+        self.feed
+            .blind_ms(span, self.has_ended, self.blind_after_ms)
+    }
+}
+
 /// How many changes are kept for a crossing; the oldest are given up first.
 const MAX_CHANGES: usize = 256;
 
@@ -38,6 +70,14 @@ impl GateTimeline {
             self.changes.remove(0);
         }
         true
+    }
+
+    /// The moment from which the crossing is closed at `time`; nothing where it is not.
+    #[must_use]
+    pub fn closed_since(&self, time: EventTime) -> Option<EventTime> {
+        let at = self.changes.partition_point(|c| c.from <= time);
+        let change = self.changes[..at].last()?;
+        (self.state_at(time) == GateState::Closed).then_some(change.from)
     }
 
     /// Forgets what no bucket from `time` on can depend on.
@@ -65,16 +105,46 @@ impl GateTimeline {
         start: EventTime,
         end: EventTime,
     ) -> f64 {
-        if end <= start {
-            return 0.0;
-        }
+        let seen = Watched {
+            feed: &FeedTimeline::default(),
+            blind_after_ms: 0,
+            since: EventTime::MIN,
+            has_ended: true,
+        };
+        self.shares(crossing, day, (start, end), seen).open
+    }
+
+    /// What became of the scheduled hours of `[start, end)`; all 0 where it is empty.
+    #[must_use]
+    pub fn shares(
+        &self,
+        crossing: &Crossing,
+        day: &DaySpan,
+        (start, end): (EventTime, EventTime),
+        watched: Watched<'_>,
+    ) -> Shares {
         let (open_from, open_to) = published_hours(crossing, day);
-        let (from, to) = (start.max(open_from), end.min(open_to));
-        let mut open_ms = (to.0 - from.0).max(0);
-        for (closed_from, closed_to) in self.closures() {
-            open_ms -= (to.min(closed_to).0 - from.max(closed_from).0).max(0);
+        let (from, to) = (start.max(open_from).max(watched.since), end.min(open_to));
+        if to <= from {
+            return Shares::default();
         }
-        open_ms.max(0) as f64 / (end.0 - start.0) as f64
+        let (mut open_ms, mut blind_ms) = (0, 0);
+        let mut at = from;
+        let until_end = (to, to);
+        for (closed_from, closed_to) in self.closures().chain([until_end]) {
+            let piece = (at, closed_from.min(to));
+            if piece.0 < piece.1 {
+                open_ms += piece.1.0 - piece.0.0;
+                blind_ms += watched.blind_ms(piece);
+            }
+            at = at.max(closed_to);
+        }
+        let share = |ms: i64| ms as f64 / (end.0 - start.0) as f64;
+        Shares {
+            open: share(open_ms - blind_ms),
+            closed: share(to.0 - from.0 - open_ms),
+            blind: share(blind_ms),
+        }
     }
 
     fn closures(&self) -> impl Iterator<Item = (EventTime, EventTime)> + '_ {

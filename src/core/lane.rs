@@ -3,7 +3,8 @@
 
 use super::alert::Reading;
 use super::calendar::{DaySpan, MAX_HOURS};
-use super::exposure::GateTimeline;
+use super::exposure::{GateTimeline, Shares, Watched};
+use super::feed::FeedTimeline;
 use super::lens::{Lens, LensParams, LensState, Outlook, Prior, Slot, Verdict};
 use super::network::Crossing;
 use super::params::Params;
@@ -19,6 +20,8 @@ pub struct Site<'a> {
     pub crossing: &'a Crossing,
     /// Its states.
     pub gate: &'a GateTimeline,
+    /// Its feed.
+    pub feed: &'a FeedTimeline,
     /// Since when it is watched; time before carries no exposure.
     pub since: EventTime,
     /// Settings.
@@ -26,13 +29,20 @@ pub struct Site<'a> {
 }
 
 impl Site<'_> {
-    pub(super) fn exposure(&self, day: &DaySpan, start: EventTime, end: EventTime) -> f64 {
-        let watched_from = start.max(self.since);
-        if watched_from >= end {
-            return 0.0;
-        }
-        let watched_share = (end.0 - watched_from.0) as f64 / (end.0 - start.0) as f64;
-        self.gate.exposure(self.crossing, day, watched_from, end) * watched_share
+    /// What became of a bucket's scheduled hours.
+    pub(super) fn shares(
+        &self,
+        day: &DaySpan,
+        span: (EventTime, EventTime),
+        has_ended: bool,
+    ) -> Shares {
+        let watched = Watched {
+            feed: self.feed,
+            blind_after_ms: self.params.blind_after_ms,
+            since: self.since,
+            has_ended,
+        };
+        self.gate.shares(self.crossing, day, span, watched)
     }
 }
 
@@ -160,8 +170,8 @@ pub(super) struct OpenBucket {
     pub(super) hour: usize,
     pub(super) start: EventTime,
     pub(super) end: EventTime,
-    /// Its exposure and its place in the seasons, once somebody asked: a quiet hour ends without.
-    pub(super) ahead: Option<(f64, Slot)>,
+    /// Its shares and its place in the seasons, once somebody asked: a quiet hour ends without.
+    pub(super) ahead: Option<(Shares, Slot)>,
     /// Arrivals expected; nothing without exposure.
     pub(super) expected: OnceCell<Option<f64>>,
     /// Counts below it are known not to be announced.
@@ -256,7 +266,7 @@ impl OpenBucket {
 pub(super) struct Judged {
     pub(super) start: EventTime,
     pub(super) end: EventTime,
-    pub(super) exposure: f64,
+    pub(super) shares: Shares,
     pub(super) outlook: Option<Outlook>,
 }
 
@@ -286,7 +296,9 @@ impl Judged {
             expected: outlook.map_or(0.0, Outlook::mean),
             lower,
             upper,
-            exposure: self.exposure,
+            exposure: self.shares.open,
+            closed_ratio: self.shares.closed,
+            blind_ratio: self.shares.blind,
             ln_tails: [
                 upper_tail.map(|o| o.ln_upper_tail(observed)),
                 lower_tail.map(|o| o.ln_lower_tail(observed)),
@@ -342,18 +354,18 @@ pub(super) fn advance(
     if resets.contains(&start) {
         track.begin_anew(start);
     }
-    let exposure = site.exposure(&day.span, start, end);
+    let shares = site.shares(&day.span, (start, end), true);
     let outlook = track.model.close(
         params,
         slot(site, params.lens, &day.span, hour),
-        exposure,
+        shares.open,
         observed,
     );
     track.note_evidence(params, end);
     Judged {
         start,
         end,
-        exposure,
+        shares,
         outlook,
     }
 }

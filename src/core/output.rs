@@ -1,7 +1,8 @@
-//! Owns what the machine puts out: count records of closed buckets and transitions of alerts.
+//! Owns what the machine puts out: count records of closed buckets, transitions of alerts, and notices.
 
 use super::alert::{Alert, Reading, Transition};
 use super::ids::{CrossingIx, Offset, Partition, StreamIx};
+use super::notice::{DataStatus, Notice};
 use super::time::{EventTime, WallTime};
 
 /// The record that decided something.
@@ -47,7 +48,20 @@ pub enum Output {
         reading: Reading,
         /// Whether the bucket was closed; an open one can still grow.
         closed: bool,
+        /// What the numbers rest on.
+        data: DataStatus,
         /// Event time of the deciding event or close.
+        as_of: EventTime,
+        /// What decided.
+        source: Source,
+    },
+    /// Something to know of a crossing beside its alerts.
+    Notice {
+        /// Where.
+        crossing: CrossingIx,
+        /// What.
+        notice: Notice,
+        /// Event time of the deciding event, or from which on it holds.
         as_of: EventTime,
         /// What decided.
         source: Source,

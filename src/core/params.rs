@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Number of lenses a series is watched through.
 pub const LENSES: [Lens; 2] = [Lens::Day, Lens::Hour];
 
+/// [`Params::blind_after_ms`] where nothing else is said: an hour and a half.
+const BLIND_AFTER_MS: i64 = 5_400_000;
+
 /// How the accepted false alerts are split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
@@ -67,6 +70,8 @@ pub struct Params {
     pub lateness_horizon_ms: i64,
     /// How long after its end a bucket is closed and published, in milliseconds of event time.
     pub close_after_ms: i64,
+    /// After how long a silence a feed that sends heartbeats is blind, in milliseconds of event time.
+    pub blind_after_ms: i64,
     /// Ids remembered for each crossing.
     pub max_ids: usize,
     /// When bad input stops consumption.
@@ -106,6 +111,7 @@ impl Params {
         Self {
             lateness_horizon_ms,
             close_after_ms,
+            blind_after_ms: BLIND_AFTER_MS,
             max_ids,
             bad_records,
             lenses,
@@ -113,6 +119,13 @@ impl Params {
             classes: BTreeMap::new(),
             holidays: BTreeMap::new(),
         }
+    }
+
+    /// Sets after how long a silence a feed that sends heartbeats is blind, in milliseconds of event time.
+    #[must_use]
+    pub fn with_blind_after_ms(mut self, blind_after_ms: i64) -> Self {
+        self.blind_after_ms = blind_after_ms;
+        self
     }
 
     /// Makes less of the special days of corridors.

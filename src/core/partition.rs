@@ -5,6 +5,7 @@ use super::event::{Event, Reject};
 use super::ids::{CrossingIx, NextOffset, Offset, Partition};
 use super::intake::{BudgetSpent, Intake};
 use super::network::Network;
+use super::notice::DataStatus;
 use super::output::{Output, Source};
 use super::params::Params;
 use super::tally::Tally;
@@ -153,6 +154,10 @@ impl PartitionState {
         if !was_dirty && is_dirty(crossing) {
             self.touched.push(event.crossing);
         }
+        if let Some(due) = crossing.blind_due(shared.params) {
+            self.deadlines[at] = self.deadlines[at].min(due);
+            self.deadline = self.deadline.min(due);
+        }
         outcome
     }
 
@@ -194,6 +199,7 @@ fn context<'a, 'b>(
         params: shared.params,
         watermark,
         source,
+        data: DataStatus::Complete,
         tally: shared.tally,
         out: shared.out,
     }

@@ -8,6 +8,7 @@
 use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::evidence::detectable::minimum_detectable;
+use super::exposure::Shares;
 use super::ids::StreamIx;
 use super::lane::{Checkpoint, Judged, Lane, OpenBucket, advance, slot};
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
@@ -141,7 +142,7 @@ impl Series {
         let judged = Judged {
             start: open.start,
             end: open.end,
-            exposure: open.ahead.map_or(0.0, |(exposure, _)| exposure),
+            shares: open.ahead.map_or(Shares::default(), |(shares, _)| shares),
             outlook: self.outlook(params, lane),
         };
         let verdict = match &judged.outlook {
@@ -155,8 +156,8 @@ impl Series {
     fn outlook(&self, params: &Params, lane: usize) -> Option<Outlook> {
         let lens = self.lens(params, LENSES[lane]);
         let lane = &self.lanes[lane];
-        let (exposure, slot) = lane.open.ahead?;
-        lane.front.model.outlook(lens, slot, exposure)
+        let (shares, slot) = lane.open.ahead?;
+        lane.front.model.outlook(lens, slot, shares.open)
     }
 
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
@@ -206,8 +207,8 @@ impl Series {
         let Lane { front, open, .. } = &mut self.lanes[lane];
         let ahead = open.ahead;
         open.alarms(observed, || {
-            let (exposure, slot) = ahead?;
-            front.model.outlook(params, slot, exposure)
+            let (shares, slot) = ahead?;
+            front.model.outlook(params, slot, shares.open)
         })
     }
 
@@ -286,18 +287,19 @@ impl Series {
         settled
     }
 
-    /// Computes the kept days again after a count or the gate changed at a moment. The ended buckets that hold it are returned with
-    /// their new numbers and whether they are closed.
+    /// Computes the kept days again after counts, gate or feed changed in `[from, to)`. The ended buckets of that time are returned
+    /// with their new numbers and whether they are closed.
     pub fn rebuild(
         &mut self,
         site: &Site,
         watermark: EventTime,
-        changed: EventTime,
+        changed: (EventTime, EventTime),
     ) -> Vec<(Reading, bool)> {
         let revised = self.compute_again(site, watermark, Some(changed));
-        let any_closed = revised.iter().any(|(_, closed)| *closed);
-        if let Some(day) = self.day_mut(changed).filter(|_| any_closed) {
-            day.revision += 1;
+        for day in &mut self.days {
+            let is_of =
+                |(reading, closed): &(Reading, bool)| *closed && day.span.holds(reading.start);
+            day.revision += u32::from(revised.iter().any(is_of));
         }
         revised
     }
@@ -306,7 +308,7 @@ impl Series {
         &mut self,
         site: &Site,
         watermark: EventTime,
-        changed: Option<EventTime>,
+        changed: Option<(EventTime, EventTime)>,
     ) -> Vec<(Reading, bool)> {
         self.cover(site, watermark);
         let mut revised = Vec::new();
@@ -318,7 +320,7 @@ impl Series {
             while self.lanes[i].open.end <= watermark {
                 let open = &self.lanes[i].open;
                 let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
-                let holds = changed.is_some_and(|at| open.start <= at && at < open.end);
+                let holds = changed.is_some_and(|(from, to)| open.start < to && from < open.end);
                 let Some(reading) = self.end_bucket(site, i, !closed || holds) else {
                     continue;
                 };
@@ -341,6 +343,11 @@ impl Series {
             .iter()
             .find(|d| d.span.holds(time))
             .map_or(0, |d| d.revision)
+    }
+
+    /// Computes the kept days again: something changed that no count or gate tells of.
+    pub fn recompute(&mut self, site: &Site, watermark: EventTime) {
+        self.compute_again(site, watermark, None);
     }
 
     /// Begins the evidence anew from the open buckets on: an alert has ended.
@@ -378,10 +385,6 @@ impl Series {
             lane.open.end.min(close)
         });
         lanes.fold(settle, EventTime::min)
-    }
-
-    fn day_mut(&mut self, time: EventTime) -> Option<&mut DayCounts> {
-        self.days.iter_mut().find(|d| d.span.holds(time))
     }
 
     /// Adds days until the watermark's own is kept.
@@ -447,7 +450,7 @@ impl Series {
         let open = &mut self.lanes[i].open;
         let day = &self.days[open.day].span;
         let slot = slot(site, LENSES[i], day, open.hour);
-        open.ahead = Some((site.exposure(day, open.start, open.end), slot));
+        open.ahead = Some((site.shares(day, (open.start, open.end), false), slot));
         (open.calm_below, open.alarm_at) = (0, None);
         (open.expected, open.detectable) = (OnceCell::new(), OnceCell::new());
     }

@@ -8,6 +8,7 @@ use super::alert::Alert;
 use super::calendar::{DaySpan, MAX_HOURS};
 use super::crossing::CrossingState;
 use super::exposure::GateTimeline;
+use super::feed::FeedTimeline;
 use super::ids::{NextOffset, Partition};
 use super::intake::Intake;
 use super::network::Network;
@@ -91,6 +92,9 @@ pub enum SnapshotError {
 struct CountsBody {
     since: EventTime,
     gate: GateTimeline,
+    feed: FeedTimeline,
+    blind_since: Option<EventTime>,
+    told_closed: Option<EventTime>,
     series: Vec<SeriesBody>,
 }
 
@@ -225,6 +229,9 @@ fn restore_crossing(
         ix,
         since: counts.since,
         gate: counts.gate,
+        feed: counts.feed,
+        blind_since: counts.blind_since,
+        told_closed: counts.told_closed,
         seen: Seen::restored(pages),
         series: Vec::new(),
         counts_dirty: false,
@@ -238,22 +245,12 @@ fn restore_crossing(
         let settled = tracks
             .remove(&body.stream)
             .ok_or_else(|| torn("a stream without baselines"))?;
-        let days = body
-            .days
-            .into_iter()
-            .map(|day| restore_day(day, &crossing.tz))
-            .collect::<Option<Vec<_>>>();
-        let days = days
-            .filter(|d| !d.is_empty())
+        let counts = restore_counts(body, &crossing.tz)
             .ok_or_else(|| torn("a day is missing or has too many hours"))?;
-        let counts = SeriesCounts {
-            days,
-            alerts: body.alerts,
-            resets: body.resets,
-        };
         let site = Site {
             crossing,
             gate: &state.gate,
+            feed: &state.feed,
             since: state.since,
             params,
         };
@@ -262,6 +259,16 @@ fn restore_crossing(
     }
     state.add_missing_series(network, params, watermark);
     Ok(state)
+}
+
+fn restore_counts(body: SeriesBody, tz: &jiff::tz::TimeZone) -> Option<SeriesCounts> {
+    let days = body.days.into_iter().map(|day| restore_day(day, tz));
+    let days = days.collect::<Option<Vec<_>>>()?;
+    (!days.is_empty()).then_some(SeriesCounts {
+        days,
+        alerts: body.alerts,
+        resets: body.resets,
+    })
 }
 
 fn restore_day(body: DayBody, tz: &jiff::tz::TimeZone) -> Option<DayCounts> {
@@ -300,6 +307,9 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
     CountsBody {
         since: crossing.since,
         gate: crossing.gate.clone(),
+        feed: crossing.feed.clone(),
+        blind_since: crossing.blind_since,
+        told_closed: crossing.told_closed,
         series: series.collect(),
     }
 }

@@ -226,6 +226,8 @@ impl<'a> Follower<'a> {
 fn reading(params: &LensParams, step: &Step<'_>, outlook: &Outlook, verdict: &Verdict) -> Reading {
     let Band { lower, upper, .. } = Band::of(outlook);
     Reading {
+        closed_ratio: 0.0,
+        blind_ratio: 0.0,
         lens: params.lens,
         start: step.start,
         end: step.end,

@@ -17,8 +17,8 @@ use crate::core::region::incident::{IncidentId, Region, RegionState, Told};
 use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
-use crate::wire::incident;
 use crate::wire::sentence::{self, Subject};
+use crate::wire::{incident, notice};
 use jiff::civil::{Date, DateTime, Time};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,7 @@ pub fn episode(
         kept: BTreeMap::new(),
         region: Region::new(network.clone(), RegionState::default()),
         incidents: BTreeMap::new(),
+        notices: Vec::new(),
     };
     for (offset, event) in (0..).zip(&replay.events) {
         let recorded = Some(WallTime(event.time.0));
@@ -109,6 +110,7 @@ struct Watch<'a> {
     kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
     region: Region,
     incidents: BTreeMap<IncidentId, Incident>,
+    notices: Vec<(DateTime, String)>,
 }
 
 impl Watch<'_> {
@@ -144,6 +146,16 @@ impl Watch<'_> {
                     note(&mut kept.alerts, transition, alert);
                 }
             }
+            Output::Notice {
+                crossing,
+                notice,
+                as_of,
+                ..
+            } => {
+                let tz = &self.network.crossing(*crossing).tz;
+                let sentence = notice::summary(self.network, *crossing, notice, *as_of);
+                self.notices.push((civil(tz, *as_of), sentence));
+            }
         }
     }
 
@@ -153,7 +165,7 @@ impl Watch<'_> {
             return;
         };
         let noted = self.incidents.entry(id).or_insert_with(|| Incident {
-            title: incident::title(self.network, id),
+            title: format!("Incident: {}", incident::title(self.network, id)),
             lines: Vec::new(),
         });
         let tz = &self.network.crossing(id.crossing).tz;
@@ -205,6 +217,13 @@ impl Watch<'_> {
     }
 
     fn report(mut self, scenario: &Scenario, replay: &Replay) -> Report {
+        let mut incidents: Vec<Incident> = self.incidents.values().cloned().collect();
+        if !self.notices.is_empty() {
+            incidents.push(Incident {
+                title: "Notices of feeds and gates".to_owned(),
+                lines: std::mem::take(&mut self.notices),
+            });
+        }
         let mut keys: Vec<(CrossingIx, StreamIx)> = self.kept.keys().copied().collect();
         keys.sort_by_key(|(crossing, stream)| {
             let place = self.network.crossing(*crossing);
@@ -222,7 +241,7 @@ impl Watch<'_> {
             notes: notes(scenario),
             lens: Lens::Day,
             has_published: true,
-            incidents: self.incidents.into_values().collect(),
+            incidents,
             series,
             left_out: [0; 2],
         }

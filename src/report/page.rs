@@ -94,12 +94,11 @@ fn drawn(report: &Report) -> String {
     }
 }
 
-/// Small multiples, in the order of the sections.
 /// What hangs together, folded: a title to open.
 fn incidents(html: &mut Markup, report: &Report) {
     for incident in &report.incidents {
         html.verbatim("<section>\n<details>\n");
-        html.element("summary", &[], &format!("Incident: {}", incident.title));
+        html.element("summary", &[], &incident.title);
         html.verbatim("\n<ul class=\"incident\">\n");
         for (at, sentence) in &incident.lines {
             html.open("li", &[]);
@@ -113,6 +112,7 @@ fn incidents(html: &mut Markup, report: &Report) {
     }
 }
 
+/// Small multiples, in the order of the sections.
 fn cards(html: &mut Markup, report: &Report) {
     html.verbatim("<ol class=\"cards\">\n");
     for (n, series) in report.series.iter().enumerate() {

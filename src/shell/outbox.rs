@@ -11,6 +11,7 @@ use crate::core::output::Output;
 use crate::core::snapshot::ChangelogRecord;
 use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
+use crate::wire::notice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -131,6 +132,13 @@ impl Outbox {
                         transition: *transition,
                         recorded: source.recorded,
                     });
+                    to.write(record(&self.topics.alerts, encoded.clone()));
+                    to.write(record(&self.topics.alerts_state, encoded));
+                }
+            }
+            Output::Notice { .. } => {
+                self.urgent = true;
+                if let Some(encoded) = notice::notice(output, &self.network, &self.origin) {
                     to.write(record(&self.topics.alerts, encoded.clone()));
                     to.write(record(&self.topics.alerts_state, encoded));
                 }

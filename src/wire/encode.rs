@@ -5,6 +5,7 @@ use crate::core::alert::{Alert, Direction, Reading, Severity, Transition};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
+use crate::core::notice::DataStatus;
 use crate::core::output::{Output, Source};
 use crate::core::time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct AlertRecord<'a> {
     pub interval: Interval,
     /// How sure.
     pub evidence: Evidence,
+    /// What the numbers rest on.
+    #[serde(default)]
+    pub data_status: DataStatus,
     /// When the episode is thought to have begun.
     pub onset: String,
     /// Event time up to which the numbers hold.
@@ -89,8 +93,11 @@ pub struct Bucket {
     pub end: String,
     /// Whether it was closed; an open one can still grow.
     pub closed: bool,
-    /// Share in which the crossing was open.
+    /// Share in which the crossing was open and its feed alive.
     pub exposure: f64,
+    /// Share in which it was open and its feed blind.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub blind: f64,
 }
 
 /// The range that holds what is usual.
@@ -202,6 +209,7 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         transition,
         reading,
         closed,
+        data,
         as_of,
         source,
     } = output
@@ -219,6 +227,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         crossing: *crossing,
         stream: *stream,
     };
+    let mut summary = sentence::summary(&subject, alert, *transition, reading, *closed, *as_of);
+    summary.push_str(sentence::rests_on(*data));
     let record = AlertRecord {
         alert_id: id.as_str().into(),
         sequence: alert.sequence,
@@ -239,21 +249,20 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
             upper: reading.upper,
         },
         evidence: evidence(reading, alert.direction),
+        data_status: *data,
         onset: civil(alert.onset),
         as_of: civil(*as_of),
         known_at,
         source: source_record(source, origin),
-        summary: sentence::summary(&subject, alert, *transition, reading, *closed, *as_of),
+        summary,
     };
-    let headers = vec![
-        ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", format!("{id}/{}", alert.sequence)),
-        ("ce_source", format!("/surgewatch/{}", origin.topic)),
-        ("ce_type", format!("border.alert.{}.v1", transition.label())),
-        ("ce_subject", place.id.clone()),
-        ("ce_time", as_of.timestamp().to_string()),
-        ("content-type", "application/json".to_owned()),
-    ];
+    let headers = cloud_event(
+        format!("{id}/{}", alert.sequence),
+        format!("border.alert.{}.v1", transition.label()),
+        &place.id,
+        *as_of,
+        origin,
+    );
     let value = json(&record);
     Some(Encoded {
         key: id,
@@ -280,6 +289,25 @@ pub fn alert_id(
     )
 }
 
+/// Headers of CloudEvents' binary mode.
+pub(super) fn cloud_event(
+    id: String,
+    kind: String,
+    subject: &str,
+    as_of: EventTime,
+    origin: &Origin,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", id),
+        ("ce_source", format!("/surgewatch/{}", origin.topic)),
+        ("ce_type", kind),
+        ("ce_subject", subject.to_owned()),
+        ("ce_time", as_of.timestamp().to_string()),
+        ("content-type", "application/json".to_owned()),
+    ]
+}
+
 fn evidence(reading: &Reading, direction: Direction) -> Evidence {
     Evidence {
         log_sr: evidence_log(reading.log_evidence(direction)),
@@ -296,10 +324,11 @@ fn bucket(reading: &Reading, closed: bool, network: &Network, crossing: Crossing
         end: sentence::civil_time(network, crossing, reading.end),
         closed,
         exposure: significant(reading.exposure),
+        blind: significant(reading.blind_ratio),
     }
 }
 
-fn source_record<'a>(source: &Source, origin: &'a Origin) -> SourceRecord<'a> {
+pub(super) fn source_record<'a>(source: &Source, origin: &'a Origin) -> SourceRecord<'a> {
     SourceRecord {
         topic: origin.topic.as_str().into(),
         partition: source.partition.0,
@@ -307,6 +336,14 @@ fn source_record<'a>(source: &Source, origin: &'a Origin) -> SourceRecord<'a> {
         config: origin.config.as_str().into(),
         version: env!("CARGO_PKG_VERSION").into(),
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_none(share: &f64) -> bool {
+    *share <= 0.0
 }
 
 /// Four significant digits: what a reader can use, and no more bytes than that.
@@ -319,6 +356,6 @@ fn evidence_log(value: f64) -> f64 {
     significant(value.max(LEAST_LOG_EVIDENCE))
 }
 
-fn json(record: &impl Serialize) -> Vec<u8> {
+pub(super) fn json(record: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(record).expect("records have string keys and finite numbers")
 }

@@ -7,4 +7,5 @@ mod decode_tests;
 pub mod encode;
 mod fields;
 pub mod incident;
+pub mod notice;
 pub mod sentence;

@@ -5,6 +5,7 @@ use crate::core::calendar::local;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
+use crate::core::notice::DataStatus;
 use crate::core::time::EventTime;
 use jiff::tz::TimeZone;
 
@@ -84,6 +85,18 @@ pub fn summary(
         ),
         Transition::Updated => format!("{name}: the {what} goes on: {numbers} {began}"),
         Transition::Resolved => format!("{name}: the {what} is over: {numbers} {began}"),
+    }
+}
+
+/// What a sentence adds where its numbers do not rest on all that was sent in time; empty where they do.
+#[must_use]
+pub fn rests_on(data: DataStatus) -> &'static str {
+    match data {
+        DataStatus::Complete => "",
+        DataStatus::Late => " A report that came late has changed these numbers.",
+        DataStatus::Blind => {
+            " The feed there was silent for part of this time: there may have been more."
+        }
     }
 }
 

@@ -247,6 +247,7 @@ fn alert_latency(interval_ms: u32) -> Vec<f64> {
     let folder = daemon::folder();
     let daemon = Deployment::new("latency", folder.path(), WARM_UP + QUESTIONS)
         .set("topics.partitions", PARTITIONS)
+        .set("time.blind_after_secs", 10 * DAY_MS / 1_000)
         .set("kafka.commit_interval_ms", interval_ms);
     daemon.create_topics();
     let to = rig::producer();

@@ -20,6 +20,7 @@ use surgewatch::core::time::WallTime;
 use surgewatch::replay;
 use surgewatch::wire::decode::{self, Limits, Record};
 use surgewatch::wire::encode::{self, Encoded, Origin};
+use surgewatch::wire::notice;
 
 /// The settings of someone who sets nothing.
 pub(crate) fn settings() -> Settings {
@@ -48,7 +49,11 @@ pub(crate) fn params(network: &Network) -> Params {
         200_000,
         bad_records,
     )
+    .with_blind_after_ms(BLIND_AFTER_MS)
 }
+
+/// Random streams send a heartbeat every six hours.
+pub(crate) const BLIND_AFTER_MS: i64 = 7 * 3_600_000;
 
 /// Everything a machine reads, in the order it reads it.
 pub(crate) struct Feed {
@@ -167,10 +172,13 @@ impl Feed {
             topic: "in".into(),
             config: "c".into(),
         };
-        let (Output::Count { source, .. } | Output::Alert { source, .. }) = output;
+        let (Output::Count { source, .. }
+        | Output::Alert { source, .. }
+        | Output::Notice { source, .. }) = output;
         let encoded = encode::alert(output, &self.network, &origin)
             .or_else(|| encode::count(output, &self.network, &origin))
-            .expect("an output is an alert or a count");
+            .or_else(|| notice::notice(output, &self.network, &origin))
+            .expect("an output is an alert, a count or a notice");
         (source.partition, encoded)
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) statuses_per_mille: i64,
     pub(crate) bad_per_mille: i64,
     pub(crate) too_late_per_mille: i64,
+    /// Days of a crossing on which its feed says nothing.
+    pub(crate) dead_days_per_mille: i64,
 }
 
 impl Options {
@@ -79,6 +81,7 @@ impl Options {
             statuses_per_mille: dice.below(20),
             bad_per_mille: dice.below(50),
             too_late_per_mille: dice.below(10),
+            dead_days_per_mille: [0, 100][dice.below(2) as usize],
         }
     }
 }
@@ -166,6 +169,9 @@ fn drafts(options: &Options, network: &Network, dice: &mut Dice, start_ms: i64) 
         for at in 0..network.crossings.len() {
             let extra = if is_surge { options.surge_per_day } else { 0 };
             let most = options.usual_per_day + extra;
+            if dice.below(1_000) < options.dead_days_per_mille {
+                continue;
+            }
             for _ in 0..dice.below(most + 1) {
                 n += 1;
                 one(

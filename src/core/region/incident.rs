@@ -255,7 +255,7 @@ impl Region {
                 Transition::Resolved => self.end(*crossing, *stream, alert, *as_of),
                 Transition::Escalated | Transition::Updated => Vec::new(),
             },
-            Output::Count { .. } => Vec::new(),
+            Output::Count { .. } | Output::Notice { .. } => Vec::new(),
         }
     }
 
@@ -276,7 +276,7 @@ impl Region {
             expected: reading.expected,
             open_ratio: reading.exposure,
             scheduled_ratio: gate.exposure(place, &span, span.start, span.end),
-            is_blind: false,
+            is_blind: reading.blind_ratio > reading.exposure,
         };
         let day = day_of(&local(&place.tz, reading.start));
         let state = self.state.streams.entry(stream).or_default();

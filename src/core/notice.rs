@@ -1,0 +1,52 @@
+//! Owns what is told of a crossing beside its alerts: a feed that fell silent, arrivals where the crossing is closed.
+
+use super::time::EventTime;
+use serde::{Deserialize, Serialize};
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// The feed said nothing for longer than it may.
+    FeedBlind,
+    /// Arrivals were reported of a crossing that is closed.
+    ArrivalsWhileClosed,
+}
+
+impl NoticeKind {
+    /// All, in label order.
+    pub const ALL: [Self; 2] = [Self::FeedBlind, Self::ArrivalsWhileClosed];
+
+    /// The label value.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::FeedBlind => "feed_blind",
+            Self::ArrivalsWhileClosed => "arrivals_while_closed",
+        }
+    }
+}
+
+/// One notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// Since when: of a blind feed the moment from which nothing is known, of a closed crossing the closure.
+    pub since: EventTime,
+    /// Whether it is over.
+    pub is_over: bool,
+}
+
+/// What the numbers of a record rest on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataStatus {
+    /// All that was sent in time.
+    #[default]
+    Complete,
+    /// A report that came late, or a correction, changed a bucket that had ended.
+    Late,
+    /// The feed was blind for part of the bucket, or is now.
+    Blind,
+}

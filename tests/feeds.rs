@@ -1,0 +1,235 @@
+//! Tells the three kinds of nothing apart: no arrivals, a closed crossing, a dead feed; none but the first says anything of arrivals.
+
+mod support;
+
+use std::sync::Arc;
+use support::random;
+use surgewatch::core::alert::{Direction, Transition};
+use surgewatch::core::engine::Engine;
+use surgewatch::core::event::{Event, GateState, Kind};
+use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::notice::{DataStatus, NoticeKind};
+use surgewatch::core::output::Output;
+use surgewatch::core::partition::Input;
+use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+
+/// 14 November 2023, 00:00 in Helsinki.
+const START_MS: i64 = 1_699_912_800_000;
+/// Days before anything happens, of 12 to 24 arrivals.
+const USUAL_DAYS: i64 = 60;
+
+struct Border {
+    engine: Engine,
+    offset: i64,
+    outputs: Vec<Output>,
+}
+
+impl Border {
+    /// Two crossings of one partition with usual days behind them, and the moment they end.
+    fn usual() -> (Self, i64) {
+        let network = Arc::new(random::network());
+        let params = support::params(&network);
+        let mut engine = Engine::new(network, params, 1);
+        engine.assign(Partition(0), []).expect("nothing to read");
+        let mut border = Self {
+            engine,
+            offset: 0,
+            outputs: Vec::new(),
+        };
+        for hour in 0..USUAL_DAYS * 24 {
+            border.hour(hour, true, 1);
+        }
+        border.outputs.clear();
+        (border, USUAL_DAYS * 24)
+    }
+
+    fn send(&mut self, crossing: u16, time: i64, kind: Kind) {
+        let event = Event {
+            crossing: CrossingIx(crossing),
+            time: EventTime(time),
+            id: EventId::of(&format!("e-{}", self.offset)),
+            kind,
+        };
+        let input = Input {
+            offset: Offset(self.offset),
+            recorded: Some(WallTime(time)),
+            event: Ok(event),
+        };
+        self.offset += 1;
+        let outputs = &mut self.outputs;
+        self.engine
+            .handle(Partition(0), &input, &mut |output| outputs.push(output))
+            .expect("no bad records");
+    }
+
+    /// One hour: a heartbeat of both crossings, the first one's where its feed lives, and on half of the hours arrivals at it.
+    fn hour(&mut self, hour: i64, is_alive: bool, arrivals: u32) {
+        let time = START_MS + hour * HOUR_MS;
+        if is_alive {
+            self.send(0, time, Kind::Heartbeat);
+        }
+        if is_alive && arrivals > 0 && hour % 2 == 0 {
+            let count = arrivals * (1 + u32::from(hour % 6 == 0));
+            let stream = StreamIx(0);
+            self.send(0, time + HOUR_MS / 2, Kind::Arrival { stream, count });
+        }
+        self.send(3, time + HOUR_MS - 1, Kind::Heartbeat);
+    }
+
+    fn alerts(&self) -> Vec<(Direction, Transition, DataStatus)> {
+        let alerts = self.outputs.iter().filter_map(|output| match output {
+            Output::Alert {
+                alert,
+                transition,
+                data,
+                ..
+            } => Some((alert.direction, *transition, *data)),
+            _ => None,
+        });
+        alerts.collect()
+    }
+
+    fn notices(&self) -> Vec<(NoticeKind, i64, bool)> {
+        let notices = self.outputs.iter().filter_map(|output| match output {
+            Output::Notice {
+                crossing: CrossingIx(0),
+                notice,
+                ..
+            } => Some((notice.kind, notice.since.0, notice.is_over)),
+            _ => None,
+        });
+        notices.collect()
+    }
+
+    fn opened(&self, direction: Direction) -> bool {
+        let alerts = self.alerts();
+        alerts
+            .iter()
+            .any(|(d, t, _)| *d == direction && *t == Transition::Opened)
+    }
+}
+
+#[test]
+fn silence_with_heartbeats_is_a_drop_and_without_them_blind() {
+    let (mut live, from) = Border::usual();
+    let (mut dead, _) = Border::usual();
+    for hour in from..from + 10 * 24 {
+        live.hour(hour, true, 0);
+        dead.hour(hour, false, 0);
+    }
+    assert!(live.opened(Direction::Drop), "{:?}", live.alerts());
+    assert_eq!(live.notices(), []);
+    assert_eq!(dead.alerts(), []);
+    // The last event is the heartbeat or the arrival of the last hour; a feed is alive for seven hours after it.
+    let last = START_MS + (from - 1) * HOUR_MS;
+    let blind_from = last + 7 * HOUR_MS;
+    assert_eq!(dead.notices(), [(NoticeKind::FeedBlind, blind_from, false)]);
+}
+
+#[test]
+fn a_feed_that_comes_back_clears_its_notice_and_teaches_nothing_of_the_gap() {
+    let (mut steady, from) = Border::usual();
+    let (mut gap, _) = Border::usual();
+    for hour in from..from + 20 * 24 {
+        steady.hour(hour, true, 1);
+        gap.hour(hour, !(from..from + 5 * 24).contains(&hour), 1);
+    }
+    let kinds: Vec<bool> = gap.notices().iter().map(|(.., is_over)| *is_over).collect();
+    assert_eq!(kinds, [false, true], "{:?}", gap.notices());
+    assert!(!gap.opened(Direction::Drop) && !gap.opened(Direction::Surge));
+    let expected = |border: &Border| {
+        let state = border.engine.partitions().next().expect("one partition");
+        let crossing = state.crossings().next().expect("it was heard of");
+        crossing.series[0]
+            .open_reading(border.engine.params(), 0)
+            .expected
+    };
+    let (steady, gap) = (expected(&steady), expected(&gap));
+    assert!(
+        (gap / steady - 1.0).abs() < 0.05,
+        "{gap} after a gap, {steady} without"
+    );
+}
+
+#[test]
+fn an_open_alert_is_marked_blind_and_ends_neither_on_a_dead_feed_nor_on_a_closure() {
+    for is_dead in [true, false] {
+        let (mut border, from) = Border::usual();
+        for hour in from..from + 4 * 24 {
+            border.hour(hour, true, 12);
+        }
+        assert!(border.opened(Direction::Surge));
+        border.outputs.clear();
+        let shut = START_MS + (from + 4 * 24) * HOUR_MS;
+        if !is_dead {
+            let (state, until) = (GateState::Closed, None);
+            border.send(0, shut, Kind::Status { state, until });
+        }
+        for hour in from + 4 * 24..from + 40 * 24 {
+            border.hour(hour, !is_dead, 0);
+        }
+        let alerts = border.alerts();
+        let ends = |t: Transition| t == Transition::Resolved;
+        assert!(
+            !alerts.iter().any(|(_, t, _)| ends(*t)),
+            "dead {is_dead}: {alerts:?}"
+        );
+        let marked = alerts.iter().any(|(.., data)| *data == DataStatus::Blind);
+        assert_eq!(marked, is_dead, "{alerts:?}");
+    }
+}
+
+#[test]
+fn arrivals_at_a_closed_crossing_are_told_of_once_in_a_closure() {
+    let (mut border, from) = Border::usual();
+    let shut = START_MS + from * HOUR_MS;
+    let close = |state| Kind::Status { state, until: None };
+    border.send(0, shut, close(GateState::Closed));
+    for hour in from..from + 48 {
+        border.hour(hour, true, 1);
+    }
+    let told = (NoticeKind::ArrivalsWhileClosed, shut, false);
+    assert_eq!(border.notices(), [told]);
+    assert_eq!(border.alerts(), []);
+    let open = START_MS + (from + 48) * HOUR_MS;
+    border.send(0, open, close(GateState::Open));
+    for hour in from + 48..from + 72 {
+        border.hour(hour, true, 1);
+    }
+    assert_eq!(border.notices(), [told], "open arrivals are no finding");
+    let again = START_MS + (from + 72) * HOUR_MS;
+    border.send(0, again, close(GateState::Closed));
+    border.hour(from + 72, true, 1);
+    let twice = (NoticeKind::ArrivalsWhileClosed, again, false);
+    assert_eq!(border.notices(), [told, twice]);
+}
+
+#[test]
+fn a_backlog_that_comes_late_mends_the_blind_time() {
+    let (mut border, from) = Border::usual();
+    for hour in from..from + 30 {
+        border.hour(hour, false, 0);
+    }
+    for hour in from..from + 30 {
+        border.send(0, START_MS + hour * HOUR_MS, Kind::Heartbeat);
+    }
+    let blind = border
+        .outputs
+        .iter()
+        .rev()
+        .filter_map(|output| match output {
+            Output::Count {
+                crossing: CrossingIx(0),
+                reading,
+                ..
+            } => Some(reading.blind_ratio),
+            _ => None,
+        });
+    let last: Vec<f64> = blind.take(3).collect();
+    assert!(last.iter().all(|share| *share <= 0.0), "{last:?}");
+    let cleared = border
+        .notices()
+        .last()
+        .is_some_and(|(.., is_over)| *is_over);
+    assert!(cleared, "{:?}", border.notices());
+}
