@@ -98,6 +98,7 @@ fn later((mut reading, alert): (Reading, Option<Alert>), ms: i64) -> (Reading, O
     reading.end = reading.end.plus_ms(ms);
     let alert = alert.map(|mut alert| {
         alert.onset = alert.onset.plus_ms(ms);
+        alert.decided = alert.decided.plus_ms(ms);
         alert
     });
     (reading, alert)

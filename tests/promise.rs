@@ -42,7 +42,7 @@ fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
                 reading,
                 ..
             } => {
-                let is_open = *transition != Transition::Resolved;
+                let is_open = !transition.is_end();
                 open.insert((*crossing, *stream, alert.direction), is_open);
                 if *transition == Transition::Opened {
                     tally.open(reading.lens, alert.direction);

@@ -76,6 +76,7 @@ fn an_opened_alert_carries_all_that_a_reader_needs() {
         Direction::Surge,
         DAY.plus_ms(-24 * HOUR_MS),
         Severity::Major,
+        (Lens::Day, EventTime(0)),
     );
     let output = Output::Alert {
         crossing: network.crossing_ix("fi-niirala").expect("it is bundled"),
@@ -137,7 +138,7 @@ fn every_transition_direction_and_lens_has_its_sentence() {
             } else {
                 DAY.plus_ms(-48 * HOUR_MS)
             };
-            let alert = Alert::open(direction, onset, Severity::Major);
+            let alert = Alert::open(direction, onset, Severity::Major, (Lens::Day, EventTime(0)));
             for lens in [Lens::Hour, Lens::Day] {
                 let (observed, usual) = if direction == Direction::Surge {
                     (1_234, (0, 5))
@@ -175,8 +176,18 @@ fn every_transition_direction_and_lens_has_its_sentence() {
 #[test]
 fn numbers_agree_with_their_words() {
     let settings = settings();
-    let surge = Alert::open(Direction::Surge, DAY, Severity::Minor);
-    let drop = Alert::open(Direction::Drop, DAY, Severity::Minor);
+    let surge = Alert::open(
+        Direction::Surge,
+        DAY,
+        Severity::Minor,
+        (Lens::Day, EventTime(0)),
+    );
+    let drop = Alert::open(
+        Direction::Drop,
+        DAY,
+        Severity::Minor,
+        (Lens::Day, EventTime(0)),
+    );
     let cases = [
         (&surge, 1, (0, 0)),
         (&surge, 2, (0, 1)),
@@ -201,7 +212,12 @@ fn numbers_agree_with_their_words() {
 #[test]
 fn chance_is_said_in_round_numbers_and_never_better_than_it_is() {
     let settings = settings();
-    let alert = Alert::open(Direction::Surge, DAY, Severity::Minor);
+    let alert = Alert::open(
+        Direction::Surge,
+        DAY,
+        Severity::Minor,
+        (Lens::Day, EventTime(0)),
+    );
     let days = [
         0.2, 1.0, 1.99, 2.0, 59.9, 60.9, 365.0, 730.0, 731.0, 3_653.0, 365_249.0, 1e9,
     ];

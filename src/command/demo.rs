@@ -361,7 +361,10 @@ impl Show {
         }
         let key = alert.alert_id.to_string();
         match alert.transition {
-            Transition::Resolved => drop(shown.open.remove(&key)),
+            Transition::Resolved | Transition::Retracted => drop(shown.open.remove(&key)),
+            Transition::Reopened => {
+                shown.open.insert(key);
+            }
             Transition::Opened => {
                 shown.open.insert(key.clone());
                 shown.opened.push(First {

@@ -98,15 +98,36 @@ pub enum Transition {
     Opened,
     /// It became more severe.
     Escalated,
-    /// Another day of it closed.
+    /// Another day of it closed, or its feed fell silent or is heard again.
     Updated,
+    /// What it was told of has become less, by a late report or a correction.
+    #[serde(rename = "de-escalated")]
+    Deescalated,
     /// It is over.
     Resolved,
+    /// Late reports or corrections took away what it rested on.
+    Retracted,
+    /// What was withdrawn is there again.
+    Reopened,
 }
 
 impl Transition {
     /// All, in label order.
-    pub const ALL: [Self; 4] = [Self::Opened, Self::Escalated, Self::Updated, Self::Resolved];
+    pub const ALL: [Self; 7] = [
+        Self::Opened,
+        Self::Escalated,
+        Self::Updated,
+        Self::Deescalated,
+        Self::Resolved,
+        Self::Retracted,
+        Self::Reopened,
+    ];
+
+    /// Whether the alert is open no more.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Resolved | Self::Retracted)
+    }
 
     /// The label value.
     #[must_use]
@@ -115,7 +136,10 @@ impl Transition {
             Self::Opened => "opened",
             Self::Escalated => "escalated",
             Self::Updated => "updated",
+            Self::Deescalated => "de-escalated",
             Self::Resolved => "resolved",
+            Self::Retracted => "retracted",
+            Self::Reopened => "reopened",
         }
     }
 }
@@ -204,20 +228,68 @@ pub struct Alert {
     pub severity: Severity,
     /// Number of its last transition, from 0.
     pub sequence: u32,
+    /// First moment of the bucket that opened it.
+    pub decided: EventTime,
+    /// The lens of that bucket.
+    pub decided_by: Lens,
     calm_days: u8,
 }
 
+/// What the kept counts say of an open alert.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Whether any bucket from the deciding one on still reaches the threshold.
+    pub is_supported: bool,
+    /// The worst of the deciding bucket and the days from its own on.
+    pub severity: Severity,
+    /// The deciding bucket as it is now; nothing while it is open.
+    pub decided: Option<Reading>,
+}
+
 impl Alert {
-    /// Opens an alert.
+    /// Opens an alert by the bucket that decided it: its lens and first moment.
     #[must_use]
-    pub fn open(direction: Direction, onset: EventTime, severity: Severity) -> Self {
+    pub fn open(
+        direction: Direction,
+        onset: EventTime,
+        severity: Severity,
+        (lens, start): (Lens, EventTime),
+    ) -> Self {
         Self {
             direction,
             onset,
             severity,
             sequence: 0,
+            decided: start,
+            decided_by: lens,
             calm_days: 0,
         }
+    }
+
+    /// An alert that has the id of one that was withdrawn goes on with its numbers.
+    pub fn follow(&mut self, withdrawn: Option<&Self>) -> Transition {
+        match withdrawn {
+            Some(withdrawn) => {
+                self.onset = withdrawn.onset;
+                self.sequence = withdrawn.sequence + 1;
+                Transition::Reopened
+            }
+            None => Transition::Opened,
+        }
+    }
+
+    /// What it rests on was counted again.
+    pub fn on_standing(&mut self, standing: Standing) -> Option<Transition> {
+        let transition = if !standing.is_supported {
+            Transition::Retracted
+        } else if standing.severity < self.severity {
+            self.severity = standing.severity;
+            Transition::Deescalated
+        } else {
+            return None;
+        };
+        self.sequence += 1;
+        Some(transition)
     }
 
     /// A count was seen while its day goes on: more severe, or nothing.
@@ -368,7 +440,12 @@ mod tests {
 
     #[test]
     fn an_alert_ends_after_three_usual_open_days_and_closed_days_do_not_count() {
-        let mut alert = Alert::open(Direction::Surge, EventTime(0), Severity::Critical);
+        let mut alert = Alert::open(
+            Direction::Surge,
+            EventTime(0),
+            Severity::Critical,
+            (Lens::Day, EventTime(0)),
+        );
         let (calm, shut, busy) = (
             day(0, 1.0, 1.0, 0.1),
             day(0, 0.0, 0.0, 0.1),
@@ -395,7 +472,12 @@ mod tests {
 
     #[test]
     fn severity_never_falls_while_an_alert_is_open() {
-        let mut alert = Alert::open(Direction::Surge, EventTime(0), Severity::Minor);
+        let mut alert = Alert::open(
+            Direction::Surge,
+            EventTime(0),
+            Severity::Minor,
+            (Lens::Day, EventTime(0)),
+        );
         assert_eq!(alert.on_count(60, 1.0), Some(Transition::Escalated));
         assert_eq!(alert.on_count(2, 1.0), None);
         assert_eq!(alert.severity, Severity::Critical);

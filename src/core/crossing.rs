@@ -1,16 +1,16 @@
 //! Owns the state of one crossing in one partition: its gate, its remembered ids, its series and their alerts.
 
-use super::alert::{Alert, Direction, Reading, Severity, Transition};
+use super::alert::Direction;
 use super::calendar::DaySpan;
 use super::event::{Event, GateState, Kind, Reject};
 use super::exposure::{Change, GateTimeline};
 use super::feed::{FeedTimeline, Heard};
 use super::ids::{CrossingIx, EventId, StreamIx};
-use super::lens::Lens;
+use super::judging::{announce, close, judge_open, judge_rise, reconsider, revise};
 use super::network::{Crossing, Network};
 use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
-use super::params::{LENSES, Params};
+use super::params::Params;
 use super::seen::{Arrival, Corrected, Seen};
 use super::series::{Place, Series, Site};
 use super::tally::Tally;
@@ -356,7 +356,12 @@ impl CrossingState {
         };
         let series = &mut self.series[index];
         match series.change(time, before, after) {
-            Place::Open => judge_open(self.ix, series, &site, cx),
+            Place::Open => {
+                judge_open(self.ix, series, &site, cx);
+                if after < before {
+                    reconsider(self.ix, series, &site, cx);
+                }
+            }
             Place::Ended => {
                 revise(self.ix, series, &site, (time, time.plus_ms(1)), cx);
                 judge_open(self.ix, series, &site, cx);
@@ -393,173 +398,4 @@ impl CrossingState {
         }
         Outcome::Applied
     }
-}
-
-/// Counts, gate or feed changed inside ended buckets: everything after them is computed again, closed ones are published again.
-fn revise(
-    ix: CrossingIx,
-    series: &mut Series,
-    site: &Site,
-    changed: (EventTime, EventTime),
-    cx: &mut Context,
-) {
-    let data = cx.data;
-    if data == DataStatus::Complete {
-        cx.data = DataStatus::Late;
-    }
-    for (reading, closed) in series.rebuild(site, cx.watermark, changed) {
-        if closed {
-            cx.tally.late += 1;
-            publish(ix, series, &reading, cx);
-        }
-        judge_rise(ix, series, &reading, closed, cx);
-    }
-    cx.data = data;
-}
-
-/// A bucket is closed: it is published, a drop may open, a day may end or prolong alerts.
-fn close(ix: CrossingIx, series: &mut Series, site: &Site, reading: &Reading, cx: &mut Context) {
-    cx.tally.buckets_closed += 1;
-    publish(ix, series, reading, cx);
-    let lens = series.lens(cx.params, reading.lens);
-    for direction in Direction::ALL {
-        if reading.exposure > 0.0 && series.alerts[direction as usize].is_none() {
-            cx.tally.promise(lens, direction);
-        }
-    }
-    if series.alerts[Direction::Drop as usize].is_none()
-        && reading.exposure > 0.0
-        && reading.log_evidence_drop >= lens.log_threshold_drop
-    {
-        open(ix, series, Direction::Drop, reading, true, cx);
-        return;
-    }
-    if reading.lens != Lens::Day {
-        return;
-    }
-    for direction in Direction::ALL {
-        let Some(mut alert) = series.alerts[direction as usize] else {
-            continue;
-        };
-        let Some(transition) = alert.on_day(reading) else {
-            continue;
-        };
-        announce(ix, series.stream, alert, transition, reading, true, cx);
-        let resolved = transition == Transition::Resolved;
-        series.alerts[direction as usize] = (!resolved).then_some(alert);
-        if resolved {
-            series.reset_evidence(site);
-        }
-    }
-}
-
-/// Fires at the event: an open bucket's count can only grow, so what is enough now is enough at its end.
-fn judge_open(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
-    if let Some(mut alert) = series.alerts[Direction::Surge as usize] {
-        let Some((observed, expected)) = series.day_so_far(cx.params) else {
-            return;
-        };
-        if let Some(transition) = alert.on_count(observed, expected) {
-            series.alerts[Direction::Surge as usize] = Some(alert);
-            announce(
-                ix,
-                series.stream,
-                alert,
-                transition,
-                &series.open_reading(cx.params, 0),
-                false,
-                cx,
-            );
-        }
-        return;
-    }
-    for lane in 0..LENSES.len() {
-        if series.alarms(site, lane) {
-            let reading = series.open_reading(cx.params, lane);
-            open(ix, series, Direction::Surge, &reading, false, cx);
-            return;
-        }
-    }
-}
-
-/// An ended bucket may show a rise that its open bucket did not: a late event, or hours lost to a closure.
-fn judge_rise(
-    ix: CrossingIx,
-    series: &mut Series,
-    reading: &Reading,
-    closed: bool,
-    cx: &mut Context,
-) {
-    if series.alerts[Direction::Surge as usize].is_none()
-        && reading.exposure > 0.0
-        && !series.was_reset_after(reading)
-        && reading.log_evidence_rise >= series.lens(cx.params, reading.lens).log_threshold_rise
-    {
-        open(ix, series, Direction::Surge, reading, closed, cx);
-    }
-}
-
-fn open(
-    ix: CrossingIx,
-    series: &mut Series,
-    direction: Direction,
-    reading: &Reading,
-    closed: bool,
-    cx: &mut Context,
-) {
-    let onset = series
-        .onset(reading.lens as usize, direction)
-        .min(reading.start);
-    let severity = Severity::of(direction, reading.observed, reading.expected);
-    let alert = Alert::open(direction, onset, severity);
-    series.alerts[direction as usize] = Some(alert);
-    cx.tally.open(reading.lens, direction);
-    announce(
-        ix,
-        series.stream,
-        alert,
-        Transition::Opened,
-        reading,
-        closed,
-        cx,
-    );
-}
-
-fn publish(ix: CrossingIx, series: &Series, reading: &Reading, cx: &mut Context) {
-    (cx.out)(Output::Count {
-        crossing: ix,
-        stream: series.stream,
-        reading: *reading,
-        revision: series.revision(reading.start),
-        as_of: cx.watermark,
-        source: cx.source,
-    });
-}
-
-fn announce(
-    ix: CrossingIx,
-    stream: StreamIx,
-    alert: Alert,
-    transition: Transition,
-    reading: &Reading,
-    closed: bool,
-    cx: &mut Context,
-) {
-    let (as_of, source, reading) = (cx.watermark, cx.source, *reading);
-    let data = if reading.blind_ratio > 0.0 {
-        DataStatus::Blind
-    } else {
-        cx.data
-    };
-    (cx.out)(Output::Alert {
-        crossing: ix,
-        stream,
-        alert,
-        transition,
-        reading,
-        closed,
-        data,
-        as_of,
-        source,
-    });
 }

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod holidays;
 pub mod ids;
 pub mod intake;
+pub(crate) mod judging;
 mod lane;
 pub mod lens;
 pub mod network;

@@ -5,7 +5,7 @@
 //! that has ended. The front is what the first one and the kept counts give, so any order of arrival inside the horizon ends in
 //! the same state; a late event costs the buckets of the kept days again, and so does a day that is settled.
 
-use super::alert::{Alert, Direction, Reading};
+use super::alert::{Alert, Direction, Reading, Severity, Standing};
 use super::calendar::DaySpan;
 use super::evidence::detectable::minimum_detectable;
 use super::exposure::Shares;
@@ -36,6 +36,8 @@ pub struct Series {
     pub stream: StreamIx,
     /// The open alerts: surge, drop.
     pub alerts: [Option<Alert>; 2],
+    /// The last alert of each direction that was withdrawn.
+    pub withdrawn: [Option<Alert>; 2],
     weight: WeightClass,
     days: VecDeque<DayCounts>,
     lanes: [Lane; 2],
@@ -48,6 +50,8 @@ pub struct SeriesCounts {
     pub days: Vec<DayCounts>,
     /// Open alerts.
     pub alerts: [Option<Alert>; 2],
+    /// The last alert of each direction that was withdrawn.
+    pub withdrawn: [Option<Alert>; 2],
     /// For each lens the starts of the buckets, in those days, with which evidence began anew.
     pub resets: [Vec<EventTime>; 2],
 }
@@ -59,6 +63,7 @@ impl Series {
         let counts = SeriesCounts {
             days: vec![DayCounts::empty(first_day)],
             alerts: [None; 2],
+            withdrawn: [None; 2],
             resets: [Vec::new(), Vec::new()],
         };
         let tracks = [0, 1].map(|i| {
@@ -89,6 +94,7 @@ impl Series {
         let mut series = Self {
             stream,
             alerts: counts.alerts,
+            withdrawn: counts.withdrawn,
             weight: site.params.weight_class(&site.crossing.id, stream),
             days: counts.days.into(),
             lanes,
@@ -110,6 +116,7 @@ impl Series {
         SeriesCounts {
             days: self.days.iter().cloned().collect(),
             alerts: self.alerts,
+            withdrawn: self.withdrawn,
             resets: [&self.lanes[0], &self.lanes[1]].map(|lane| lane.resets.clone()),
         }
     }
@@ -192,6 +199,78 @@ impl Series {
     pub fn was_reset_after(&self, reading: &Reading) -> bool {
         let resets = &self.lanes[reading.lens as usize].resets;
         resets.iter().any(|at| *at > reading.start)
+    }
+
+    /// What the kept counts say of an open alert; nothing where it began before them. Buckets that are not closed support a rise,
+    /// which is told of at the event, and no drop.
+    #[must_use]
+    pub fn standing(
+        &mut self,
+        site: &Site,
+        watermark: EventTime,
+        alert: &Alert,
+    ) -> Option<Standing> {
+        if alert.decided < self.days[0].span.start {
+            return None;
+        }
+        let is_rise = alert.direction == Direction::Surge;
+        let mut standing = Standing {
+            is_supported: is_rise && (self.alarms(site, 0) || self.alarms(site, 1)),
+            severity: Severity::Minor,
+            decided: None,
+        };
+        let end = if is_rise {
+            watermark
+        } else {
+            watermark.plus_ms(-site.params.close_after_ms)
+        };
+        for (i, &lens) in LENSES.iter().enumerate() {
+            self.stand(site, i, end, alert, &mut standing);
+            let open = &self.lanes[i].open;
+            if is_rise && (lens == Lens::Day || open.start == alert.decided) {
+                let reading = self.open_reading(site.params, i);
+                let now = Severity::of(alert.direction, reading.observed, reading.expected);
+                standing.severity = standing.severity.max(now);
+            }
+        }
+        Some(standing)
+    }
+
+    /// Adds what the ended buckets of a lens say of an alert.
+    fn stand(&self, site: &Site, i: usize, end: EventTime, alert: &Alert, standing: &mut Standing) {
+        let (lens, params) = (LENSES[i], &site.params.lenses_of(self.weight)[i]);
+        let threshold = match alert.direction {
+            Direction::Surge => params.log_threshold_rise,
+            Direction::Drop => params.log_threshold_drop,
+        };
+        let day_from = self
+            .days
+            .iter()
+            .rev()
+            .map(|day| day.span.start)
+            .find(|start| *start <= alert.decided);
+        let mut track = self.lanes[i].settled.track();
+        for day in &self.days {
+            for (hour, span, observed) in day.buckets(lens) {
+                if span.1 > end {
+                    return;
+                }
+                let resets = &self.lanes[i].resets;
+                let judged = advance(site, &mut track, params, day, hour, span, resets, observed);
+                let reading = judged.reading(params, observed, &track.model.verdict(), false);
+                let is_deciding = lens == alert.decided_by && span.0 == alert.decided;
+                if is_deciding {
+                    standing.decided = Some(reading);
+                }
+                let counts = is_deciding || lens == Lens::Day && Some(span.0) >= day_from;
+                if counts && reading.exposure > 0.0 {
+                    let then = Severity::of(alert.direction, observed, reading.expected);
+                    standing.severity = standing.severity.max(then);
+                }
+                let reaches = reading.log_evidence(alert.direction) >= threshold;
+                standing.is_supported |= span.1 > alert.decided && reaches;
+            }
+        }
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.

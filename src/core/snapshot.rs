@@ -103,6 +103,7 @@ struct SeriesBody {
     stream: String,
     days: Vec<DayBody>,
     alerts: [Option<Alert>; 2],
+    withdrawn: [Option<Alert>; 2],
     resets: [Vec<EventTime>; 2],
 }
 
@@ -267,6 +268,7 @@ fn restore_counts(body: SeriesBody, tz: &jiff::tz::TimeZone) -> Option<SeriesCou
     (!days.is_empty()).then_some(SeriesCounts {
         days,
         alerts: body.alerts,
+        withdrawn: body.withdrawn,
         resets: body.resets,
     })
 }
@@ -301,6 +303,7 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
             stream: network.stream(series.stream).to_owned(),
             days: days.collect(),
             alerts: counts.alerts,
+            withdrawn: counts.withdrawn,
             resets: counts.resets,
         }
     });

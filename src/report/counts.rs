@@ -195,7 +195,7 @@ impl<'a> Follower<'a> {
         }
         let at = self.alerts.len();
         *going = Some(Going { at, last });
-        let opened = alert::Alert::open(direction, onset, severity);
+        let opened = alert::Alert::open(direction, onset, severity, (self.params.lens, step.start));
         let subject = Subject {
             network: &self.network,
             crossing: CrossingIx(0),

@@ -303,7 +303,7 @@ fn over_limit(reading: &Reading, params: &Params) -> [f64; 2] {
 
 /// Enters a transition into the alerts of a series, of which one is open in each direction at most.
 fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
-    if transition == Transition::Opened {
+    if matches!(transition, Transition::Opened | Transition::Reopened) {
         alerts.push(told);
         return;
     }
@@ -312,9 +312,11 @@ fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
         return;
     };
     match transition {
-        Transition::Resolved => alert.ended = Some(told.opened),
-        Transition::Escalated => alert.grew.push((told.opened, told.severity)),
-        Transition::Opened | Transition::Updated => {}
+        Transition::Resolved | Transition::Retracted => alert.ended = Some(told.opened),
+        Transition::Escalated | Transition::Deescalated => {
+            alert.grew.push((told.opened, told.severity));
+        }
+        Transition::Opened | Transition::Reopened | Transition::Updated => {}
     }
 }
 

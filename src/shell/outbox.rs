@@ -125,7 +125,7 @@ impl Outbox {
             Output::Alert {
                 transition, source, ..
             } => {
-                self.urgent |= matches!(transition, Transition::Opened | Transition::Escalated);
+                self.urgent |= *transition != Transition::Updated;
                 if let Some(encoded) = encode::alert(output, &self.network, &self.origin) {
                     self.told.push(Told {
                         alert: encoded.key.clone(),

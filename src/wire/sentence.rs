@@ -83,6 +83,16 @@ pub fn summary(
             "{name}: the {what} has become {}: {numbers} {began}",
             alert.severity.label()
         ),
+        Transition::Deescalated => format!(
+            "{name}: the {what} is {} only, after late reports or corrections: {numbers} {began}",
+            alert.severity.label()
+        ),
+        Transition::Retracted => {
+            format!("{name}: the {what} is withdrawn, after late reports or corrections: {numbers}")
+        }
+        Transition::Reopened => {
+            format!("{name}: the {what} that was withdrawn is there again: {numbers} {began}")
+        }
         Transition::Updated => format!("{name}: the {what} goes on: {numbers} {began}"),
         Transition::Resolved => format!("{name}: the {what} is over: {numbers} {began}"),
     }

@@ -251,9 +251,13 @@ impl Region {
                 as_of,
                 ..
             } => match transition {
-                Transition::Opened => self.attach(*crossing, *stream, alert, *as_of),
-                Transition::Resolved => self.end(*crossing, *stream, alert, *as_of),
-                Transition::Escalated | Transition::Updated => Vec::new(),
+                Transition::Opened | Transition::Reopened => {
+                    self.attach(*crossing, *stream, alert, *as_of)
+                }
+                Transition::Resolved | Transition::Retracted => {
+                    self.end(*crossing, *stream, alert, *as_of)
+                }
+                Transition::Escalated | Transition::Deescalated | Transition::Updated => Vec::new(),
             },
             Output::Count { .. } | Output::Notice { .. } => Vec::new(),
         }
@@ -446,7 +450,7 @@ mod tests {
         let mut told = Vec::new();
         for &(crossing, day, opens) in alerts {
             let at = EventTime(day * DAY_MS);
-            let alert = Alert::open(Direction::Surge, at, Severity::Minor);
+            let alert = Alert::open(Direction::Surge, at, Severity::Minor, (Lens::Day, at));
             let crossing = CrossingIx(crossing);
             told.extend(if opens {
                 region.attach(crossing, STREAM, &alert, at)

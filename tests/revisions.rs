@@ -1,0 +1,196 @@
+//! Holds alerts to the counts they rest on: a correction, a late report or a late status withdraws them or makes them less severe.
+
+mod support;
+
+use std::sync::Arc;
+use support::random;
+use surgewatch::core::alert::{Direction, Severity, Transition};
+use surgewatch::core::engine::Engine;
+use surgewatch::core::event::{Event, GateState, Kind};
+use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::output::Output;
+use surgewatch::core::partition::Input;
+use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+
+/// 14 November 2023, 00:00 in Helsinki.
+const START_MS: i64 = 1_699_912_800_000;
+const USUAL_DAYS: i64 = 60;
+
+type Told = (Direction, Transition, Severity, u32);
+
+struct Border {
+    engine: Engine,
+    offset: i64,
+    told: Vec<Told>,
+}
+
+impl Border {
+    /// One crossing with two arrivals an hour from 8 to 20 o'clock on sixty days, and the first hour after them.
+    fn usual() -> (Self, i64) {
+        let network = Arc::new(random::network());
+        let params = support::params(&network);
+        let mut engine = Engine::new(network, params, 1);
+        engine.assign(Partition(0), []).expect("nothing to read");
+        let mut border = Self {
+            engine,
+            offset: 0,
+            told: Vec::new(),
+        };
+        for hour in 0..USUAL_DAYS * 24 {
+            border.usual_hour(hour);
+        }
+        border.told.clear();
+        (border, USUAL_DAYS * 24)
+    }
+
+    fn usual_hour(&mut self, hour: i64) {
+        self.send("", hour, Kind::Heartbeat);
+        if (8..20).contains(&(hour % 24)) {
+            self.arrive("", hour, 2);
+        }
+    }
+
+    fn arrive(&mut self, id: &str, hour: i64, count: u32) {
+        let stream = StreamIx(0);
+        self.send(id, hour, Kind::Arrival { stream, count });
+    }
+
+    fn correct(&mut self, id: &str, hour: i64, count: u32) {
+        let replaces = EventId::of(id);
+        self.send("", hour, Kind::Correction { replaces, count });
+    }
+
+    fn send(&mut self, id: &str, hour: i64, kind: Kind) {
+        let time = START_MS + hour * HOUR_MS;
+        let numbered = format!("e-{}", self.offset);
+        let event = Event {
+            crossing: CrossingIx(0),
+            time: EventTime(time),
+            id: EventId::of(if id.is_empty() { &numbered } else { id }),
+            kind,
+        };
+        let input = Input {
+            offset: Offset(self.offset),
+            recorded: Some(WallTime(time)),
+            event: Ok(event),
+        };
+        self.offset += 1;
+        let told = &mut self.told;
+        let mut put = |output| {
+            if let Output::Alert {
+                alert, transition, ..
+            } = output
+            {
+                told.push((alert.direction, transition, alert.severity, alert.sequence));
+            }
+        };
+        self.engine
+            .handle(Partition(0), &input, &mut put)
+            .expect("no bad records");
+    }
+
+    fn transitions(&self, direction: Direction) -> Vec<Transition> {
+        let of = self.told.iter().filter(|(d, ..)| *d == direction);
+        of.map(|(_, transition, ..)| *transition).collect()
+    }
+
+    fn open(&self, direction: Direction) -> bool {
+        let partition = self.engine.partitions().next().expect("one partition");
+        let crossing = partition.crossings().next().expect("one crossing");
+        crossing.series[0].alerts[direction as usize].is_some()
+    }
+}
+
+#[test]
+fn a_correction_withdraws_a_surge_and_a_second_report_brings_it_back_under_its_id() {
+    let (mut border, from) = Border::usual();
+    border.arrive("wrong", from + 1, 400);
+    assert_eq!(border.transitions(Direction::Surge), [Transition::Opened]);
+    border.correct("wrong", from + 2, 2);
+    assert!(!border.open(Direction::Surge));
+    border.arrive("right", from + 3, 400);
+    let want = [
+        Transition::Opened,
+        Transition::Retracted,
+        Transition::Reopened,
+    ];
+    assert_eq!(border.transitions(Direction::Surge), want);
+    let numbers: Vec<u32> = border.told.iter().map(|(.., sequence)| *sequence).collect();
+    assert_eq!(numbers, [0, 1, 2]);
+}
+
+#[test]
+fn a_correction_of_a_closed_bucket_withdraws_a_surge_too() {
+    let (mut border, from) = Border::usual();
+    border.arrive("wrong", from + 9, 400);
+    for hour in from..from + 30 {
+        border.usual_hour(hour);
+    }
+    assert!(border.open(Direction::Surge));
+    border.correct("wrong", from + 30, 0);
+    assert!(!border.open(Direction::Surge), "{:?}", border.told);
+    let last = border.transitions(Direction::Surge).pop();
+    assert_eq!(last, Some(Transition::Retracted));
+}
+
+#[test]
+fn a_correction_that_leaves_a_surge_makes_it_less_severe() {
+    let (mut border, from) = Border::usual();
+    border.arrive("wrong", from + 1, 4_000);
+    border.correct("wrong", from + 2, 75);
+    let told: Vec<_> = border.told.iter().map(|(_, t, s, _)| (*t, *s)).collect();
+    let want = [
+        (Transition::Opened, Severity::Critical),
+        (Transition::Deescalated, Severity::Major),
+    ];
+    assert_eq!(told, want);
+    assert!(border.open(Direction::Surge));
+}
+
+#[test]
+fn a_correction_that_changes_little_says_nothing() {
+    let (mut border, from) = Border::usual();
+    border.arrive("nearly", from + 1, 4_000);
+    border.correct("nearly", from + 2, 3_990);
+    assert_eq!(border.transitions(Direction::Surge), [Transition::Opened]);
+}
+
+/// Two days on which nothing arrives, a heartbeat every hour.
+fn silence(border: &mut Border, from: i64) -> i64 {
+    let mut hour = from;
+    while !border.open(Direction::Drop) {
+        assert!(
+            hour < from + 47,
+            "a drop within two days: {:?}",
+            border.told
+        );
+        border.send("", hour, Kind::Heartbeat);
+        hour += 1;
+    }
+    hour
+}
+
+#[test]
+fn a_backlog_of_late_reports_withdraws_a_drop() {
+    let (mut border, from) = Border::usual();
+    let until = silence(&mut border, from);
+    for hour in from..until {
+        if (8..20).contains(&(hour % 24)) {
+            border.arrive("", hour, 2);
+        }
+    }
+    assert!(!border.open(Direction::Drop), "{:?}", border.told);
+    let told = border.transitions(Direction::Drop);
+    assert!(told.contains(&Transition::Retracted), "{told:?}");
+}
+
+#[test]
+fn a_closure_that_is_told_of_late_withdraws_the_drop_it_looked_like() {
+    let (mut border, from) = Border::usual();
+    silence(&mut border, from);
+    let (state, until) = (GateState::Closed, None);
+    border.send("", from, Kind::Status { state, until });
+    assert!(!border.open(Direction::Drop), "{:?}", border.told);
+    let last = border.transitions(Direction::Drop).pop();
+    assert_eq!(last, Some(Transition::Retracted));
+}
