@@ -233,3 +233,41 @@ fn a_backlog_that_comes_late_mends_the_blind_time() {
         .is_some_and(|(.., is_over)| *is_over);
     assert!(cleared, "{:?}", border.notices());
 }
+
+#[test]
+fn an_alert_that_outlived_a_closure_is_told_of_within_the_hour_of_the_first_dozens() {
+    let (mut border, from) = Border::usual();
+    let set = |border: &mut Border, hour: i64, state| {
+        let time = START_MS + hour * HOUR_MS;
+        border.send(0, time, Kind::Status { state, until: None });
+    };
+    for hour in from..from + 4 * 24 {
+        border.hour(hour, true, 12);
+    }
+    set(&mut border, from + 4 * 24, GateState::Closed);
+    for hour in from + 4 * 24..from + 14 * 24 {
+        border.hour(hour, true, 0);
+    }
+    border.outputs.clear();
+    let opens = from + 14 * 24;
+    set(&mut border, opens, GateState::Open);
+    border.hour(opens, true, 24);
+    let alerts = border.alerts();
+    assert!(
+        alerts.is_empty() || alerts[0].1 == Transition::Reopened,
+        "{alerts:?}"
+    );
+    border.hour(opens + 1, true, 24);
+    border.hour(opens + 2, true, 24);
+    let told = border.alerts();
+    let again = |(_, t, _): &&(Direction, Transition, DataStatus)| *t == Transition::Reopened;
+    assert_eq!(told.iter().filter(again).count(), 1, "{told:?}");
+    for hour in opens + 3..opens + 24 {
+        border.hour(hour, true, 0);
+    }
+    for hour in opens + 24..opens + 20 * 24 {
+        border.hour(hour, true, 1);
+    }
+    let last = border.alerts().last().map(|(_, t, _)| *t);
+    assert_eq!(last, Some(Transition::Resolved), "usual days end it");
+}

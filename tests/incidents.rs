@@ -3,7 +3,8 @@
 mod support;
 
 use support::Feed;
-use surgewatch::core::alert::Direction;
+use surgewatch::core::alert::{Direction, Transition};
+use surgewatch::core::calendar::local;
 use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::output::Output;
 use surgewatch::core::region::incident::{Change, Incident, Region, RegionState, Told};
@@ -134,4 +135,35 @@ fn a_region_that_is_stored_and_read_again_tells_the_same() {
         again.extend(region.take(output));
     }
     assert!(plain == again);
+}
+
+/// Niirala and Vaalimaa opened again on 14 December at 08:00 with alerts from November, after four weeks of closure.
+#[test]
+fn no_alert_ends_behind_a_closed_gate_and_the_reopening_is_told_of_at_its_first_dozen() {
+    let feed = Feed::finland(1);
+    let mut again = Vec::new();
+    for output in outputs(&feed) {
+        let Output::Alert {
+            crossing,
+            transition,
+            reading,
+            as_of,
+            ..
+        } = output
+        else {
+            continue;
+        };
+        assert!(!transition.is_end(), "{transition:?} at {crossing:?}");
+        if transition == Transition::Reopened {
+            let tz = &feed.network.crossing(crossing).tz;
+            let moment = local(tz, as_of).strftime("%Y-%m-%d %H").to_string();
+            again.push((crossing, reading.observed, moment));
+        }
+    }
+    let crossings = names(&feed, again.iter().map(|(crossing, ..)| *crossing));
+    assert_eq!(crossings, ["fi-niirala", "fi-vaalimaa"]);
+    for (_, observed, moment) in &again {
+        assert!((10..24).contains(observed), "{observed} arrivals");
+        assert!(moment.starts_with("2023-12-14"), "{moment}");
+    }
 }

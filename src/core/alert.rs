@@ -107,7 +107,7 @@ pub enum Transition {
     Resolved,
     /// Late reports or corrections took away what it rested on.
     Retracted,
-    /// What was withdrawn is there again.
+    /// What was withdrawn is there again, or goes on at a crossing that opens again.
     Reopened,
 }
 
@@ -233,6 +233,8 @@ pub struct Alert {
     /// The lens of that bucket.
     pub decided_by: Lens,
     calm_days: u8,
+    /// A status has closed the crossing for a whole day since it was last told of.
+    was_shut: bool,
 }
 
 /// What the kept counts say of an open alert.
@@ -263,6 +265,7 @@ impl Alert {
             decided: start,
             decided_by: lens,
             calm_days: 0,
+            was_shut: false,
         }
     }
 
@@ -292,12 +295,20 @@ impl Alert {
         Some(transition)
     }
 
-    /// A count was seen while its day goes on: more severe, or nothing.
+    /// A count was seen while its day goes on: more severe, at least major again after days of closure, or nothing.
     pub fn on_count(&mut self, observed: u64, expected: f64) -> Option<Transition> {
         let severity = Severity::of(self.direction, observed, expected);
-        (severity > self.severity).then(|| {
-            self.severity = severity;
-            self.sequence += 1;
+        let is_again = self.was_shut && severity >= Severity::Major;
+        let is_worse = severity > self.severity;
+        if !is_again && !is_worse {
+            return None;
+        }
+        self.severity = self.severity.max(severity);
+        self.sequence += 1;
+        self.was_shut &= !is_again;
+        Some(if is_again {
+            Transition::Reopened
+        } else {
             Transition::Escalated
         })
     }
@@ -312,6 +323,7 @@ impl Alert {
     /// closed crossing or a dead feed ends no alert.
     pub fn on_day(&mut self, day: &Reading) -> Option<Transition> {
         if day.exposure <= 0.0 {
+            self.was_shut |= day.closed_ratio > 0.0;
             return None;
         }
         let calm = day.p_abnormal(self.direction) < CALM_PROBABILITY;

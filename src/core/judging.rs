@@ -91,7 +91,9 @@ pub(super) fn close(
         let Some(mut alert) = series.alerts[direction as usize] else {
             continue;
         };
-        let Some(transition) = alert.on_day(reading) else {
+        let transition = alert.on_day(reading);
+        series.alerts[direction as usize] = Some(alert);
+        let Some(transition) = transition else {
             continue;
         };
         announce(ix, series.stream, alert, transition, reading, true, cx);

@@ -91,7 +91,7 @@ pub fn summary(
             format!("{name}: the {what} is withdrawn, after late reports or corrections: {numbers}")
         }
         Transition::Reopened => {
-            format!("{name}: the {what} that was withdrawn is there again: {numbers} {began}")
+            format!("{name}: the {what} is there again: {numbers} {began}")
         }
         Transition::Updated => format!("{name}: the {what} goes on: {numbers} {began}"),
         Transition::Resolved => format!("{name}: the {what} is over: {numbers} {began}"),

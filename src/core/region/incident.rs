@@ -251,6 +251,8 @@ impl Region {
                 as_of,
                 ..
             } => match transition {
+                // What goes on after a closure never left its incident.
+                Transition::Reopened if self.holds(*crossing, *stream, alert) => Vec::new(),
                 Transition::Opened | Transition::Reopened => {
                     self.attach(*crossing, *stream, alert, *as_of)
                 }
@@ -310,6 +312,16 @@ impl Region {
     }
 
     /// An alert opened: it joins the oldest incident it hangs together with; others that do are merged into that one.
+    fn holds(&self, crossing: CrossingIx, stream: StreamIx, alert: &Alert) -> bool {
+        let of_stream = self
+            .state
+            .incidents
+            .iter()
+            .filter(|i| i.id.stream == stream);
+        let mut members = of_stream.flat_map(|incident| &incident.members);
+        members.any(|m| m.is_open && m.crossing == crossing && m.direction == alert.direction)
+    }
+
     fn attach(
         &mut self,
         crossing: CrossingIx,
