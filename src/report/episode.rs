@@ -303,20 +303,19 @@ fn over_limit(reading: &Reading, params: &Params) -> [f64; 2] {
 
 /// Enters a transition into the alerts of a series, of which one is open in each direction at most.
 fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
-    if matches!(transition, Transition::Opened | Transition::Reopened) {
-        alerts.push(told);
-        return;
-    }
     let mut open = alerts.iter_mut().rev();
     let Some(alert) = open.find(|a| a.direction == told.direction && a.ended.is_none()) else {
+        if matches!(transition, Transition::Opened | Transition::Reopened) {
+            alerts.push(told);
+        }
         return;
     };
     match transition {
         Transition::Resolved | Transition::Retracted => alert.ended = Some(told.opened),
-        Transition::Escalated | Transition::Deescalated => {
+        Transition::Escalated | Transition::Deescalated | Transition::Reopened => {
             alert.grew.push((told.opened, told.severity));
         }
-        Transition::Opened | Transition::Reopened | Transition::Updated => {}
+        Transition::Opened | Transition::Updated => {}
     }
 }
 
