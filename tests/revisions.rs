@@ -148,6 +148,20 @@ fn a_correction_that_leaves_a_surge_makes_it_less_severe() {
 }
 
 #[test]
+fn late_arrivals_in_a_closed_bucket_make_a_surge_more_severe() {
+    let (mut border, from) = Border::usual();
+    border.arrive("", from + 1, 75);
+    for hour in from..from + 30 {
+        border.usual_hour(hour);
+    }
+    let severity = border.told.last().map(|(_, _, severity, _)| *severity);
+    assert_eq!(severity, Some(Severity::Major));
+    border.arrive("", from + 1, 900);
+    let last = border.told.last().map(|(_, t, s, _)| (*t, *s));
+    assert_eq!(last, Some((Transition::Escalated, Severity::Critical)));
+}
+
+#[test]
 fn a_correction_that_changes_little_says_nothing() {
     let (mut border, from) = Border::usual();
     border.arrive("nearly", from + 1, 4_000);

@@ -286,11 +286,15 @@ impl Alert {
         let transition = if !standing.is_supported {
             Transition::Retracted
         } else if standing.severity < self.severity {
-            self.severity = standing.severity;
             Transition::Deescalated
+        } else if standing.severity > self.severity {
+            Transition::Escalated
         } else {
             return None;
         };
+        if standing.is_supported {
+            self.severity = standing.severity;
+        }
         self.sequence += 1;
         Some(transition)
     }
