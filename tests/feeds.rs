@@ -271,3 +271,50 @@ fn an_alert_that_outlived_a_closure_is_told_of_within_the_hour_of_the_first_doze
     let last = border.alerts().last().map(|(_, t, _)| *t);
     assert_eq!(last, Some(Transition::Resolved), "usual days end it");
 }
+
+/// What the first crossing's day is expected to hold.
+fn expected(border: &Border) -> f64 {
+    let partition = border.engine.partitions().next().expect("one partition");
+    let crossing = partition.crossings().next().expect("it was heard of");
+    let params = border.engine.params();
+    crossing.series[0].open_reading(params, 0).expected
+}
+
+#[test]
+fn a_feed_that_counts_something_else_raises_nothing_and_is_learnt_anew() {
+    let (mut told, from) = Border::usual();
+    let (mut untold, _) = Border::usual();
+    told.send(0, START_MS + from * HOUR_MS, Kind::Redefined);
+    for hour in from..from + 30 * 24 {
+        told.hour(hour, true, 4);
+        untold.hour(hour, true, 4);
+    }
+    assert!(untold.opened(Direction::Surge), "the jump is one");
+    assert_eq!(told.alerts(), []);
+    // Four times one arrival on eight hours and two on the other four.
+    let ratio = expected(&told) / (4.0 * 16.0);
+    assert!((0.7..1.4).contains(&ratio), "{ratio} of the new usual");
+}
+
+#[test]
+fn a_redefinition_ends_what_compares_with_the_old_meaning_and_is_counted_once() {
+    let (mut border, from) = Border::usual();
+    for hour in from..from + 2 * 24 {
+        border.hour(hour, true, 12);
+    }
+    assert!(border.opened(Direction::Surge));
+    border.outputs.clear();
+    let at = START_MS + (from + 47) * HOUR_MS;
+    border.send(0, at, Kind::Redefined);
+    border.send(0, at, Kind::Redefined);
+    let ended = (
+        Direction::Surge,
+        Transition::Resolved,
+        DataStatus::Redefined,
+    );
+    assert_eq!(border.alerts(), [ended]);
+    for hour in from + 2 * 24..from + 20 * 24 {
+        border.hour(hour, true, 12);
+    }
+    assert_eq!(border.alerts(), [ended], "the new level is usual");
+}

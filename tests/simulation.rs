@@ -104,6 +104,7 @@ impl Model {
                 watermark,
                 theirs,
             ),
+            Kind::Redefined => unreachable!("random streams keep their meaning"),
             Kind::Status { .. } => {
                 let place = (event.crossing, event.time.0);
                 let known = self.gates.insert(place, event.kind.clone());

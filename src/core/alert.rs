@@ -323,6 +323,12 @@ impl Alert {
         Transition::Updated
     }
 
+    /// It ends, whatever the counts say.
+    pub fn end(&mut self) -> Transition {
+        self.sequence += 1;
+        Transition::Resolved
+    }
+
     /// A day closed. A day without exposure says nothing, and one of which less than half was open and seen does not calm: a
     /// closed crossing or a dead feed ends no alert.
     pub fn on_day(&mut self, day: &Reading) -> Option<Transition> {

@@ -6,7 +6,7 @@ use super::event::{Event, GateState, Kind, Reject};
 use super::exposure::{Change, GateTimeline};
 use super::feed::{FeedTimeline, Heard};
 use super::ids::{CrossingIx, EventId, StreamIx};
-use super::judging::{announce, close, judge_open, judge_rise, reconsider, revise};
+use super::judging::{announce, close, end_all, judge_open, judge_rise, reconsider, revise};
 use super::network::{Crossing, Network};
 use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
@@ -131,6 +131,7 @@ impl CrossingState {
             }
             Kind::Correction { replaces, count } => self.correct(replaces, event.time, count, cx),
             Kind::Status { state, until } => self.change_gate(event.time, state, until, cx),
+            Kind::Redefined => self.redefine(event.time, cx),
         }
     }
 
@@ -368,6 +369,32 @@ impl CrossingState {
             }
             Place::Outside => {}
         }
+    }
+
+    /// The feed counts something else from a moment on: everything is learnt anew, and alerts that rest on what it meant end.
+    fn redefine(&mut self, from: EventTime, cx: &mut Context) -> Outcome {
+        if !self.gate.redefine(from) {
+            return Outcome::Duplicate;
+        }
+        self.counts_dirty = true;
+        let site = Site {
+            crossing: cx.network.crossing(self.ix),
+            gate: &self.gate,
+            feed: &self.feed,
+            since: self.since,
+            params: cx.params,
+        };
+        cx.data = DataStatus::Redefined;
+        for series in &mut self.series {
+            end_all(self.ix, series, cx);
+            if series.has_ended(from) {
+                revise(self.ix, series, &site, (from, EventTime::MAX), cx);
+            } else {
+                series.refresh(&site);
+            }
+        }
+        self.mark_data(cx);
+        Outcome::Applied
     }
 
     fn change_gate(

@@ -33,6 +33,8 @@ pub enum Kind {
         /// When that state is known to end.
         until: Option<EventTime>,
     },
+    /// From the event's time on the feed counts something else, or under another name: what was learnt is void.
+    Redefined,
     /// The feed is alive.
     Heartbeat,
     /// An earlier arrival was miscounted.

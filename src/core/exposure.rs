@@ -22,6 +22,8 @@ pub struct Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateTimeline {
     changes: Vec<Change>,
+    /// When the feed's numbers began to mean something else.
+    redefined: Vec<EventTime>,
 }
 
 /// What became of the scheduled hours of a bucket since the crossing is watched, as shares of the bucket.
@@ -80,8 +82,27 @@ impl GateTimeline {
         (self.state_at(time) == GateState::Closed).then_some(change.from)
     }
 
+    /// Enters a moment from which the feed counts something else. Returns whether it was not known.
+    pub fn redefine(&mut self, time: EventTime) -> bool {
+        let Err(at) = self.redefined.binary_search(&time) else {
+            return false;
+        };
+        self.redefined.insert(at, time);
+        if self.redefined.len() > MAX_CHANGES {
+            self.redefined.remove(0);
+        }
+        true
+    }
+
+    /// Whether the feed was redefined in `[start, end)`: such a bucket is of neither meaning.
+    #[must_use]
+    pub fn is_redefined_in(&self, (start, end): (EventTime, EventTime)) -> bool {
+        self.redefined.iter().any(|at| start <= *at && *at < end)
+    }
+
     /// Forgets what no bucket from `time` on can depend on.
     pub fn forget_before(&mut self, time: EventTime) {
+        self.redefined.retain(|at| *at >= time);
         let first_after = self.changes.partition_point(|c| c.from <= time);
         self.changes.drain(..first_after.saturating_sub(1));
     }

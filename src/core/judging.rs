@@ -61,6 +61,17 @@ pub(super) fn reconsider(ix: CrossingIx, series: &mut Series, site: &Site, cx: &
     }
 }
 
+/// Ends the open alerts of a series: they compare with what the feed counted before.
+pub(super) fn end_all(ix: CrossingIx, series: &mut Series, cx: &mut Context) {
+    for direction in Direction::ALL {
+        if let Some(mut alert) = series.alerts[direction as usize].take() {
+            let reading = series.open_reading(cx.params, 0);
+            let transition = alert.end();
+            announce(ix, series.stream, alert, transition, &reading, false, cx);
+        }
+    }
+}
+
 /// A bucket is closed: it is published, a drop may open, a day may end or prolong alerts.
 pub(super) fn close(
     ix: CrossingIx,

@@ -36,6 +36,9 @@ impl Site<'_> {
         span: (EventTime, EventTime),
         has_ended: bool,
     ) -> Shares {
+        if self.gate.is_redefined_in(span) {
+            return Shares::default();
+        }
         let watched = Watched {
             feed: self.feed,
             blind_after_ms: self.params.blind_after_ms,
@@ -336,7 +339,7 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot 
     }
 }
 
-/// Closes one bucket into a track and returns it as it was judged.
+/// Closes one bucket into a track and returns it as it was judged. After a bucket in which the feed was redefined nothing is known.
 #[expect(
     clippy::too_many_arguments,
     reason = "one bucket is named by its lens, day, hour and span"
@@ -362,6 +365,9 @@ pub(super) fn advance(
         observed,
     );
     track.note_evidence(params, end);
+    if site.gate.is_redefined_in((start, end)) {
+        *track = Track::fresh(params, prior(params.lens), end);
+    }
     Judged {
         start,
         end,

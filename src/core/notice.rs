@@ -49,4 +49,6 @@ pub enum DataStatus {
     Late,
     /// The feed was blind for part of the bucket, or is now.
     Blind,
+    /// The feed counts something else from now on.
+    Redefined,
 }

@@ -209,6 +209,7 @@ impl<'a> Follower<'a> {
             ended: None,
             severity,
             grew: Vec::new(),
+            again: Vec::new(),
             sentence: sentence::summary(&subject, &opened, transition, &reading, true, step.end),
         });
     }

@@ -198,6 +198,7 @@ impl Watch<'_> {
             ended: None,
             severity: alert.severity,
             grew: Vec::new(),
+            again: Vec::new(),
             sentence: sentence::summary(&subject, alert, *transition, reading, *closed, *as_of),
         };
         Some((*transition, told))
@@ -312,9 +313,10 @@ fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
     };
     match transition {
         Transition::Resolved | Transition::Retracted => alert.ended = Some(told.opened),
-        Transition::Escalated | Transition::Deescalated | Transition::Reopened => {
+        Transition::Escalated | Transition::Deescalated => {
             alert.grew.push((told.opened, told.severity));
         }
+        Transition::Reopened => alert.again.push(told.opened),
         Transition::Opened | Transition::Updated => {}
     }
 }

@@ -136,6 +136,8 @@ pub struct Alert {
     pub severity: Severity,
     /// When it became more severe, and how severe.
     pub grew: Vec<(DateTime, Severity)>,
+    /// When it was told of again, after a closure.
+    pub again: Vec<DateTime>,
     /// The sentence it opened with.
     pub sentence: String,
 }

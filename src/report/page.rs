@@ -219,6 +219,9 @@ fn life(alert: &Alert) -> String {
     for (when, severity) in &alert.grew {
         told += &format!(", {} from {}", severity.label(), moment(*when));
     }
+    for when in &alert.again {
+        told += &format!(", there again on {}", moment(*when));
+    }
     match alert.ended {
         Some(ended) => told + &format!("; over {}", moment(ended)),
         None => told + "; open at the end",

@@ -6,6 +6,7 @@ pub mod committer;
 pub mod daemon;
 pub mod embedded;
 pub mod error;
+mod families;
 pub mod health;
 pub mod http;
 pub mod logging;

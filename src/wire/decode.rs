@@ -121,13 +121,7 @@ fn event(
                 _ => count(&fields.count, 1, limits)?,
             },
         },
-        "status" => Kind::Status {
-            state: state(&fields.state)?,
-            until: match fields.until {
-                Field::Absent => None,
-                _ => Some(moment("until", &fields.until)?),
-            },
-        },
+        "status" => status(fields)?,
         "correction" => Kind::Correction {
             replaces: EventId::of(
                 fields
@@ -195,16 +189,32 @@ fn stream_names(streams: &[StreamIx], network: &Network) -> String {
     names.join(", ")
 }
 
-fn state(field: &Field<'_>) -> Result<GateState, DecodeError> {
-    match field.text("state", "say open, closed or restricted")? {
-        "open" => Ok(GateState::Open),
-        "closed" => Ok(GateState::Closed),
-        "restricted" => Ok(GateState::Restricted),
-        other => Err(wrong_shape(format!(
-            "`state` is {}; it must be one of open, closed, restricted",
-            shown(other)
-        ))),
-    }
+fn status(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
+    let until = match fields.until {
+        Field::Absent => None,
+        _ => Some(moment("until", &fields.until)?),
+    };
+    let state = match fields
+        .state
+        .text("state", "say open, closed, restricted or redefined")?
+    {
+        "open" => GateState::Open,
+        "closed" => GateState::Closed,
+        "restricted" => GateState::Restricted,
+        "redefined" if until.is_none() => return Ok(Kind::Redefined),
+        "redefined" => {
+            return Err(wrong_shape(
+                "`until` is given with `state` redefined; what a feed counts changes for good, leave `until` out".to_owned(),
+            ));
+        }
+        other => {
+            return Err(wrong_shape(format!(
+                "`state` is {}; it must be one of open, closed, restricted, redefined",
+                shown(other)
+            )));
+        }
+    };
+    Ok(Kind::Status { state, until })
 }
 
 /// A count between `least` and the limit. A number that is not such a count is a bad count, anything else a wrong shape.

@@ -104,6 +104,9 @@ pub fn rests_on(data: DataStatus) -> &'static str {
     match data {
         DataStatus::Complete => "",
         DataStatus::Late => " A report that came late has changed these numbers.",
+        DataStatus::Redefined => {
+            " The feed there counts something else from now on, and what is usual is learnt anew."
+        }
         DataStatus::Blind => {
             " The feed there was silent for part of this time: there may have been more."
         }
