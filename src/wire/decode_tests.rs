@@ -51,6 +51,7 @@ fn good_events_of_every_type() {
                 until: None,
             },
         ),
+        (r#""type":"status","state":"redefined""#, Kind::Redefined),
         (
             r#""type":"status","state":"restricted","until":"2023-11-17T15:20:00Z""#,
             Kind::Status {
@@ -102,7 +103,7 @@ fn time_keeps_the_moment_and_cuts_to_milliseconds() {
 }
 
 /// A value (`BASE` stands for a good id, crossing and time), the reason for refusing it, a part of the detail.
-const REFUSED: [(&str, Reject, &str); 41] = [
+const REFUSED: [(&str, Reject, &str); 42] = [
     ("", Empty, "no value"),
     ("{", NotJson, "EOF"),
     ("arrival", NotJson, "not JSON"),
@@ -234,6 +235,11 @@ const REFUSED: [(&str, Reject, &str); 41] = [
         r#"BASE"type":"status","state":"ajar""#,
         WrongShape,
         "\"ajar\"",
+    ),
+    (
+        r#"BASE"type":"status","state":"redefined","until":"2023-11-18T00:00:00Z""#,
+        WrongShape,
+        "`until` is given",
     ),
     (
         r#"BASE"type":"status","state":"open","until":"2023-11-18""#,
