@@ -5,6 +5,7 @@ pub mod backtest;
 pub mod command;
 pub mod config;
 pub mod core;
+pub mod live;
 pub mod replay;
 pub mod report;
 pub mod shell;

@@ -112,7 +112,7 @@ impl Stage {
         };
         let mut service =
             Service::start(settings, setup::worker_options(settings, embedded.broker()));
-        let address = service::serve(listener, Arc::clone(&service.board)).await;
+        let address = service::serve(listener, &service).await;
         self.introduce(address, taken);
         let published = Arc::new(AtomicBool::new(false));
         let publishing = self.publish(settings, embedded, &service, &published)?;
@@ -152,7 +152,7 @@ impl Stage {
         if !self.json {
             say(&format!("{}\n{}", self.replay.title, self.replay.note));
             say(&format!(
-                "Metrics: http://{address}/metrics   health: http://{address}/livez and /readyz"
+                "Live page: http://{address}/   metrics: http://{address}/metrics   health: http://{address}/livez and /readyz"
             ));
             say(
                 "Lines of different crossings may come out of order: partitions are read independently.\n",

@@ -19,7 +19,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), CommandError> {
         let listener = service::bind(settings.http.listen).await?;
         service::check_topics(&broker, &options).await?;
         let mut service = Service::start(&settings, options);
-        let address = service::serve(listener, service.board.clone()).await;
+        let address = service::serve(listener, &service).await;
         tracing::info!(
             event = "started",
             version = env!("CARGO_PKG_VERSION"),

@@ -2,6 +2,7 @@
 
 use super::{CommandError, setup};
 use crate::config::Settings;
+use crate::live::{self, Watch};
 use crate::shell::client::Broker;
 use crate::shell::daemon::{Worker, WorkerOptions};
 use crate::shell::error::ShellError;
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 pub(super) struct Service {
     /// What the worker shows.
     pub board: Arc<Board>,
+    /// What the live page shows.
+    page: Arc<Watch>,
     stop: Arc<AtomicBool>,
     ended: oneshot::Receiver<Result<(), ShellError>>,
 }
@@ -24,6 +27,7 @@ impl Service {
     /// Starts the worker's thread.
     pub(super) fn start(settings: &Settings, options: WorkerOptions) -> Self {
         let board = Arc::new(Board::default());
+        let page = setup::page(settings, &options);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, ended) = oneshot::channel();
         let (engine, metrics) = (setup::engine(settings), setup::metrics(settings));
@@ -37,7 +41,12 @@ impl Service {
                 let _ = sender.send(outcome);
             })
             .expect("the system can start one more thread");
-        Self { board, stop, ended }
+        Self {
+            board,
+            page,
+            stop,
+            ended,
+        }
     }
 
     /// Tells the worker to commit and leave.
@@ -54,12 +63,14 @@ impl Service {
 }
 
 /// Opens the HTTP port and serves it in the background. Returns the address it ended up at.
-pub(super) async fn serve(listener: TcpListener, board: Arc<Board>) -> SocketAddr {
+pub(super) async fn serve(listener: TcpListener, service: &Service) -> SocketAddr {
     let address = listener
         .local_addr()
         .expect("a bound listener has an address");
+    let board = Arc::clone(&service.board);
+    let page = live::routes(Arc::clone(&service.page));
     tokio::spawn(async move {
-        if let Err(error) = http::serve(listener, board).await {
+        if let Err(error) = http::serve(listener, board, page).await {
             tracing::error!(event = "http_ended", %error);
         }
     });

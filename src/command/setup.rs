@@ -5,6 +5,7 @@ use crate::config::{self, DeadLetterPayload, LogFormat, SecretRef, Settings, Sou
 use crate::core::engine::Engine;
 use crate::core::intake::BadRecordBudget;
 use crate::core::params::{Budget, Params};
+use crate::live::{self, Model, Watch};
 use crate::shell::client::{Broker, Membership};
 use crate::shell::daemon::WorkerOptions;
 use crate::shell::logging;
@@ -169,6 +170,18 @@ fn budget(settings: &Settings) -> Budget {
         drop_share_ratio: detection.drop_share_ratio.get(),
         hour_share_ratio: detection.hour_share_ratio.get(),
     }
+}
+
+/// The live page of what the topics say.
+pub(super) fn page(settings: &Settings, options: &WorkerOptions) -> Arc<Watch> {
+    let corridors = settings.corridors().iter();
+    let corridors = corridors.map(|c| (c.id.clone(), c.name.clone())).collect();
+    let topics = live::Topics {
+        counts: options.topics.counts.clone(),
+        state: options.topics.alerts_state.clone(),
+    };
+    let model = Model::new(settings.network(), corridors);
+    Watch::new(options.broker.clone(), topics, model)
 }
 
 /// The metrics of a machine.

@@ -1,4 +1,4 @@
-//! Owns the small HTTP server: metrics for Prometheus and the two probes.
+//! Owns the small HTTP server: metrics for Prometheus and the two probes, beside the routes of the live page.
 
 use super::health::Health;
 use axum::Router;
@@ -67,13 +67,13 @@ pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(listen).await
 }
 
-/// Serves until the task is dropped.
+/// Serves these and the page's routes until the task is dropped.
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(listener: TcpListener, board: Arc<Board>) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, board: Arc<Board>, page: Router) -> io::Result<()> {
     let (metrics, live, ready) = (Arc::clone(&board), Arc::clone(&board), board);
-    let app = Router::new()
+    let app = page
         .route(
             "/metrics",
             get(move || async move { metrics_page(metrics.metrics().await) }),
