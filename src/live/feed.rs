@@ -154,7 +154,6 @@ impl Watch {
             let found = found.and_then(|f| f.find_partition(counts, wanted.partition()));
             let offset = match found.map(|f| f.offset()) {
                 Some(Offset::Offset(at)) if at >= 0 => Offset::Offset(at),
-                Some(Offset::End) => Offset::End,
                 _ => Offset::Beginning,
             };
             from.add_partition_offset(counts, wanted.partition(), offset)?;

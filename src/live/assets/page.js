@@ -76,6 +76,12 @@ function short(text) {
   return civil(text).split(" ").slice(1, 3).join(" ");
 }
 
+function usual(day) {
+  if (day.upper === 0) return "usually none";
+  if (day.lower === 0) return `usually at most ${number(day.upper)}`;
+  return `usually ${number(day.lower)} to ${number(day.upper)}`;
+}
+
 function seriesLines(series, several) {
   const last = series.days.at(-1);
   const lines = [];
@@ -83,7 +89,7 @@ function seriesLines(series, several) {
     lines.push(make("p", "", make("b", "", number(series.today.observed)), ` so far on ${short(series.today.start)}`));
   }
   if (last) {
-    const usual = last.exposure > 0 ? `usually ${number(last.lower)} to ${number(last.upper)} a day` : last.blind > 0 ? "blind" : "closed";
+    const usual = last.exposure > 0 ? usual(last) : last.blind > 0 ? "blind" : "closed";
     lines.push(make("p", "", make("b", "", number(last.observed)), ` on ${short(last.start)}; ${usual}`));
   }
   if (several) lines.unshift(make("p", "", series.stream));
@@ -100,7 +106,7 @@ function place(crossing) {
   const shown = crossing.series.filter((series) => series.days.length > 0 || series.today);
   for (const series of shown) {
     const last = series.days.at(-1);
-    const label = last ? `${crossing.name}, ${series.stream}: ${last.observed} on ${last.start.slice(0, 10)}, usually ${last.lower} to ${last.upper}` : crossing.name;
+    const label = last ? `${crossing.name}, ${series.stream}: ${last.observed} on ${last.start.slice(0, 10)}, ${usual(last)}` : crossing.name;
     card.append(...seriesLines(series, shown.length > 1), last ? plot(series.days, label) : "");
   }
   return card;
