@@ -89,8 +89,8 @@ function seriesLines(series, several) {
     lines.push(make("p", "", make("b", "", number(series.today.observed)), ` so far on ${short(series.today.start)}`));
   }
   if (last) {
-    const usual = last.exposure > 0 ? usual(last) : last.blind > 0 ? "blind" : "closed";
-    lines.push(make("p", "", make("b", "", number(last.observed)), ` on ${short(last.start)}; ${usual}`));
+    const word = last.exposure > 0 ? usual(last) : last.blind > 0 ? "blind" : "closed";
+    lines.push(make("p", "", make("b", "", number(last.observed)), ` on ${short(last.start)}; ${word}`));
   }
   if (several) lines.unshift(make("p", "", series.stream));
   return lines;
@@ -192,6 +192,7 @@ function take(message) {
   if (view.told || view.crossings.length) drawBorder();
 }
 
+window.addEventListener("error", () => connection("this page has failed: load it again", true));
 const events = new EventSource("/live/events");
 events.onmessage = (event) => take(JSON.parse(event.data));
 events.onerror = () => connection("not connected to the daemon: what is shown may be old", true);
