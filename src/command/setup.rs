@@ -187,7 +187,8 @@ pub(super) fn page(settings: &Settings, options: &WorkerOptions) -> Arc<Watch> {
 /// The metrics of a machine.
 pub(super) fn metrics(settings: &Settings) -> Metrics {
     let hash = settings.fingerprint().to_string();
-    Metrics::new(settings.network(), budget(settings), &hash)
+    let max_series = settings.http.max_series as usize;
+    Metrics::new(settings.network(), budget(settings), &hash, max_series)
 }
 
 fn read(what: &'static str, path: &Path) -> Result<String, CommandError> {

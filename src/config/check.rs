@@ -52,6 +52,7 @@ pub(super) fn check(
     };
     let http = Http {
         listen: listen(&mut check, raw),
+        max_series: check.whole(at!(raw, http.max_series), 1_000..=1_000_000),
     };
     let log = log(&mut check, raw);
     let (file_key, file) = at!(raw, network.crossings_file);

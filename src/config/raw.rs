@@ -79,7 +79,10 @@ sections! {
         stream_weights: BTreeMap<String, String> = BTreeMap::new(),
     }
     DeadLetter { payload: String = "keep".to_owned(), }
-    Http { listen: String = "127.0.0.1:9464".to_owned(), }
+    Http {
+        listen: String = "127.0.0.1:9464".to_owned(),
+        max_series: i64 = 20_000,
+    }
     Log {
         level: String = "info".to_owned(),
         format: String = "json".to_owned(),

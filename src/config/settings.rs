@@ -167,6 +167,8 @@ pub enum DeadLetterPayload {
 pub struct Http {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Most series exported of crossings.
+    pub max_series: u32,
 }
 
 /// Logging.

@@ -15,6 +15,7 @@ use super::outbox::{Outbox, Told};
 use super::progress::Progress;
 use super::restore;
 use super::source::{Incoming, Source, Taken};
+use super::state_size::StateSize;
 use super::transaction::{Failure, Transactions, code};
 use crate::config::Topics;
 use crate::core::crossing::Outcome;
@@ -68,6 +69,7 @@ pub struct Worker {
     forward_due: bool,
     dirty_since: Option<Instant>,
     reload_due: bool,
+    size: StateSize,
     failures_in_a_row: u32,
     ticked: Instant,
 }
@@ -135,6 +137,7 @@ impl Worker {
             forward_due: false,
             dirty_since: None,
             reload_due: false,
+            size: StateSize::default(),
             failures_in_a_row: 0,
             ticked: Instant::now(),
         })
@@ -351,8 +354,9 @@ impl Worker {
             &self.options.topics.changelog,
             &self.assigned,
             &mut self.engine,
-            &self.board.health,
+            &|remaining| self.metrics.on_restoring(remaining, &self.board),
         )?;
+        self.size = done.size;
         let mut list = TopicPartitionList::new();
         for &(partition, next) in &starts {
             let from = next.map_or(rdkafka::Offset::Beginning, |n| rdkafka::Offset::Offset(n.0));
@@ -390,6 +394,7 @@ impl Worker {
         self.outbox.clear();
         self.in_flight = None;
         self.dirty_since = None;
+        self.size = StateSize::default();
         self.metrics.partitions_assigned.set(0);
     }
 
@@ -407,6 +412,7 @@ impl Worker {
                 continue;
             }
             for record in self.engine.drain_changes(Partition(partition)) {
+                self.size.note(partition, &record);
                 self.outbox
                     .put_changelog(partition, record, &self.committer);
             }
@@ -519,6 +525,8 @@ impl Worker {
         self.metrics.lag.set(self.lag().unwrap_or(-1));
         self.metrics
             .set_client_errors(context.client_errors.load(Ordering::Relaxed));
+        self.metrics.state_bytes.set(self.size.bytes() as i64);
+        self.metrics.set_phase(self.board.health.phase());
         self.metrics.refresh(&self.engine);
         self.board.show_metrics(self.metrics.text());
     }

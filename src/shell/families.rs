@@ -1,9 +1,17 @@
 //! Owns the list of metric families: name without the prefix, one sentence, labels.
 
-const SERIES: &[&str] = &["crossing", "country", "stream"];
+use prometheus::core::Collector;
+use prometheus::{
+    Counter, CounterVec, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
+};
+
+const PLACE: &[&str] = &["crossing", "country", "corridor"];
+const SERIES: &[&str] = &["crossing", "country", "corridor", "stream"];
+const SIDES: &[&str] = &["crossing", "country", "corridor", "stream", "direction"];
 
 /// Every family: name without the prefix, one sentence, labels.
-pub(super) const FAMILIES: [(&str, &str, &[&str]); 34] = [
+const FAMILIES: &[(&str, &str, &[&str])] = &[
     (
         "alerts_open",
         "Alerts open at the crossings of this worker.",
@@ -80,7 +88,19 @@ pub(super) const FAMILIES: [(&str, &str, &[&str]); 34] = [
     (
         "evidence_ratio",
         "Evidence of a surge or drop so far, in logs, as a share of what raises an alert (1).",
-        &["crossing", "country", "stream", "direction"],
+        &[
+            "crossing",
+            "country",
+            "corridor",
+            "stream",
+            "direction",
+            "lens",
+        ],
+    ),
+    (
+        "alert_severity",
+        "The alert that is open at the series: 1 minor, 2 major, 3 critical; 0 where none is.",
+        SIDES,
     ),
     (
         "minimum_detectable_surge_per_day",
@@ -90,17 +110,17 @@ pub(super) const FAMILIES: [(&str, &str, &[&str]); 34] = [
     (
         "crossing_open",
         "1 where the crossing's status is open or restricted, 0 where it is closed.",
-        &["crossing", "country"],
+        PLACE,
     ),
     (
         "feed_blind",
         "1 while the crossing's feed, which sends heartbeats, has been silent for longer than time.blind_after_secs, else 0.",
-        &["crossing", "country"],
+        PLACE,
     ),
     (
         "feed_last_seen_timestamp_seconds",
         "Event time of the last event of the crossing.",
-        &["crossing", "country"],
+        PLACE,
     ),
     (
         "watermark_timestamp_seconds",
@@ -125,6 +145,26 @@ pub(super) const FAMILIES: [(&str, &str, &[&str]); 34] = [
     (
         "restore_records_total",
         "Changelog records read to restore state.",
+        &[],
+    ),
+    (
+        "restore_remaining_records",
+        "Changelog records still to be read before state is restored, at most; 0 while nothing is being restored.",
+        &[],
+    ),
+    (
+        "state_bytes",
+        "Size of the state of the assigned partitions: the newest changelog record of every key.",
+        &[],
+    ),
+    (
+        "worker_phase",
+        "1 for what the worker is at, 0 for the other phases.",
+        &["phase"],
+    ),
+    (
+        "metric_series_dropped",
+        "Series of crossings that are not exported because all of them would be more than http.max_series.",
         &[],
     ),
     (
@@ -155,3 +195,56 @@ pub(super) const FAMILIES: [(&str, &str, &[&str]); 34] = [
         &["version", "config"],
     ),
 ];
+
+const NAMESPACE: &str = "surgewatch";
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    let collector = made.expect("names, help and labels are constants of this file and legal");
+    registry
+        .register(Box::new(collector.clone()))
+        .expect("every family has its own name");
+    collector
+}
+
+fn family(name: &str) -> (Opts, &'static [&'static str]) {
+    let known = FAMILIES.iter().find(|(known, ..)| *known == name);
+    let (name, help, labels) = known.expect("every family is in the list");
+    (Opts::new(*name, *help).namespace(NAMESPACE), labels)
+}
+
+pub(super) fn counter(registry: &Registry, name: &str) -> IntCounter {
+    register(registry, IntCounter::with_opts(family(name).0))
+}
+
+pub(super) fn float_counter(registry: &Registry, name: &str) -> Counter {
+    register(registry, Counter::with_opts(family(name).0))
+}
+
+pub(super) fn counters(registry: &Registry, name: &str) -> IntCounterVec {
+    let (opts, labels) = family(name);
+    register(registry, IntCounterVec::new(opts, labels))
+}
+
+pub(super) fn gauge(registry: &Registry, name: &str) -> IntGauge {
+    register(registry, IntGauge::with_opts(family(name).0))
+}
+
+pub(super) fn float_counters(registry: &Registry, name: &str) -> CounterVec {
+    let (opts, labels) = family(name);
+    register(registry, CounterVec::new(opts, labels))
+}
+
+pub(super) fn gauges(registry: &Registry, name: &str) -> GaugeVec {
+    let (opts, labels) = family(name);
+    register(registry, GaugeVec::new(opts, labels))
+}
+
+pub(super) fn int_gauges(registry: &Registry, name: &str) -> IntGaugeVec {
+    let (opts, labels) = family(name);
+    register(registry, IntGaugeVec::new(opts, labels))
+}
+
+pub(super) fn histogram(registry: &Registry, name: &str, buckets: Vec<f64>) -> Histogram {
+    let opts = HistogramOpts::from(family(name).0).buckets(buckets);
+    register(registry, Histogram::with_opts(opts))
+}

@@ -21,6 +21,20 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All, in the order of a worker's life.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Restoring, Self::Ready, Self::Stopping];
+
+    /// In one word, as a label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Restoring => "restoring",
+            Self::Ready => "ready",
+            Self::Stopping => "stopping",
+        }
+    }
+
     /// In words.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -1,10 +1,15 @@
 //! Owns every metric family: names, help, labels, and how the machine's plain numbers get into them.
 
-use super::families::FAMILIES;
+use super::families::{
+    counter, counters, float_counter, float_counters, gauge, gauges, histogram, int_gauges,
+};
+use super::gauges::{Cap, StateGauges, place_labels};
+use super::health::Phase;
+use super::http::Board;
 use super::outbox::Told;
-use crate::core::alert::{Direction, Severity, Transition};
+use crate::core::alert::{Direction, Transition};
 use crate::core::engine::Engine;
-use crate::core::event::{GateState, Reject};
+use crate::core::event::Reject;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
@@ -12,8 +17,8 @@ use crate::core::params::{Budget, LENSES};
 use crate::core::time::WallTime;
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, CounterVec, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, TextEncoder,
 };
 use std::time::Duration;
 
@@ -44,17 +49,8 @@ pub struct Metrics {
     /// Arrivals by crossing and stream; the counters follow when somebody asks for them.
     arrived: Vec<Vec<u64>>,
     last_seen_secs: Vec<f64>,
-    day_arrivals: GaugeVec,
-    day_expected: GaugeVec,
-    day_lower: GaugeVec,
-    day_upper: GaugeVec,
-    evidence_ratio: GaugeVec,
-    detectable: GaugeVec,
-    crossing_open: GaugeVec,
-    feed_blind: GaugeVec,
-    feed_last_seen: GaugeVec,
-    watermark: GaugeVec,
-    alerts_open: IntGaugeVec,
+    cap: Cap,
+    state: StateGauges,
     transitions: IntCounterVec,
     event_to_alert: Histogram,
     promised_per_year: GaugeVec,
@@ -67,6 +63,10 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     restore_records: IntCounter,
     restore_seconds: Counter,
+    restore_remaining: IntGauge,
+    /// Bytes of the newest changelog record of every key.
+    pub state_bytes: IntGauge,
+    worker_phase: IntGaugeVec,
     /// Partitions assigned to this worker.
     pub partitions_assigned: IntGauge,
     /// Rebalances acted on.
@@ -79,9 +79,10 @@ pub struct Metrics {
 const REPLAY_MS: i64 = 3_600_000;
 
 impl Metrics {
-    /// All families, those with closed label sets at 0.
+    /// All families, those whose label sets are known from the start at 0. Of the crossings so many are exported as have
+    /// `max_series` series together.
     #[must_use]
-    pub fn new(network: &Network, budget: Budget, config_hash: &str) -> Self {
+    pub fn new(network: &Network, budget: Budget, config_hash: &str, max_series: usize) -> Self {
         let registry = Registry::new();
         let r = &registry;
         let latency = vec![
@@ -101,17 +102,8 @@ impl Metrics {
             arrivals: counters(r, "arrivals_total"),
             arrived: vec![vec![0; network.streams.len()]; network.crossings.len()],
             last_seen_secs: vec![f64::NAN; network.crossings.len()],
-            day_arrivals: gauges(r, "day_arrivals"),
-            day_expected: gauges(r, "day_arrivals_expected"),
-            day_lower: gauges(r, "day_arrivals_lower"),
-            day_upper: gauges(r, "day_arrivals_upper"),
-            evidence_ratio: gauges(r, "evidence_ratio"),
-            detectable: gauges(r, "minimum_detectable_surge_per_day"),
-            crossing_open: gauges(r, "crossing_open"),
-            feed_blind: gauges(r, "feed_blind"),
-            feed_last_seen: gauges(r, "feed_last_seen_timestamp_seconds"),
-            watermark: gauges(r, "watermark_timestamp_seconds"),
-            alerts_open: int_gauges(r, "alerts_open"),
+            cap: Cap::new(network, max_series),
+            state: StateGauges::new(r),
             transitions: counters(r, "alert_transitions_total"),
             event_to_alert: histogram(r, "event_to_alert_seconds", latency),
             promised_per_year: gauges(r, "false_alerts_promised_per_year"),
@@ -122,6 +114,9 @@ impl Metrics {
             commit_seconds: histogram(r, "commit_seconds", commit),
             restore_records: counter(r, "restore_records_total"),
             restore_seconds: float_counter(r, "restore_seconds_total"),
+            restore_remaining: gauge(r, "restore_remaining_records"),
+            state_bytes: gauge(r, "state_bytes"),
+            worker_phase: int_gauges(r, "worker_phase"),
             partitions_assigned: gauge(r, "partitions_assigned"),
             rebalances: counter(r, "rebalances_total"),
             ids_remembered: gauge(r, "ids_remembered"),
@@ -129,6 +124,7 @@ impl Metrics {
             registry,
         };
         metrics.zero(budget, config_hash);
+        metrics.refresh_arrivals(network);
         metrics
     }
 
@@ -151,12 +147,8 @@ impl Metrics {
         for outcome in ["committed", "aborted"] {
             self.transactions.with_label_values(&[outcome]);
         }
-        for direction in Direction::ALL {
-            for severity in Severity::ALL {
-                self.alerts_open
-                    .with_label_values(&[direction.label(), severity.label()]);
-            }
-        }
+        self.set_phase(Phase::default());
+        gauge(&self.registry, "metric_series_dropped").set(self.cap.dropped as i64);
         let build = int_gauges(&self.registry, "build_info");
         build
             .with_label_values(&[env!("CARGO_PKG_VERSION"), config_hash])
@@ -174,12 +166,12 @@ impl Metrics {
     /// Every family, by name. Those without a series yet are shown with an empty one.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
-        for family in self.series_families() {
+        for family in self.state.families() {
             let labels = family.desc()[0].variable_labels.clone();
             let blank: Vec<&str> = labels.iter().map(|_| "").collect();
             family.with_label_values(&blank);
         }
-        self.arrivals.with_label_values(&[""; 3]);
+        self.arrivals.with_label_values(&[""; 4]);
         let gathered = self.registry.gather();
         let families = gathered.iter().map(|family| Family {
             name: family.name().to_owned(),
@@ -192,26 +184,12 @@ impl Metrics {
                 .collect(),
         });
         let families = families.collect();
-        self.series_families()
+        self.state
+            .families()
             .iter()
             .for_each(|family| family.reset());
         self.arrivals.reset();
         families
-    }
-
-    fn series_families(&self) -> [&GaugeVec; 10] {
-        [
-            &self.day_arrivals,
-            &self.day_expected,
-            &self.day_lower,
-            &self.day_upper,
-            &self.evidence_ratio,
-            &self.detectable,
-            &self.crossing_open,
-            &self.feed_blind,
-            &self.feed_last_seen,
-            &self.watermark,
-        ]
     }
 
     /// An arrival was counted.
@@ -248,8 +226,20 @@ impl Metrics {
         }
     }
 
+    /// State is being restored and the loop waits for it: the probes learn that it goes on, and who asks for metrics sees how
+    /// far it is.
+    pub fn on_restoring(&self, remaining: u64, board: &Board) {
+        board.health.turn();
+        self.restore_remaining.set(remaining as i64);
+        if board.wants_metrics() {
+            self.set_phase(board.health.phase());
+            board.show_metrics(self.text());
+        }
+    }
+
     /// State was restored.
     pub fn on_restore(&self, records: u64, took: Duration) {
+        self.restore_remaining.set(0);
         self.restore_records.inc_by(records);
         self.restore_seconds.inc_by(took.as_secs_f64());
     }
@@ -259,105 +249,33 @@ impl Metrics {
         raise(&self.client_errors, errors);
     }
 
+    /// The loop went over to something else.
+    pub fn set_phase(&self, now: Phase) {
+        for phase in Phase::ALL {
+            self.worker_phase
+                .with_label_values(&[phase.name()])
+                .set(i64::from(phase == now));
+        }
+    }
+
     /// Copies the machine's numbers; series of partitions that left disappear.
     pub fn refresh(&self, engine: &Engine) {
         self.refresh_tally(engine);
-        self.series_families()
-            .iter()
-            .for_each(|family| family.reset());
         self.refresh_arrivals(engine.network());
-        let mut open = [[0i64; 3]; 2];
-        let mut ids = 0;
-        for partition in engine.partitions() {
-            if partition.next.is_some() {
-                let label = partition.number.0.to_string();
-                self.watermark
-                    .with_label_values(&[&label])
-                    .set(partition.watermark.0 as f64 / 1_000.0);
-            }
-            for crossing in partition.crossings() {
-                ids += crossing.seen.len();
-                for alert in crossing
-                    .series
-                    .iter()
-                    .flat_map(|s| s.alerts.iter().flatten())
-                {
-                    open[alert.direction as usize][alert.severity as usize] += 1;
-                }
-                self.refresh_crossing(engine, partition.watermark, crossing);
-            }
-        }
+        self.state.refresh(engine, &self.cap, &self.last_seen_secs);
+        let ids = engine.partitions().flat_map(|p| p.crossings());
+        let ids: usize = ids.map(|crossing| crossing.seen.len()).sum();
         self.ids_remembered.set(ids as i64);
-        for direction in Direction::ALL {
-            for severity in Severity::ALL {
-                let labels = [direction.label(), severity.label()];
-                self.alerts_open
-                    .with_label_values(&labels)
-                    .set(open[direction as usize][severity as usize]);
-            }
-        }
-    }
-
-    fn refresh_crossing(
-        &self,
-        engine: &Engine,
-        watermark: crate::core::time::EventTime,
-        crossing: &crate::core::crossing::CrossingState,
-    ) {
-        let network = engine.network();
-        let place = network.crossing(crossing.ix);
-        let here = [place.id.as_str(), place.country.as_str()];
-        let is_open = crossing.gate.state_at(watermark) != GateState::Closed;
-        self.crossing_open
-            .with_label_values(&here)
-            .set(f64::from(u8::from(is_open)));
-        let is_blind = crossing.blind_since.is_some();
-        self.feed_blind
-            .with_label_values(&here)
-            .set(f64::from(u8::from(is_blind)));
-        let seen = self.last_seen_secs[usize::from(crossing.ix.0)];
-        if seen.is_finite() {
-            self.feed_last_seen.with_label_values(&here).set(seen);
-        }
-        for series in &crossing.series {
-            let stream = network.stream(series.stream);
-            let labels = [here[0], here[1], stream];
-            let day = series.open_reading(engine.params(), 0);
-            self.day_arrivals
-                .with_label_values(&labels)
-                .set(day.observed as f64);
-            self.day_expected
-                .with_label_values(&labels)
-                .set(day.expected);
-            self.day_lower
-                .with_label_values(&labels)
-                .set(day.lower as f64);
-            self.day_upper
-                .with_label_values(&labels)
-                .set(day.upper as f64);
-            if let Some(extra) = series.detectable_per_day(engine.params()) {
-                self.detectable.with_label_values(&labels).set(extra);
-            }
-            let lens = series.lens(engine.params(), Lens::Day);
-            for (direction, threshold) in [
-                (Direction::Surge, lens.log_threshold_rise),
-                (Direction::Drop, lens.log_threshold_drop),
-            ] {
-                let ratio = (day.log_evidence(direction) / threshold).max(0.0);
-                self.evidence_ratio
-                    .with_label_values(&[here[0], here[1], stream, direction.label()])
-                    .set(ratio);
-            }
-        }
     }
 
     fn refresh_arrivals(&self, network: &Network) {
-        for (place, streams) in network.crossings.iter().zip(&self.arrived) {
-            for (stream, &count) in network.streams.iter().zip(streams) {
-                if count > 0 {
-                    let labels = [place.id.as_str(), &place.country, stream];
-                    raise(&self.arrivals.with_label_values(&labels), count);
-                }
+        let exported = network.crossings.iter().take(self.cap.crossings);
+        for (place, streams) in exported.zip(&self.arrived) {
+            for &stream in &place.streams {
+                let [crossing, country, corridor] = place_labels(place);
+                let labels = [crossing, country, corridor, network.stream(stream)];
+                let count = streams[usize::from(stream.0)];
+                raise(&self.arrivals.with_label_values(&labels), count);
             }
         }
     }
@@ -395,57 +313,4 @@ fn kinds() -> impl Iterator<Item = (Lens, Direction, [&'static str; 2])> {
 /// Brings a counter up to a total that is kept elsewhere.
 fn raise(counter: &IntCounter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
-}
-
-const NAMESPACE: &str = "surgewatch";
-
-fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
-    let collector = made.expect("names, help and labels are constants of this file and legal");
-    registry
-        .register(Box::new(collector.clone()))
-        .expect("every family has its own name");
-    collector
-}
-
-fn family(name: &str) -> (Opts, &'static [&'static str]) {
-    let known = FAMILIES.iter().find(|(known, ..)| *known == name);
-    let (name, help, labels) = known.expect("every family is in the list");
-    (Opts::new(*name, *help).namespace(NAMESPACE), labels)
-}
-
-fn counter(registry: &Registry, name: &str) -> IntCounter {
-    register(registry, IntCounter::with_opts(family(name).0))
-}
-
-fn float_counter(registry: &Registry, name: &str) -> Counter {
-    register(registry, Counter::with_opts(family(name).0))
-}
-
-fn counters(registry: &Registry, name: &str) -> IntCounterVec {
-    let (opts, labels) = family(name);
-    register(registry, IntCounterVec::new(opts, labels))
-}
-
-fn gauge(registry: &Registry, name: &str) -> IntGauge {
-    register(registry, IntGauge::with_opts(family(name).0))
-}
-
-fn float_counters(registry: &Registry, name: &str) -> CounterVec {
-    let (opts, labels) = family(name);
-    register(registry, CounterVec::new(opts, labels))
-}
-
-fn gauges(registry: &Registry, name: &str) -> GaugeVec {
-    let (opts, labels) = family(name);
-    register(registry, GaugeVec::new(opts, labels))
-}
-
-fn int_gauges(registry: &Registry, name: &str) -> IntGaugeVec {
-    let (opts, labels) = family(name);
-    register(registry, IntGaugeVec::new(opts, labels))
-}
-
-fn histogram(registry: &Registry, name: &str, buckets: Vec<f64>) -> Histogram {
-    let opts = HistogramOpts::from(family(name).0).buckets(buckets);
-    register(registry, Histogram::with_opts(opts))
 }

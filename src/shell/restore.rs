@@ -5,7 +5,7 @@
 
 use super::client::{Broker, QuietContext};
 use super::error::ShellError;
-use super::health::Health;
+use super::state_size::StateSize;
 use super::topics;
 use super::transaction::code;
 use crate::core::engine::Engine;
@@ -14,6 +14,7 @@ use crate::core::snapshot::ChangelogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What a restore did.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Restored {
     /// Changelog records read.
     pub records: u64,
+    /// Size of what was restored.
+    pub size: StateSize,
 }
+
+/// Called now and then while a restore goes on, with how many changelog records may be left.
+pub type Onlooker<'a> = &'a dyn Fn(u64);
 
 /// A partition and where it goes on; none was never read.
 pub type Start = (i32, Option<NextOffset>);
@@ -43,9 +49,9 @@ pub fn restore<C: ConsumerContext>(
     changelog: &str,
     partitions: &[i32],
     engine: &mut Engine,
-    health: &Health,
+    onlooker: Onlooker<'_>,
 ) -> Result<(Vec<Start>, Restored), ShellError> {
-    let committed = committed_offsets(group, input, partitions, health)?;
+    let committed = committed_offsets(group, input, partitions, onlooker)?;
     let reader = Reader {
         committed: broker
             .reader("read_committed")
@@ -55,13 +61,21 @@ pub fn restore<C: ConsumerContext>(
             .map_err(|source| ShellError::Client { source })?,
         input,
         topic: changelog,
-        health,
+        remaining: Cell::new(0),
+        onlooker,
     };
+    let mut spans = Vec::with_capacity(committed.len());
+    for &(partition, _) in &committed {
+        let (low, end) = reader.ends(changelog, partition)?;
+        reader.remaining.update(|left| left + (end - low) as u64);
+        spans.push((low, end));
+    }
     let mut done = Restored::default();
     let mut starts = Vec::with_capacity(partitions.len());
-    for &(partition, next) in &committed {
-        let (records, read) = reader.read(partition)?;
+    for (&(partition, next), span) in committed.iter().zip(spans) {
+        let (records, read) = reader.read(partition, span)?;
         done.records += read;
+        records.iter().for_each(|r| done.size.note(partition, r));
         let meta = engine
             .assign(Partition(partition), records)
             .map_err(|source| ShellError::Snapshot {
@@ -82,7 +96,7 @@ fn committed_offsets<C: ConsumerContext>(
     group: &BaseConsumer<C>,
     input: &str,
     partitions: &[i32],
-    health: &Health,
+    onlooker: Onlooker<'_>,
 ) -> Result<Vec<Start>, ShellError> {
     let mut asked = TopicPartitionList::new();
     for &partition in partitions {
@@ -90,7 +104,7 @@ fn committed_offsets<C: ConsumerContext>(
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
-        health.turn();
+        onlooker(0);
         match group.committed_offsets(asked.clone(), ANSWER) {
             Ok(list) => {
                 let unstable = list.elements().iter().any(|e| e.error().is_err());
@@ -190,18 +204,23 @@ struct Reader<'a> {
     uncommitted: BaseConsumer<QuietContext>,
     input: &'a str,
     topic: &'a str,
-    health: &'a Health,
+    /// Records of the changelog that were not passed yet, at most: compaction leaves gaps.
+    remaining: Cell<u64>,
+    onlooker: Onlooker<'a>,
 }
 
 impl Reader<'_> {
     /// The last record of every key, and how many records were read for it. Only the last ones are held: before compaction
     /// a changelog may be many times the state.
-    fn read(&self, partition: i32) -> Result<(Vec<ChangelogRecord>, u64), ShellError> {
+    fn read(
+        &self,
+        partition: i32,
+        (low, end): (i64, i64),
+    ) -> Result<(Vec<ChangelogRecord>, u64), ShellError> {
         let failed = |source| ShellError::Kafka {
             doing: "reading the changelog",
             source,
         };
-        let (low, end) = self.ends(self.topic, partition)?;
         self.wait_until_stable(partition, end)?;
         let (mut latest, mut read) = (BTreeMap::new(), 0_u64);
         if low >= end {
@@ -222,7 +241,8 @@ impl Reader<'_> {
                     latest.insert(key, message.payload().map(<[u8]>::to_vec));
                     read += 1;
                     if read.is_multiple_of(1_000) {
-                        self.health.turn();
+                        let passed = (message.offset() - low) as u64;
+                        (self.onlooker)(self.remaining.get().saturating_sub(passed));
                     }
                 }
                 // Reached only past the stable offset, which lies at or after the end by now.
@@ -231,9 +251,10 @@ impl Reader<'_> {
                 None if Instant::now() >= deadline => {
                     return Err(failed(KafkaError::NoMessageReceived));
                 }
-                Some(Err(_)) | None => self.health.turn(),
+                Some(Err(_)) | None => (self.onlooker)(self.remaining.get()),
             }
         }
+        self.remaining.update(|left| left - (end - low) as u64);
         self.committed.unassign().map_err(failed)?;
         let records = latest
             .into_iter()
@@ -277,7 +298,7 @@ impl Reader<'_> {
         let begun = Instant::now();
         let mut told = false;
         loop {
-            self.health.turn();
+            (self.onlooker)(self.remaining.get());
             let answer = self
                 .committed
                 .fetch_watermarks(self.topic, partition, ANSWER);
