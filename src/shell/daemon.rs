@@ -526,7 +526,8 @@ impl Worker {
         self.metrics
             .set_client_errors(context.client_errors.load(Ordering::Relaxed));
         self.metrics.state_bytes.set(self.size.bytes() as i64);
-        self.metrics.set_phase(self.board.health.phase());
+        self.metrics
+            .on_turn(clock::now(), self.board.health.phase());
         self.metrics.refresh(&self.engine);
         self.board.show_metrics(self.metrics.text());
     }

@@ -2,8 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 const PLACE: &[&str] = &["crossing", "country", "corridor"];
@@ -163,6 +163,11 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
         &["phase"],
     ),
     (
+        "worker_last_turn_timestamp_seconds",
+        "When the worker's loop last answered for these metrics; while it is stuck they stand still, this one too.",
+        &[],
+    ),
+    (
         "metric_series_dropped",
         "Series of crossings that are not exported because all of them would be more than http.max_series.",
         &[],
@@ -227,6 +232,10 @@ pub(super) fn counters(registry: &Registry, name: &str) -> IntCounterVec {
 
 pub(super) fn gauge(registry: &Registry, name: &str) -> IntGauge {
     register(registry, IntGauge::with_opts(family(name).0))
+}
+
+pub(super) fn float_gauge(registry: &Registry, name: &str) -> Gauge {
+    register(registry, Gauge::with_opts(family(name).0))
 }
 
 pub(super) fn float_counters(registry: &Registry, name: &str) -> CounterVec {

@@ -1,7 +1,9 @@
 //! Owns every metric family: names, help, labels, and how the machine's plain numbers get into them.
 
+use super::clock;
 use super::families::{
-    counter, counters, float_counter, float_counters, gauge, gauges, histogram, int_gauges,
+    counter, counters, float_counter, float_counters, float_gauge, gauge, gauges, histogram,
+    int_gauges,
 };
 use super::gauges::{Cap, StateGauges, place_labels};
 use super::health::Phase;
@@ -17,8 +19,8 @@ use crate::core::params::{Budget, LENSES};
 use crate::core::time::WallTime;
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Registry, TextEncoder,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Registry, TextEncoder,
 };
 use std::time::Duration;
 
@@ -67,6 +69,7 @@ pub struct Metrics {
     /// Bytes of the newest changelog record of every key.
     pub state_bytes: IntGauge,
     worker_phase: IntGaugeVec,
+    last_turn: Gauge,
     /// Partitions assigned to this worker.
     pub partitions_assigned: IntGauge,
     /// Rebalances acted on.
@@ -117,6 +120,7 @@ impl Metrics {
             restore_remaining: gauge(r, "restore_remaining_records"),
             state_bytes: gauge(r, "state_bytes"),
             worker_phase: int_gauges(r, "worker_phase"),
+            last_turn: float_gauge(r, "worker_last_turn_timestamp_seconds"),
             partitions_assigned: gauge(r, "partitions_assigned"),
             rebalances: counter(r, "rebalances_total"),
             ids_remembered: gauge(r, "ids_remembered"),
@@ -147,7 +151,7 @@ impl Metrics {
         for outcome in ["committed", "aborted"] {
             self.transactions.with_label_values(&[outcome]);
         }
-        self.set_phase(Phase::default());
+        self.on_turn(clock::now(), Phase::default());
         gauge(&self.registry, "metric_series_dropped").set(self.cap.dropped as i64);
         let build = int_gauges(&self.registry, "build_info");
         build
@@ -232,7 +236,7 @@ impl Metrics {
         board.health.turn();
         self.restore_remaining.set(remaining as i64);
         if board.wants_metrics() {
-            self.set_phase(board.health.phase());
+            self.on_turn(clock::now(), board.health.phase());
             board.show_metrics(self.text());
         }
     }
@@ -249,12 +253,13 @@ impl Metrics {
         raise(&self.client_errors, errors);
     }
 
-    /// The loop went over to something else.
-    pub fn set_phase(&self, now: Phase) {
+    /// The loop turns, and what it is at.
+    pub fn on_turn(&self, at: WallTime, current: Phase) {
+        self.last_turn.set(at.0 as f64 / 1_000.0);
         for phase in Phase::ALL {
             self.worker_phase
                 .with_label_values(&[phase.name()])
-                .set(i64::from(phase == now));
+                .set(i64::from(phase == current));
         }
     }
 
