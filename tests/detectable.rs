@@ -11,6 +11,7 @@ const BUDGET: Budget = Budget {
     false_alerts_per_year: 12.0,
     drop_share_ratio: 0.25,
     hour_share_ratio: 0.3,
+    group_share_ratio: 0.1,
 };
 /// Standard errors a share may lie off.
 const ERRORS: f64 = 3.5;

@@ -7,7 +7,8 @@ use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::calendar::local;
 use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::output::Output;
-use surgewatch::core::region::incident::{Change, Incident, Region, RegionState, Told};
+use surgewatch::core::region::incident::{Change, Incident, Told};
+use surgewatch::core::region::{Region, RegionState};
 use surgewatch::core::time::EventTime;
 use surgewatch::wire::incident::summary;
 
@@ -28,8 +29,12 @@ fn outputs(feed: &Feed) -> Vec<Output> {
     said
 }
 
+fn fresh_region(feed: &Feed, state: RegionState) -> Region {
+    Region::new(feed.network.clone(), feed.params.clone(), state)
+}
+
 fn told(feed: &Feed) -> Vec<Told> {
-    let mut region = Region::new(feed.network.clone(), RegionState::default());
+    let mut region = fresh_region(feed, RegionState::default());
     let outputs = outputs(feed);
     outputs.iter().flat_map(|o| region.take(o)).collect()
 }
@@ -124,13 +129,13 @@ fn no_more_moves_than_comes_and_the_sums_agree() {
 fn a_region_that_is_stored_and_read_again_tells_the_same() {
     let feed = Feed::finland(1);
     let plain = told(&feed);
-    let mut region = Region::new(feed.network.clone(), RegionState::default());
+    let mut region = fresh_region(&feed, RegionState::default());
     let mut again = Vec::new();
     for (n, output) in outputs(&feed).iter().enumerate() {
         if n % 500 == 0 {
             let stored = postcard::to_stdvec(region.state()).expect("it can be stored");
             let state = postcard::from_bytes(&stored).expect("it can be read");
-            region = Region::new(feed.network.clone(), state);
+            region = fresh_region(&feed, state);
         }
         again.extend(region.take(output));
     }

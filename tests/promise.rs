@@ -14,6 +14,7 @@ const BUDGET: Budget = Budget {
     false_alerts_per_year: 12.0,
     drop_share_ratio: 0.25,
     hour_share_ratio: 0.3,
+    group_share_ratio: 0.1,
 };
 
 fn run(feed: &Feed) -> (Tally, Vec<Output>) {

@@ -56,6 +56,7 @@ pub(super) fn detector(
         false_alerts_per_year: budget,
         drop_share_ratio: drop_share,
         hour_share_ratio: if lens == Lens::Hour { 1.0 } else { 0.0 },
+        group_share_ratio: 0.0,
     };
     let threshold = |direction| log_threshold(1.0, split, lens, direction);
     let mut params = LensParams {

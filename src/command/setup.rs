@@ -169,6 +169,7 @@ fn budget(settings: &Settings) -> Budget {
         false_alerts_per_year: detection.false_alerts_per_year,
         drop_share_ratio: detection.drop_share_ratio.get(),
         hour_share_ratio: detection.hour_share_ratio.get(),
+        group_share_ratio: detection.group_share_ratio.get(),
     }
 }
 

@@ -233,6 +233,7 @@ fn detection(check: &mut Checker<'_>, raw: &Raw) -> Detection {
             .above_zero(at!(raw, detection.false_alerts_per_year), 100_000.0),
         drop_share_ratio: check.share(at!(raw, detection.drop_share_ratio)),
         hour_share_ratio: check.share(at!(raw, detection.hour_share_ratio)),
+        group_share_ratio: check.share(at!(raw, detection.group_share_ratio)),
         guard_band_ratio: check.band(at!(raw, detection.guard_band_ratio)),
     }
 }

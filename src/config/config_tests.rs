@@ -319,6 +319,7 @@ fn nan_infinity_and_the_ends_of_ranges() {
         "detection.false_alerts_per_year",
         "detection.drop_share_ratio",
         "detection.hour_share_ratio",
+        "detection.group_share_ratio",
         "detection.guard_band_ratio",
         "limits.bad_records_ratio",
     ];
@@ -399,7 +400,7 @@ fn the_fingerprint_follows_decisions_only() {
         .fingerprint()
     };
     let base = settings(&fixture()).fingerprint();
-    assert_eq!(base.to_string(), "2ee3bfc02c00c0d6");
+    assert_eq!(base.to_string(), "b8e6debcbb3885c4");
     for (key, value) in [
         ("kafka.group", "x"),
         ("limits.bad_records_run", "7"),

@@ -74,6 +74,7 @@ sections! {
         false_alerts_per_year: f64 = 12.0,
         drop_share_ratio: f64 = 0.25,
         hour_share_ratio: f64 = 0.3,
+        group_share_ratio: f64 = 0.1,
         guard_band_ratio: f64 = 0.05,
         crossing_weights: BTreeMap<String, String> = BTreeMap::new(),
         stream_weights: BTreeMap<String, String> = BTreeMap::new(),

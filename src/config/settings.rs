@@ -140,8 +140,10 @@ pub struct Detection {
     pub false_alerts_per_year: f64,
     /// Share of the budget for drops, between 0 and 1.
     pub drop_share_ratio: Ratio,
-    /// Share of the budget for the hour lens, between 0 and 1.
+    /// Share of what crossings have of the budget for the hour lens, between 0 and 1.
     pub hour_share_ratio: Ratio,
+    /// Share of the budget for groups of crossings, between 0 and 1.
+    pub group_share_ratio: Ratio,
     /// Relative change too small to matter.
     pub guard_band_ratio: Ratio,
 }
@@ -291,7 +293,7 @@ impl Settings {
         let limits = &self.limits;
         let detection = &self.detection;
         let mut text = format!(
-            "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs} {blind_after_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {}\n",
+            "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs} {blind_after_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {} {}\n",
             limits.max_event_bytes,
             limits.max_count,
             limits.max_ahead_secs,
@@ -300,6 +302,7 @@ impl Settings {
             detection.false_alerts_per_year,
             detection.drop_share_ratio.get(),
             detection.hour_share_ratio.get(),
+            detection.group_share_ratio.get(),
             detection.guard_band_ratio.get(),
         );
         let weights = self.weights.crossings.iter().chain(&self.weights.streams);

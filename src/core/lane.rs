@@ -137,7 +137,7 @@ impl Track {
         self.high_since = [start; 2];
     }
 
-    fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
+    pub(super) fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
         let evidence = [
             self.model.log_evidence_rise(),
             self.model.log_evidence_drop(),

@@ -6,11 +6,15 @@ use super::ids::StreamIx;
 use super::intake::BadRecordBudget;
 use super::lens::{Lens, LensParams};
 use super::network::Network;
+use super::region::groups;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 
 /// Number of lenses a series is watched through.
 pub const LENSES: [Lens; 2] = [Lens::Day, Lens::Hour];
+
+/// Days in a year.
+const DAYS: f64 = 365.25;
 
 /// [`Params::blind_after_ms`] where nothing else is said: an hour and a half.
 const BLIND_AFTER_MS: i64 = 5_400_000;
@@ -22,23 +26,35 @@ pub struct Budget {
     pub false_alerts_per_year: f64,
     /// Share of it that goes to drops, in (0, 1).
     pub drop_share_ratio: f64,
-    /// Share of it that goes to the hour lens, in (0, 1).
+    /// Share of what is left for crossings that goes to the hour lens, in (0, 1).
     pub hour_share_ratio: f64,
+    /// Share of it that goes to groups of crossings (corridors, countries, the network), in [0, 1).
+    pub group_share_ratio: f64,
 }
 
 impl Budget {
-    /// False alerts a year accepted of a lens and direction, whole network.
+    /// False alerts a year accepted of a lens and direction at all crossings together.
     #[must_use]
     pub fn per_year(&self, lens: Lens, direction: Direction) -> f64 {
         let lens_share = match lens {
             Lens::Hour => self.hour_share_ratio,
             Lens::Day | Lens::Week => 1.0 - self.hour_share_ratio,
         };
-        let direction_share = match direction {
+        (1.0 - self.group_share_ratio) * lens_share * self.of_direction(direction)
+    }
+
+    /// False alerts a year accepted of a direction at all groups together. They are watched by day alone.
+    #[must_use]
+    pub fn groups_per_year(&self, direction: Direction) -> f64 {
+        self.group_share_ratio * self.of_direction(direction)
+    }
+
+    fn of_direction(&self, direction: Direction) -> f64 {
+        let share = match direction {
             Direction::Surge => 1.0 - self.drop_share_ratio,
             Direction::Drop => self.drop_share_ratio,
         };
-        self.false_alerts_per_year * lens_share * direction_share
+        self.false_alerts_per_year * share
     }
 }
 
@@ -78,7 +94,9 @@ pub struct Params {
     pub bad_records: BadRecordBudget,
     /// One entry for each of [`LENSES`], thresholds included, of a series that shares equally.
     pub lenses: [LensParams; 2],
-    /// The same for other shares, by [`WeightClass`].
+    /// The day lens of a group of crossings, thresholds included: each group and stream has the same share.
+    pub groups: LensParams,
+    /// What `lenses` are for other shares, by [`WeightClass`].
     weighted: Vec<[LensParams; 2]>,
     /// By crossing id and stream; those that are missing share equally.
     classes: BTreeMap<(String, StreamIx), WeightClass>,
@@ -108,6 +126,12 @@ impl Params {
             let share = 1.0 / network.series_count().max(1) as f64;
             with_share(params, budget, share)
         });
+        let mut groups = groups::lens_params(LensParams::for_lens(Lens::Day));
+        groups.guard_band_ratio = guard_band_ratio;
+        let shares = groups::of(network).len().max(1) as f64;
+        let threshold = |direction| (DAYS * shares / budget.groups_per_year(direction)).ln();
+        groups.log_threshold_rise = threshold(Direction::Surge);
+        groups.log_threshold_drop = threshold(Direction::Drop);
         Self {
             lateness_horizon_ms,
             close_after_ms,
@@ -115,6 +139,7 @@ impl Params {
             max_ids,
             bad_records,
             lenses,
+            groups,
             weighted: Vec::new(),
             classes: BTreeMap::new(),
             holidays: BTreeMap::new(),
@@ -200,9 +225,9 @@ fn with_share(mut params: LensParams, budget: Budget, share: f64) -> LensParams 
 #[must_use]
 pub fn log_threshold(share: f64, budget: Budget, lens: Lens, direction: Direction) -> f64 {
     let buckets_per_year = match lens {
-        Lens::Hour => 24.0 * 365.25,
-        Lens::Day => 365.25,
-        Lens::Week => 365.25 / 7.0,
+        Lens::Hour => 24.0 * DAYS,
+        Lens::Day => DAYS,
+        Lens::Week => DAYS / 7.0,
     };
     (buckets_per_year / (budget.per_year(lens, direction) * share)).ln()
 }
@@ -217,7 +242,11 @@ mod tests {
         false_alerts_per_year: 12.0,
         drop_share_ratio: 0.25,
         hour_share_ratio: 0.3,
+        group_share_ratio: 0.1,
     };
+
+    /// What the groups leave of the 12 false alerts a year.
+    const OF_CROSSINGS: f64 = 10.8;
 
     fn network() -> Network {
         let crossing = |i: usize| Crossing {
@@ -270,9 +299,19 @@ mod tests {
     fn the_rates_of_all_series_lenses_and_directions_sum_to_the_budget() {
         let network = network();
         let rates = rates(&network, &params(&network));
-        let (sum, equal) = (rates.values().sum::<f64>(), 12.0 / 60.0);
-        assert!((sum - 12.0).abs() < 1e-9, "{sum}");
+        let (sum, equal) = (rates.values().sum::<f64>(), OF_CROSSINGS / 60.0);
+        assert!((sum - OF_CROSSINGS).abs() < 1e-9, "{sum}");
         assert!(rates.values().all(|rate| (rate - equal).abs() < 1e-9));
+    }
+
+    #[test]
+    fn the_rates_of_all_groups_sum_to_their_share() {
+        let network = network();
+        let groups = groups::of(&network).len() as f64;
+        let lens = params(&network).groups;
+        let lines = [lens.log_threshold_rise, lens.log_threshold_drop];
+        let sum = groups * lines.map(|ln| 365.25 / ln.exp()).iter().sum::<f64>();
+        assert!((sum - 1.2).abs() < 1e-9, "{groups} groups: {sum}");
     }
 
     #[test]
@@ -285,9 +324,9 @@ mod tests {
         let params = params(&network).weighted(&network, BUDGET, &weights);
         let rates = rates(&network, &params);
         let sum = rates.values().sum::<f64>();
-        assert!((sum - 12.0).abs() < 1e-9, "{sum}");
+        assert!((sum - OF_CROSSINGS).abs() < 1e-9, "{sum}");
         // 37 crossings of weight 1, one of 4, one of 0.5, and of the 20 with trucks 19 of 0.25 and one of 1.
-        let of_one = 12.0 / (38.0 + 4.0 + 0.5 + 19.0 * 0.25 + 1.0);
+        let of_one = OF_CROSSINGS / (38.0 + 4.0 + 0.5 + 19.0 * 0.25 + 1.0);
         for (name, weight) in [
             (("x-00", 0), 1.0),
             (("x-01", 0), 4.0),
@@ -303,7 +342,14 @@ mod tests {
     #[test]
     fn the_parts_of_the_budget_sum_to_it() {
         let parts = LENSES.map(|lens| Direction::ALL.map(|d| BUDGET.per_year(lens, d)));
-        let sum: f64 = parts.iter().flatten().sum();
-        assert!((sum - 12.0).abs() < 1e-12, "{sum}");
+        let crossings: f64 = parts.iter().flatten().sum();
+        let groups: f64 = Direction::ALL
+            .map(|d| BUDGET.groups_per_year(d))
+            .iter()
+            .sum();
+        assert!(
+            (crossings + groups - 12.0).abs() < 1e-12,
+            "{crossings} {groups}"
+        );
     }
 }

@@ -13,7 +13,8 @@ use crate::core::network::Network;
 use crate::core::output::Output;
 use crate::core::params::{LENSES, Params};
 use crate::core::partition::Input;
-use crate::core::region::incident::{IncidentId, Region, RegionState, Told};
+use crate::core::region::incident::{IncidentId, Told};
+use crate::core::region::{Region, RegionState};
 use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
@@ -64,7 +65,7 @@ pub fn episode(
         params: &params,
         since: replay.start,
         kept: BTreeMap::new(),
-        region: Region::new(network.clone(), RegionState::default()),
+        region: Region::new(network.clone(), params.clone(), RegionState::default()),
         incidents: BTreeMap::new(),
         notices: Vec::new(),
     };

@@ -141,6 +141,11 @@ impl Metrics {
             self.promised.with_label_values(&labels);
             self.opened.with_label_values(&labels);
         }
+        for direction in Direction::ALL {
+            self.promised_per_year
+                .with_label_values(&[direction.label(), "group"])
+                .set(budget.groups_per_year(direction));
+        }
         self.lag.set(-1);
         for reason in Reject::ALL {
             self.rejected.with_label_values(&[reason.label()]);

@@ -4,27 +4,28 @@ use crate::core::alert::Direction;
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
-use crate::core::region::displacement::Day;
+use crate::core::region::groups::{self, Group, GroupIx, Level};
 use crate::core::region::incident::{Change, Incident, IncidentId, Told};
-use jiff::ToSpan;
-use jiff::civil::{Date, date};
 use std::collections::BTreeMap;
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
 #[must_use]
 pub fn summary(network: &Network, told: &Told) -> Option<String> {
     let incident = &told.incident;
-    let last = incident.members.iter().max_by_key(|m| m.joined)?;
-    let joined = &network.crossing(last.crossing).name;
+    let places = || places(network, incident);
+    let joined = newest(network, incident)?;
     match told.change {
-        Change::Opened => Some(format!("It begins at {joined}.")),
-        Change::Attached => Some(format!(
-            "{joined} has joined: {}.",
-            members(network, incident)
-        )),
+        Change::Opened => Some(begins(network, incident, &joined)),
+        Change::Attached => Some(format!("{joined} has joined: {}.", places())),
         Change::Reopened => Some(format!("It begins again at {joined}.")),
         Change::Merged(older) => Some(format!("It is part of {}.", title(network, older))),
-        Change::Resolved => Some(format!("It is over: {}.", members(network, incident))),
+        Change::Split(from) => Some(format!(
+            "It was part of {} and is by itself now: {}.",
+            title(network, from),
+            places()
+        )),
+        Change::Displaced(at) => displaced(network, incident, at),
+        Change::Resolved => Some(format!("It is over: {}.", places())),
         Change::Updated => moved(network, incident),
     }
 }
@@ -33,16 +34,67 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
 #[must_use]
 pub fn title(network: &Network, id: IncidentId) -> String {
     let place = network.crossing(id.crossing);
+    let at = match id.group {
+        Some(ix) => group_name(&groups::of(network), ix),
+        None => place.name.clone(),
+    };
     format!(
-        "the {} ({}) that began at {} on {}",
+        "the {} ({}) that began at {at} on {}",
         id.direction.label(),
         network.stream(id.stream),
-        place.name,
         local(&place.tz, id.onset).strftime("%-d %B %Y")
     )
 }
 
-fn members(network: &Network, incident: &Incident) -> String {
+/// What a group is called inside a sentence.
+fn group_name(groups: &[Group], ix: GroupIx) -> String {
+    match groups.get(usize::from(ix.0)) {
+        Some(group) => match group.level {
+            Level::Corridor => format!("the corridor {}", group.name),
+            Level::Country => format!("the crossings of {}", group.name.to_uppercase()),
+            Level::Network => "the whole border".to_owned(),
+        },
+        None => "several crossings".to_owned(),
+    }
+}
+
+/// The crossing or group whose alert joined last.
+fn newest(network: &Network, incident: &Incident) -> Option<String> {
+    let member = incident.members.iter().max_by_key(|m| m.joined);
+    let group = incident.groups.iter().max_by_key(|g| g.joined);
+    match (member, group) {
+        (Some(member), Some(group)) if member.joined < group.joined => {
+            Some(group_name(&groups::of(network), group.group))
+        }
+        (Some(member), _) => Some(network.crossing(member.crossing).name.clone()),
+        (None, group) => group.map(|g| group_name(&groups::of(network), g.group)),
+    }
+}
+
+/// Where it begins; of a group also what it counts and which crossings explain it.
+fn begins(network: &Network, incident: &Incident, joined: &str) -> String {
+    let Some(group) = incident.groups.first() else {
+        return format!("It begins at {joined}.");
+    };
+    let name = |at: &CrossingIx| network.crossing(*at).name.clone();
+    let among: Vec<String> = incident.explaining.iter().map(name).collect();
+    let among = if among.is_empty() {
+        String::new()
+    } else {
+        format!(" Most of it is at {}.", listed(&among))
+    };
+    let (more, day) = match group.direction {
+        Direction::Surge => ("more", "more"),
+        Direction::Drop => ("fewer", "fewer"),
+    };
+    format!(
+        "At {joined} together there are {more} arrivals than usual, at no single crossing plainly {day}: {} on the last day, usually about {:.0}.{among}",
+        group.today.observed, group.today.expected
+    )
+}
+
+/// The crossings and groups that have or had an alert.
+fn places(network: &Network, incident: &Incident) -> String {
     let mut names: Vec<String> = Vec::new();
     for member in &incident.members {
         let name = &network.crossing(member.crossing).name;
@@ -52,12 +104,40 @@ fn members(network: &Network, incident: &Incident) -> String {
         };
         names.push(named);
     }
-    let crossings = if names.len() == 1 {
-        "crossing"
-    } else {
-        "crossings"
+    let crossings = match names.len() {
+        0 => "no single crossing".to_owned(),
+        1 => format!("1 crossing, {}", names.concat()),
+        n => format!("{n} crossings, {}", listed(&names)),
     };
-    format!("{} {crossings}, {}", names.len(), listed(&names))
+    let all = groups::of(network);
+    let groups = incident.groups.iter().map(|g| group_name(&all, g.group));
+    let groups: Vec<String> = groups.collect();
+    if groups.is_empty() {
+        crossings
+    } else {
+        format!("{crossings}, and {} as a whole", listed(&groups))
+    }
+}
+
+/// What of an open day may have moved to a crossing.
+fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<String> {
+    let member = incident.members.iter().find(|m| m.crossing == at)?;
+    let day = member.today?;
+    let name = |at: CrossingIx| network.crossing(at).name.clone();
+    let from: Vec<String> = incident
+        .moves
+        .iter()
+        .filter(|m| m.to == at)
+        .map(|m| name(m.from))
+        .collect();
+    Some(format!(
+        "{} so far today at {}: up to {} of them may have moved from {}, where as many are missing; {} are new.",
+        day.observed,
+        name(at),
+        day.moved,
+        listed(&from),
+        day.rise - day.moved
+    ))
 }
 
 /// What of the last closed day may have moved. Arrivals that are missing elsewhere are an upper bound of it: nobody is followed.
@@ -81,7 +161,7 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
         ))
     });
     let places: Vec<String> = places.collect();
-    let day = civil_date(incident.day?).strftime("%-d %B %Y");
+    let day = incident.day?.date().strftime("%-d %B %Y");
     (!places.is_empty()).then(|| format!("{day}: {}", places.join(" ")))
 }
 
@@ -91,8 +171,4 @@ fn listed(names: &[String]) -> String {
         [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
         _ => names.concat(),
     }
-}
-
-fn civil_date(day: Day) -> Date {
-    date(1970, 1, 1).saturating_add(i64::from(day.0).days())
 }

@@ -33,6 +33,7 @@ pub(crate) fn params(network: &Network) -> Params {
         false_alerts_per_year: 12.0,
         drop_share_ratio: 0.25,
         hour_share_ratio: 0.3,
+        group_share_ratio: 0.1,
     };
     let bad_records = BadRecordBudget {
         max_run: 500,

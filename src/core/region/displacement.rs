@@ -4,6 +4,8 @@
 
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
+use jiff::ToSpan;
+use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,6 +31,23 @@ const EPISODE_RATIO: f64 = 3.0;
 )]
 pub struct Day(pub i32);
 
+impl Day {
+    /// The day that holds a moment, by the clock on the wall.
+    #[must_use]
+    pub fn of(at: &jiff::Zoned) -> Self {
+        let since = at.date() - EPOCH;
+        Self(since.get_days())
+    }
+
+    /// Its date.
+    #[must_use]
+    pub fn date(self) -> Date {
+        EPOCH.saturating_add(i64::from(self.0).days())
+    }
+}
+
+const EPOCH: Date = date(1970, 1, 1);
+
 /// What is known of one crossing's day in one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DayFlow {
@@ -38,15 +57,15 @@ pub struct DayFlow {
     pub expected: f64,
     /// Share of the day in which it was open, in [0, 1].
     pub open_ratio: f64,
-    /// Share of the day in which it is open by its published hours, in [0, 1]; 0 on a day it always stays shut.
-    pub scheduled_ratio: f64,
+    /// Share of the day in which a status had closed it, inside its published hours, in [0, 1].
+    pub closed_ratio: f64,
     /// Nothing was heard of it for some of the day, so its count says nothing of what came.
     pub is_blind: bool,
 }
 
 impl DayFlow {
     fn is_shut(&self) -> bool {
-        self.open_ratio <= 0.0 && self.scheduled_ratio > 0.0
+        self.open_ratio <= 0.0 && self.closed_ratio > 0.0
     }
 }
 
@@ -59,6 +78,8 @@ pub struct Move {
     pub to: CrossingIx,
     /// Arrivals.
     pub moved: u64,
+    /// First day of the closure or fall it is missing by: the lag is counted from it.
+    pub since: Day,
 }
 
 /// What a day's counts say about moved flow.
@@ -99,6 +120,8 @@ struct Flow {
     last_count: u64,
     /// First day of the closure or fall that goes on.
     missing_since: Option<Day>,
+    /// First day of the newest closure or fall, gone on or over.
+    lacks_since: Day,
     /// Missing arrivals that turned up nowhere yet, the oldest day first.
     pool: VecDeque<(Day, u64)>,
 }
@@ -125,6 +148,7 @@ impl Flow {
             return 0;
         }
         let since = *self.missing_since.get_or_insert(day);
+        self.lacks_since = since;
         if day.0 - since.0 >= lasts_days {
             return 0;
         }
@@ -187,12 +211,7 @@ impl Displacement {
                 displaced.rises.insert(crossing, rise as u64);
             }
         }
-        for (&crossing, state) in &mut self.flows {
-            state.pool.retain(|(of, _)| day.0 - of.0 < EXPIRES_DAYS);
-            if state.has_pool() {
-                displaced.sources.insert(crossing, state.last_count);
-            }
-        }
+        self.find_sources(day, &mut displaced);
         displaced.moves = self.draw(&displaced, hops);
         for (&crossing, flow) in heard {
             let moved = displaced.moved_to(crossing);
@@ -201,6 +220,52 @@ impl Displacement {
             }
         }
         displaced
+    }
+
+    /// What a day that is not over says so far. Only what a status closed is missing already: an open crossing may still count.
+    #[must_use]
+    pub fn so_far(
+        &self,
+        day: Day,
+        flows: &BTreeMap<CrossingIx, DayFlow>,
+        hops: &Hops,
+    ) -> Displaced {
+        let mut ahead = self.clone();
+        let mut displaced = Displaced::default();
+        for (&crossing, flow) in flows {
+            let state = ahead.flows.entry(crossing).or_default();
+            let missing = if flow.is_shut() {
+                let of_day = state.missing(day, flow);
+                (of_day as f64 * flow.closed_ratio.min(1.0)) as u64
+            } else {
+                0
+            };
+            if missing > 0 {
+                state.pool.push_back((day, missing));
+                displaced.missing.insert(crossing, missing);
+            }
+            let rise = flow.observed as f64 - flow.expected.max(state.level).ceil();
+            if flow.open_ratio > 0.0 && !flow.is_blind && rise >= 1.0 {
+                displaced.rises.insert(crossing, rise as u64);
+            }
+        }
+        ahead.find_sources(day, &mut displaced);
+        displaced.moves = ahead.draw(&displaced, hops);
+        displaced
+    }
+
+    /// Nothing that was known of a crossing holds any more.
+    pub fn forget(&mut self, crossing: CrossingIx) {
+        self.flows.remove(&crossing);
+    }
+
+    fn find_sources(&mut self, day: Day, displaced: &mut Displaced) {
+        for (&crossing, state) in &mut self.flows {
+            state.pool.retain(|(of, _)| day.0 - of.0 < EXPIRES_DAYS);
+            if state.has_pool() {
+                displaced.sources.insert(crossing, state.last_count);
+            }
+        }
     }
 
     /// Gives missing flow to rises, the nearest pair first.
@@ -224,7 +289,13 @@ impl Displacement {
             let moved = source.draw(*wanted);
             *wanted -= moved;
             if moved > 0 {
-                moves.push(Move { from, to, moved });
+                let since = source.lacks_since;
+                moves.push(Move {
+                    from,
+                    to,
+                    moved,
+                    since,
+                });
             }
         }
         moves

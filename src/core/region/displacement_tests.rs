@@ -29,7 +29,7 @@ fn open(observed: u64) -> DayFlow {
         observed,
         expected: 0.5,
         open_ratio: 1.0,
-        scheduled_ratio: 1.0,
+        closed_ratio: 0.0,
         is_blind: false,
     }
 }
@@ -38,6 +38,7 @@ fn shut(observed: u64) -> DayFlow {
     DayFlow {
         expected: 0.0,
         open_ratio: 0.0,
+        closed_ratio: 1.0,
         ..open(observed)
     }
 }
@@ -61,7 +62,7 @@ fn what_is_missing_at_one_crossing_is_looked_for_at_the_others() {
         ..shut(0)
     };
     let off_day = DayFlow {
-        scheduled_ratio: 0.0,
+        closed_ratio: 0.0,
         ..shut(0)
     };
     let busy = vec![open(100), open(0), open(0)];

@@ -1,5 +1,11 @@
-//! Owns what is seen of more than one crossing: flow that moves from one to another, and the incidents that alerts belong to.
+//! Owns what is seen of more than one crossing: flow that moves from one to another, groups that are judged together, and the
+//! incidents that alerts belong to.
 
+mod days;
 pub mod displacement;
+pub mod groups;
 pub mod incident;
 pub mod scan;
+mod watch;
+
+pub use watch::{Region, RegionState};

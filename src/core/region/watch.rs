@@ -1,0 +1,582 @@
+//! Owns the incidents of a border: which alerts hang together, when incidents merge, split and end, and what is told of them.
+
+use super::days::{Over, StreamState};
+use super::displacement::{Day, Hops};
+use super::groups::{self, DayOf, Group, GroupIx, GroupState, Judgement, span_of};
+use super::incident::{Change, DaySeen, GroupMember, Incident, IncidentId, LINK_MS, Member, Told};
+use super::scan;
+use crate::core::alert::{Alert, Direction, Reading, Transition};
+use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::lens::Lens;
+use crate::core::network::Network;
+use crate::core::output::Output;
+use crate::core::params::Params;
+use crate::core::time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Crossings of different corridors hang together at this many steps along the neighbours.
+const LINK_HOPS: u32 = 2;
+
+/// All incidents of a border. It consumes what the machine puts out, in order.
+#[derive(Debug, Clone)]
+pub struct Region {
+    network: Arc<Network>,
+    params: Params,
+    hops: Hops,
+    groups: Vec<Group>,
+    state: RegionState,
+}
+
+/// What a region remembers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RegionState {
+    streams: BTreeMap<StreamIx, StreamState>,
+    incidents: Vec<Incident>,
+}
+
+impl Region {
+    /// A region that remembers `state`; an empty one for a fresh start. A state belongs to the network it was made with.
+    #[must_use]
+    pub fn new(network: Arc<Network>, params: Params, state: RegionState) -> Self {
+        Self {
+            hops: Hops::of(&network),
+            groups: groups::of(&network),
+            network,
+            params,
+            state,
+        }
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn state(&self) -> &RegionState {
+        &self.state
+    }
+
+    /// The incidents that are open or ended within days, the oldest first.
+    #[must_use]
+    pub fn incidents(&self) -> &[Incident] {
+        &self.state.incidents
+    }
+
+    /// Takes one output of the machine and tells what changed.
+    pub fn take(&mut self, output: &Output) -> Vec<Told> {
+        match output {
+            Output::Count {
+                crossing,
+                stream,
+                reading,
+                revision: 0,
+                as_of,
+                ..
+            } => match reading.lens {
+                Lens::Hour => self.hour(*crossing, *stream, reading, *as_of),
+                _ => self.day(*crossing, *stream, reading, *as_of),
+            },
+            Output::Alert {
+                crossing,
+                stream,
+                alert,
+                transition,
+                as_of,
+                ..
+            } => match transition {
+                // What goes on after a closure never left its incident.
+                Transition::Reopened if self.holds(*crossing, *stream, alert) => Vec::new(),
+                Transition::Opened | Transition::Reopened => {
+                    self.attach(*crossing, *stream, alert, *as_of)
+                }
+                Transition::Resolved | Transition::Retracted => {
+                    self.end(*crossing, *stream, alert, *as_of)
+                }
+                Transition::Escalated | Transition::Deescalated | Transition::Updated => Vec::new(),
+            },
+            Output::Count { .. } | Output::Notice { .. } => Vec::new(),
+        }
+    }
+
+    /// An hour of a crossing closed. Where it takes flow over from a gate that is shut, that is told at once.
+    fn hour(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        reading: &Reading,
+        as_of: EventTime,
+    ) -> Vec<Told> {
+        let state = self.state.streams.entry(stream).or_default();
+        let place = self.network.crossing(crossing);
+        let Some(day) = state.close_hour(place, crossing, reading) else {
+            return Vec::new();
+        };
+        let surge = |m: &Member| {
+            m.is_open && m.is_same(crossing, Direction::Surge) && m.displaced_on != Some(day)
+        };
+        let of_stream = |i: &&mut Incident| i.id.stream == stream;
+        let mut incidents = self.state.incidents.iter_mut().filter(of_stream);
+        let Some(incident) = incidents.find(|i| i.members.iter().any(surge)) else {
+            return Vec::new();
+        };
+        if reading.observed == 0 {
+            return Vec::new();
+        }
+        let (flows, displaced) = state.so_far(day, &self.hops);
+        let mut ahead = incident.clone();
+        ahead.on_day(day, &flows, &displaced);
+        let is_plain = |m: &Member| surge(m) && m.today.is_some_and(|d| d.is_displaced());
+        let Some(member) = ahead.members.iter_mut().find(|m| is_plain(m)) else {
+            return Vec::new();
+        };
+        member.displaced_on = Some(day);
+        *incident = ahead;
+        vec![incident.tell(Change::Displaced(crossing), as_of)]
+    }
+
+    /// A day of a crossing closed.
+    fn day(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        reading: &Reading,
+        as_of: EventTime,
+    ) -> Vec<Told> {
+        let state = self.state.streams.entry(stream).or_default();
+        let place = self.network.crossing(crossing);
+        let over = state.close(place, crossing, reading, &self.hops);
+        let mut told = Vec::new();
+        for over in over {
+            told.extend(self.day_over(stream, &over, as_of));
+        }
+        told
+    }
+
+    fn day_over(&mut self, stream: StreamIx, over: &Over, as_of: EventTime) -> Vec<Told> {
+        let mut told = self.split(stream, as_of);
+        let judgements = self.judge_groups(stream, over);
+        let of_stream = |i: &&mut Incident| i.id.stream == stream;
+        for incident in self.state.incidents.iter_mut().filter(of_stream) {
+            for member in &mut incident.members {
+                if let Some(flow) = over.flows.get(&member.crossing) {
+                    member.remember(DaySeen {
+                        day: over.day,
+                        observed: flow.observed,
+                        expected: flow.expected as f32,
+                        exposure: flow.open_ratio as f32,
+                    });
+                }
+            }
+            if !incident.is_open() {
+                continue;
+            }
+            incident.on_day(over.day, &over.flows, &over.displaced);
+            for (group, judgement) in &judgements {
+                let direction = judgement.alert.direction;
+                let same = |m: &&mut GroupMember| {
+                    m.group == *group && m.direction == direction && m.is_open
+                };
+                if let Some(member) = incident.groups.iter_mut().find(same) {
+                    member.severity = judgement.alert.severity;
+                    member.see(&judgement.reading);
+                }
+            }
+        }
+        self.explain_groups(stream);
+        for incident in self.state.incidents.iter_mut().filter(of_stream) {
+            if incident.is_open() && incident.has_day() {
+                told.push(incident.tell(Change::Updated, as_of));
+            }
+        }
+        for (group, judgement) in &judgements {
+            match judgement.transition {
+                Transition::Opened => told.push(self.attach_group(*group, judgement, as_of)),
+                transition if transition.is_end() => {
+                    told.extend(self.end_group(*group, judgement.alert.direction, as_of));
+                }
+                _ => {}
+            }
+        }
+        told
+    }
+
+    /// Judges the groups of a stream, the narrowest first, by the crossings that raise no alert of their own and belong to no
+    /// narrower group that does.
+    fn judge_groups(&mut self, stream: StreamIx, over: &Over) -> Vec<(GroupIx, Judgement)> {
+        let special = |at: CrossingIx| {
+            let corridor = &self.network.crossing(at).corridor;
+            let class = self.params.day_class(corridor, over.day.date());
+            class.log_variance()
+        };
+        let day = DayOf {
+            flows: &over.flows,
+            displaced: &over.displaced,
+            known_days: &over.known_days,
+            special: &special,
+        };
+        let told = told_crossings(&self.state.incidents, stream);
+        let state = self.state.streams.entry(stream).or_default();
+        let mut judgements = Vec::new();
+        for (at, group) in (0..).map(GroupIx).zip(&self.groups) {
+            if group.stream != stream {
+                continue;
+            }
+            let narrower = |(ix, other): &(GroupIx, &Group)| {
+                *ix < at && other.stream == stream && other.members.is_subset(&group.members)
+            };
+            let narrower = (0..).map(GroupIx).zip(&self.groups).filter(narrower);
+            let mut known = told.clone();
+            let mut is_spoken_for = false;
+            for (ix, other) in narrower {
+                if state.groups.get(&ix).is_some_and(GroupState::is_told) {
+                    known.extend(&other.members);
+                    let opened = |(of, j): &(GroupIx, Judgement)| {
+                        *of == ix && j.transition == Transition::Opened
+                    };
+                    is_spoken_for |= judgements.iter().any(opened);
+                }
+            }
+            let span = span_of(&self.network, group, over.day);
+            let lens = &self.params.groups;
+            let own = state.groups.entry(at);
+            let own = own.or_insert_with(|| GroupState::new(lens, &span));
+            if is_spoken_for && !own.is_told() {
+                own.begin_anew(&span);
+            }
+            let sum = group.sum(&day, &known);
+            let judged = own.step(lens, &span, &sum, !is_spoken_for);
+            judgements.extend(judged.into_iter().map(|j| (at, j)));
+        }
+        judgements
+    }
+
+    /// Which crossings explain what only groups show: those whose days since its onset rose together.
+    fn explain_groups(&mut self, stream: StreamIx) {
+        let state = self.state.streams.entry(stream).or_default();
+        for incident in self
+            .state
+            .incidents
+            .iter_mut()
+            .filter(|i| i.id.stream == stream)
+        {
+            let open = incident.groups.iter().filter(|g| g.is_open);
+            let open: Vec<&GroupMember> = open.collect();
+            if open.is_empty() || incident.members.iter().any(|m| m.is_open) {
+                continue;
+            }
+            let mut counts = BTreeMap::new();
+            for member in open {
+                let Some(group) = self.groups.get(usize::from(member.group.0)) else {
+                    continue;
+                };
+                for &crossing in &group.members {
+                    let tz = &self.network.crossing(crossing).tz;
+                    let onset = Day::of(&crate::core::calendar::local(tz, member.onset));
+                    let days = state.history(crossing).into_iter();
+                    let since = days.filter(|d| d.day >= onset && d.exposure > 0.0);
+                    let sum = since.fold((0, 0.0), |(y, e), d| {
+                        (y + d.observed, e + f64::from(d.expected))
+                    });
+                    counts.insert(crossing, sum);
+                }
+            }
+            let counts: Vec<_> = counts.into_iter().map(|(at, (y, e))| (at, y, e)).collect();
+            incident.explaining = scan::explaining(&counts);
+        }
+    }
+
+    fn holds(&self, crossing: CrossingIx, stream: StreamIx, alert: &Alert) -> bool {
+        let of_stream = self
+            .state
+            .incidents
+            .iter()
+            .filter(|i| i.id.stream == stream);
+        let mut members = of_stream.flat_map(|incident| &incident.members);
+        members.any(|m| m.is_open && m.is_same(crossing, alert.direction))
+    }
+
+    /// An alert opened: it joins the oldest incident it hangs together with; others that do are merged into that one. Groups of the
+    /// crossing begin their evidence anew: what it holds of this crossing is told.
+    fn attach(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        alert: &Alert,
+        as_of: EventTime,
+    ) -> Vec<Told> {
+        let state = self.state.streams.entry(stream).or_default();
+        for (ix, own) in &mut state.groups {
+            let group = &self.groups[usize::from(ix.0)];
+            if group.members.contains(&crossing) && !own.is_told() {
+                let today = Day::of(&crate::core::calendar::local(
+                    &self.network.crossing(crossing).tz,
+                    as_of,
+                ));
+                own.begin_anew(&span_of(&self.network, group, today));
+            }
+        }
+        let member = Member {
+            crossing,
+            direction: alert.direction,
+            onset: alert.onset,
+            joined: as_of,
+            is_open: true,
+            ended: None,
+            today: None,
+            history: state.history(crossing),
+            displaced_on: None,
+        };
+        self.forget_old(as_of);
+        let mut linked = self.linked(crossing, stream, as_of);
+        if linked.is_empty() {
+            let id = IncidentId {
+                onset: alert.onset,
+                crossing,
+                stream,
+                direction: alert.direction,
+                group: None,
+            };
+            let mut incident = Incident::of(id, as_of);
+            incident.join(member);
+            return vec![self.open(incident)];
+        }
+        let older = linked.remove(0);
+        let survivor = self.state.incidents[older].id;
+        let mut told = Vec::new();
+        for at in linked.into_iter().rev() {
+            let mut younger = self.state.incidents.remove(at);
+            told.push(younger.tell(Change::Merged(survivor), as_of));
+            let incident = &mut self.state.incidents[older];
+            // Should it split off again, it goes on under its name.
+            incident.sequence = incident.sequence.max(younger.sequence);
+            younger.members.into_iter().for_each(|m| incident.join(m));
+            younger
+                .groups
+                .into_iter()
+                .for_each(|g| incident.join_group(g));
+        }
+        let incident = &mut self.state.incidents[older];
+        let change = joining(incident);
+        incident.join(member);
+        told.push(incident.tell(change, as_of));
+        told
+    }
+
+    fn attach_group(&mut self, group: GroupIx, judgement: &Judgement, as_of: EventTime) -> Told {
+        let alert = &judgement.alert;
+        let mut member = GroupMember {
+            group,
+            direction: alert.direction,
+            onset: alert.onset,
+            severity: alert.severity,
+            joined: as_of,
+            is_open: true,
+            today: super::incident::DayCount::default(),
+        };
+        member.see(&judgement.reading);
+        self.forget_old(as_of);
+        let own = &self.groups[usize::from(group.0)];
+        let inside = |m: &Member| {
+            m.direction == alert.direction && m.is_live(as_of) && own.members.contains(&m.crossing)
+        };
+        let overlaps = |m: &GroupMember| {
+            let other = &self.groups[usize::from(m.group.0)].members;
+            m.direction == alert.direction && !other.is_disjoint(&own.members)
+        };
+        let is_linked = |i: &&mut Incident| {
+            i.id.stream == own.stream
+                && (i.members.iter().any(inside) || i.groups.iter().any(overlaps))
+        };
+        if let Some(incident) = self.state.incidents.iter_mut().find(is_linked) {
+            let change = joining(incident);
+            incident.join_group(member);
+            return incident.tell(change, as_of);
+        }
+        let id = IncidentId {
+            onset: alert.onset,
+            crossing: own.members.first().copied().unwrap_or(CrossingIx(0)),
+            stream: own.stream,
+            direction: alert.direction,
+            group: Some(group),
+        };
+        let stream = own.stream;
+        let mut incident = Incident::of(id, as_of);
+        incident.join_group(member);
+        self.open(incident);
+        self.explain_groups(stream);
+        let opened = self.state.incidents.last().expect("it was just put there");
+        Told {
+            change: Change::Opened,
+            incident: opened.clone(),
+        }
+    }
+
+    fn open(&mut self, incident: Incident) -> Told {
+        self.state.incidents.push(incident.clone());
+        Told {
+            change: Change::Opened,
+            incident,
+        }
+    }
+
+    fn forget_old(&mut self, as_of: EventTime) {
+        let is_recent = |i: &Incident| i.is_open() || as_of.0 - i.as_of.0 <= LINK_MS;
+        self.state.incidents.retain(is_recent);
+    }
+
+    fn end(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        alert: &Alert,
+        as_of: EventTime,
+    ) -> Vec<Told> {
+        let of_stream = |i: &&mut Incident| i.id.stream == stream;
+        for incident in self.state.incidents.iter_mut().filter(of_stream) {
+            let same = |m: &&mut Member| m.is_open && m.is_same(crossing, alert.direction);
+            let Some(member) = incident.members.iter_mut().find(same) else {
+                continue;
+            };
+            (member.is_open, member.ended) = (false, Some(as_of));
+            if !incident.is_open() {
+                return vec![incident.tell(Change::Resolved, as_of)];
+            }
+        }
+        Vec::new()
+    }
+
+    fn end_group(
+        &mut self,
+        group: GroupIx,
+        direction: Direction,
+        as_of: EventTime,
+    ) -> Option<Told> {
+        let same = |m: &&mut GroupMember| m.group == group && m.direction == direction && m.is_open;
+        for incident in &mut self.state.incidents {
+            let Some(member) = incident.groups.iter_mut().find(same) else {
+                continue;
+            };
+            member.is_open = false;
+            return (!incident.is_open()).then(|| incident.tell(Change::Resolved, as_of));
+        }
+        None
+    }
+
+    /// An incident whose open alerts hang together in several parts is as many incidents: the one with its oldest open alert keeps
+    /// the name, each other one has that of its own oldest alert.
+    fn split(&mut self, stream: StreamIx, as_of: EventTime) -> Vec<Told> {
+        let mut told = Vec::new();
+        let mut parted = Vec::new();
+        for at in 0..self.state.incidents.len() {
+            let incident = &self.state.incidents[at];
+            if incident.id.stream != stream || !incident.is_open() {
+                continue;
+            }
+            let mut parts = self.parts(incident, as_of);
+            if parts.len() < 2 {
+                continue;
+            }
+            parts.remove(0);
+            let incident = &mut self.state.incidents[at];
+            for part in parts {
+                let goes = |m: &Member| part.contains(&m.crossing);
+                let (gone, stays): (Vec<Member>, Vec<Member>) =
+                    incident.members.drain(..).partition(goes);
+                incident.members = stays;
+                let Some(first) = gone.iter().find(|m| m.is_open) else {
+                    incident.members.extend(gone);
+                    continue;
+                };
+                let id = IncidentId {
+                    onset: first.onset,
+                    crossing: first.crossing,
+                    stream,
+                    direction: first.direction,
+                    group: None,
+                };
+                let mut other = Incident::of(id, as_of);
+                other.sequence = incident.sequence;
+                gone.into_iter().for_each(|m| other.join(m));
+                told.push(other.tell(Change::Split(incident.id), as_of));
+                parted.push(other);
+            }
+        }
+        self.state.incidents.extend(parted);
+        told
+    }
+
+    /// The parts of an incident that hang together, each with an open alert; the one with the oldest first.
+    fn parts(&self, incident: &Incident, as_of: EventTime) -> Vec<BTreeSet<CrossingIx>> {
+        let mut parts: Vec<BTreeSet<CrossingIx>> = Vec::new();
+        let open_groups = incident.groups.iter().filter(|g| g.is_open);
+        parts.extend(open_groups.map(|g| self.groups[usize::from(g.group.0)].members.clone()));
+        for member in incident.members.iter().filter(|m| m.is_live(as_of)) {
+            let at = member.crossing;
+            let near = |part: &BTreeSet<CrossingIx>| {
+                part.iter().any(|other| self.hang_together(*other, at))
+            };
+            let mut joined = BTreeSet::from([at]);
+            parts.retain(|part| {
+                let is_near = near(part);
+                if is_near {
+                    joined.extend(part);
+                }
+                !is_near
+            });
+            parts.push(joined);
+        }
+        let first_open = |part: &BTreeSet<CrossingIx>| {
+            let open = incident.members.iter();
+            open.clone()
+                .position(|m| m.is_open && part.contains(&m.crossing))
+        };
+        let holds_group = |part: &BTreeSet<CrossingIx>| {
+            let mut open = incident.groups.iter().filter(|g| g.is_open);
+            open.any(|g| self.groups[usize::from(g.group.0)].members.is_subset(part))
+        };
+        parts.retain(|part| first_open(part).is_some() || holds_group(part));
+        parts.sort_by_key(|part| (!holds_group(part), first_open(part)));
+        parts
+    }
+
+    /// Places of the incidents that an alert at a crossing hangs together with, the oldest first.
+    fn linked(&self, crossing: CrossingIx, stream: StreamIx, as_of: EventTime) -> Vec<usize> {
+        let near = |m: &Member| m.is_live(as_of) && self.hang_together(m.crossing, crossing);
+        let covers = |g: &GroupMember| {
+            g.is_open
+                && self.groups[usize::from(g.group.0)]
+                    .members
+                    .contains(&crossing)
+        };
+        let is_linked = |i: &Incident| {
+            i.id.stream == stream && (i.members.iter().any(near) || i.groups.iter().any(covers))
+        };
+        let incidents = self.state.incidents.iter().enumerate();
+        let linked = incidents.filter(|(_, incident)| is_linked(incident));
+        linked.map(|(at, _)| at).collect()
+    }
+
+    fn hang_together(&self, a: CrossingIx, b: CrossingIx) -> bool {
+        let corridor = |ix| &self.network.crossing(ix).corridor;
+        corridor(a) == corridor(b) || self.hops.between(a, b).is_some_and(|h| h <= LINK_HOPS)
+    }
+}
+
+/// Crossings with an open alert in an incident of a stream.
+fn told_crossings(incidents: &[Incident], stream: StreamIx) -> BTreeSet<CrossingIx> {
+    let of_stream = incidents.iter().filter(|i| i.id.stream == stream);
+    let members = of_stream.flat_map(|i| &i.members);
+    members.filter(|m| m.is_open).map(|m| m.crossing).collect()
+}
+
+/// What an alert that joins an incident does to it.
+fn joining(incident: &Incident) -> Change {
+    if incident.is_open() {
+        Change::Attached
+    } else {
+        Change::Reopened
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
