@@ -285,7 +285,12 @@ fn rules_and_settings_are_taken_and_a_rule_that_never_fires_fails_its_unit_test(
     for (program, arguments) in [
         (
             "promtool",
-            &["check", "config", "deploy/prometheus/prometheus.yml"][..],
+            &[
+                "check",
+                "config",
+                "deploy/prometheus/prometheus.yml",
+                "deploy/prometheus/local.yml",
+            ][..],
         ),
         (
             "amtool",
