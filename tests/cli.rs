@@ -45,7 +45,7 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 13] = [
         &["demo"],
         &["run"],
         &["validate"],
@@ -56,6 +56,9 @@ fn every_command_explains_itself() {
         &["topics", "create"],
         &["topics", "check"],
         &["metrics"],
+        &["schema"],
+        &["man"],
+        &["completions"],
     ];
     for words in commands {
         let with_help = [words, &["--help"]].concat();
@@ -64,6 +67,50 @@ fn every_command_explains_itself() {
             said(folder().path(), &with_help)
         );
     }
+}
+
+#[test]
+fn the_schemas_are_listed_and_an_unknown_one_is_refused_with_their_names() {
+    let here = folder();
+    let all = [
+        said(here.path(), &["schema"]),
+        said(here.path(), &["schema", "alerts"]),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let here = folder();
+    let version = env!("CARGO_PKG_VERSION");
+    let page = said(here.path(), &["man"]).replace(version, "VERSION");
+    insta::assert_snapshot!(page);
+    for command in ["run", "replay", "schema", "topics"] {
+        let page = said(here.path(), &["man", command]);
+        let title = format!(".TH surgewatch-{command} 1");
+        assert!(
+            page.starts_with("exit code 0") && page.contains(&title),
+            "{page}"
+        );
+    }
+    assert!(said(here.path(), &["man", "nothing"]).starts_with("exit code 64"));
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = said(folder().path(), &["completions", shell]);
+        for command in [
+            "demo", "run", "validate", "publish", "topics", "backtest", "replay", "schema",
+            "metrics",
+        ] {
+            assert!(
+                script.starts_with("exit code 0") && script.contains(command),
+                "{shell} {command}"
+            );
+        }
+    }
+    assert!(said(folder().path(), &["completions", "cmd"]).starts_with("exit code 64"));
 }
 
 const TEN_MISTAKES: &str = r#"

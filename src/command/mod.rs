@@ -3,10 +3,12 @@
 mod backtest;
 mod counts;
 mod demo;
+mod manual;
 mod metrics;
 mod publish;
 mod replay;
 mod run;
+mod schema;
 mod service;
 mod setup;
 mod table;
@@ -35,21 +37,54 @@ const EXIT_CODES: &str = "Exit codes: 0 all well, 64 wrong usage, 65 data cannot
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Shows the main job without Kafka and without configuration: a bundled replay, on a broker inside the process.
+    #[command(after_help = "Examples:\n  surgewatch demo\n  surgewatch demo --speed 10 --json")]
     Demo(demo::DemoArgs),
     /// Watches: reads arrivals from Kafka, writes counts and alerts, until SIGTERM.
+    #[command(
+        after_help = "Example: surgewatch run --config surgewatch.toml --set kafka.instance=1"
+    )]
     Run(ConfigArgs),
     /// Checks the configuration and says all that is wrong with it.
+    #[command(after_help = "Example: surgewatch validate --config surgewatch.toml")]
     Validate(ConfigArgs),
     /// Puts a bundled replay or a file of events into the arrivals topic.
+    #[command(
+        after_help = "Example: surgewatch publish --config surgewatch.toml --episode finland-2023"
+    )]
     Publish(publish::PublishArgs),
     /// Creates or checks the topics.
+    #[command(
+        after_help = "Examples:\n  surgewatch topics create --config surgewatch.toml\n  surgewatch topics check --config surgewatch.toml"
+    )]
     Topics(topics::TopicsArgs),
     /// Runs counts from CSV files through a lens and counts alarms, false alerts and delays; needs no Kafka.
+    #[command(
+        after_help = "Example: surgewatch backtest counts.csv.gz --lens day --budget 0.5 --results out.csv"
+    )]
     Backtest(backtest::BacktestArgs),
     /// Runs a replay or counts from a CSV file, tells each alert, and draws a page of them; needs no Kafka.
+    #[command(
+        after_help = "Examples:\n  surgewatch replay config/replays/finland-2023.toml --report finland.html\n  surgewatch replay counts.csv.gz --lens day --budget 0.5 --report counts.html"
+    )]
     Replay(replay::ReplayArgs),
+    /// Prints the JSON Schema of a record, or the AsyncAPI document of them all.
+    #[command(
+        after_help = "Examples:\n  surgewatch schema alert > alert.schema.json\n  surgewatch schema asyncapi --config surgewatch.toml > asyncapi.json"
+    )]
+    Schema(schema::SchemaArgs),
     /// Lists every metric family.
+    #[command(after_help = "Example: surgewatch metrics | grep feed_")]
     Metrics,
+    /// Prints the manual page of surgewatch or of one of its commands, for man.
+    #[command(
+        after_help = "Examples:\n  surgewatch man | man -l -\n  surgewatch man replay > surgewatch-replay.1"
+    )]
+    Man(manual::ManArgs),
+    /// Prints what completes surgewatch's commands and flags in a shell.
+    #[command(
+        after_help = "Examples:\n  surgewatch completions bash > /etc/bash_completion.d/surgewatch\n  surgewatch completions zsh > \"${fpath[1]}/_surgewatch\"\n  surgewatch completions fish > ~/.config/fish/completions/surgewatch.fish"
+    )]
+    Completions(manual::CompletionsArgs),
 }
 
 /// Where the configuration comes from: a file, then the environment (`SURGEWATCH__KAFKA__BROKERS=...`), then `--set`.
@@ -189,7 +224,10 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Topics(args) => topics::topics(&args),
         Command::Backtest(args) => backtest::backtest(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Metrics => metrics::metrics(),
+        Command::Man(args) => manual::man(&args),
+        Command::Completions(args) => manual::completions(&args),
     }
 }
 

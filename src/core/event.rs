@@ -47,7 +47,9 @@ pub enum Kind {
 }
 
 /// Whether people and vehicles can cross.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum GateState {
     /// Open in its published hours.

@@ -11,6 +11,7 @@ use crate::core::output::Output;
 use crate::core::snapshot::ChangelogRecord;
 use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
+use crate::wire::events::DeadLetterHeaders;
 use crate::wire::notice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,21 +179,21 @@ impl Outbox {
         } else {
             detail
         };
-        let headers = [
-            ("original_bytes", size.to_string()),
-            ("original_topic", self.origin.topic.clone()),
-            ("original_partition", record.partition.to_string()),
-            ("original_offset", record.offset.to_string()),
-            ("original_timestamp_ms", timestamp),
-            ("reason", reason.label().to_owned()),
-            ("detail", detail.to_owned()),
-        ];
+        let headers = DeadLetterHeaders {
+            original_bytes: size.to_string(),
+            original_topic: self.origin.topic.clone(),
+            original_partition: record.partition.to_string(),
+            original_offset: record.offset.to_string(),
+            original_timestamp_ms: timestamp,
+            reason: reason.label().to_owned(),
+            detail: detail.to_owned(),
+        };
         to.write(Outgoing {
             topic: Arc::clone(&self.topics.dead_letters),
             partition: None,
             key: key.map(<[u8]>::to_vec),
             value: record.value.filter(kept).map(<[u8]>::to_vec),
-            headers: headers.map(|(k, v)| (k, v.into_bytes())).to_vec(),
+            headers: headers.pairs().map(|(k, v)| (k, v.into_bytes())).to_vec(),
         });
     }
 }

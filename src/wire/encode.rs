@@ -8,6 +8,7 @@ use crate::core::network::Network;
 use crate::core::notice::DataStatus;
 use crate::core::output::{Output, Source};
 use crate::core::time::EventTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -35,7 +36,7 @@ pub struct Encoded {
 }
 
 /// An alert's transition as the alert topics carry it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRecord<'a> {
     /// Computed from crossing, stream, direction and onset: a replay makes the same id.
     pub alert_id: Cow<'a, str>,
@@ -73,10 +74,13 @@ pub struct AlertRecord<'a> {
     #[serde(default)]
     pub data_status: DataStatus,
     /// When the episode is thought to have begun.
+    #[schemars(extend("format" = "date-time"))]
     pub onset: String,
     /// Event time up to which the numbers hold.
+    #[schemars(extend("format" = "date-time"))]
     pub as_of: String,
     /// The deciding record's timestamp in Kafka.
+    #[schemars(extend("format" = "date-time"))]
     pub known_at: Option<String>,
     /// The record that decided.
     pub source: SourceRecord<'a>,
@@ -85,11 +89,13 @@ pub struct AlertRecord<'a> {
 }
 
 /// A bucket of time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Bucket {
     /// First moment, in the crossing's civil time.
+    #[schemars(extend("format" = "date-time"))]
     pub start: String,
     /// First moment after it.
+    #[schemars(extend("format" = "date-time"))]
     pub end: String,
     /// Whether it was closed; an open one can still grow.
     pub closed: bool,
@@ -101,7 +107,7 @@ pub struct Bucket {
 }
 
 /// The range that holds what is usual.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The 1 % quantile.
     pub lower: u64,
@@ -110,7 +116,7 @@ pub struct Interval {
 }
 
 /// How sure an alert is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// ln of the Shiryaev-Roberts statistic; -200 stands for none at all and anything below.
     pub log_sr: f64,
@@ -122,7 +128,7 @@ pub struct Evidence {
 }
 
 /// The record that decided.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SourceRecord<'a> {
     /// Input topic.
     pub topic: Cow<'a, str>,
@@ -136,24 +142,42 @@ pub struct SourceRecord<'a> {
     pub version: Cow<'a, str>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct CountRecord<'a> {
-    crossing: &'a str,
-    country: &'a str,
-    corridor: &'a str,
-    stream: &'a str,
-    lens: Lens,
-    bucket: Bucket,
-    revision: u32,
-    observed: u64,
-    expected: f64,
-    interval: Interval,
-    log_evidence_rise: f64,
-    log_evidence_drop: f64,
-    p_surge: f64,
-    p_drop: f64,
-    as_of: String,
-    source: SourceRecord<'a>,
+/// A closed bucket as the counts topic carries it; again with a higher `revision` when late data changed it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CountRecord<'a> {
+    /// Crossing id.
+    pub crossing: Cow<'a, str>,
+    /// Country code.
+    pub country: Cow<'a, str>,
+    /// Corridor id.
+    pub corridor: Cow<'a, str>,
+    /// Stream.
+    pub stream: Cow<'a, str>,
+    /// Lens the bucket was seen through.
+    pub lens: Lens,
+    /// The bucket.
+    pub bucket: Bucket,
+    /// 0 at the close, one more for each late change of its day.
+    pub revision: u32,
+    /// Arrivals counted in it.
+    pub observed: u64,
+    /// Arrivals expected in it.
+    pub expected: f64,
+    /// What is usual.
+    pub interval: Interval,
+    /// ln of the Shiryaev-Roberts statistic of a surge after the bucket; -200 stands for none at all and anything below.
+    pub log_evidence_rise: f64,
+    /// The same of a drop.
+    pub log_evidence_drop: f64,
+    /// Probability that the series is in a surge after the bucket.
+    pub p_surge: f64,
+    /// Probability that the series is in a drop after the bucket.
+    pub p_drop: f64,
+    /// Event time up to which the numbers hold.
+    #[schemars(extend("format" = "date-time"))]
+    pub as_of: String,
+    /// The record that decided.
+    pub source: SourceRecord<'a>,
 }
 
 /// Encodes a count record.
@@ -172,10 +196,10 @@ pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     };
     let place = network.crossing(*crossing);
     let record = CountRecord {
-        crossing: &place.id,
-        country: &place.country,
-        corridor: &place.corridor,
-        stream: network.stream(*stream),
+        crossing: place.id.as_str().into(),
+        country: place.country.as_str().into(),
+        corridor: place.corridor.as_str().into(),
+        stream: network.stream(*stream).into(),
         lens: reading.lens,
         bucket: bucket(reading, true, network, *crossing),
         revision: *revision,

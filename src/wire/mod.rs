@@ -1,11 +1,14 @@
 //! Owns the map of the wire: bytes to and from the core's types. The only users of JSON for records.
 
+pub mod asyncapi;
 mod cloudevents;
 pub mod decode;
 #[cfg(test)]
 mod decode_tests;
 pub mod encode;
+pub mod events;
 mod fields;
 pub mod incident;
 pub mod notice;
+pub mod schema;
 pub mod sentence;

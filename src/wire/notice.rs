@@ -9,11 +9,12 @@ use crate::core::network::Network;
 use crate::core::notice::{Notice, NoticeKind};
 use crate::core::output::Output;
 use crate::core::time::EventTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// A notice as the alert topics carry it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NoticeRecord<'a> {
     /// Computed from crossing, kind and `since`: a replay makes the same id.
     pub notice_id: Cow<'a, str>,
@@ -30,10 +31,13 @@ pub struct NoticeRecord<'a> {
     /// Corridor id.
     pub corridor: Cow<'a, str>,
     /// Since when: of a blind feed the moment from which nothing is known, of a closed crossing the closure.
+    #[schemars(extend("format" = "date-time"))]
     pub since: String,
     /// Event time up to which it holds.
+    #[schemars(extend("format" = "date-time"))]
     pub as_of: String,
     /// The deciding record's timestamp in Kafka.
+    #[schemars(extend("format" = "date-time"))]
     pub known_at: Option<String>,
     /// The record that decided.
     pub source: SourceRecord<'a>,

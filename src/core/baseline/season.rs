@@ -7,7 +7,9 @@ use std::f64::consts::TAU;
 pub const MAX_DIM: usize = 16;
 
 /// Bucket width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Lens {
     /// A local civil day: level, slope, 3 weekly and 2 annual pairs.
