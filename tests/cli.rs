@@ -113,6 +113,50 @@ fn completions_know_every_command() {
     assert!(said(folder().path(), &["completions", "cmd"]).starts_with("exit code 64"));
 }
 
+const WRONG_ROUTES: &str = r#"
+[[routes]]
+topic = "border.alerts_v1"
+
+[[routes]]
+topic = "alerts/north"
+
+[[routes]]
+topic = "a.v1"
+countries = ["fi", "xx"]
+corridors = ["fi-ur"]
+severity = "huge"
+speed = 3
+
+[[routes]]
+topic = "a_v1"
+streams = []
+
+[[routes]]
+topic = "blind.v1"
+kinds = ["notice"]
+severity = "major"
+
+[[routes]]
+topic = "nobody.v1"
+countries = ["no"]
+corridors = ["fi-ru"]
+
+[[routes]]
+severity = "major"
+"#;
+
+#[test]
+fn wrong_routes_are_told_with_route_key_value_rule_and_remedy() {
+    let folder = with_files(&[
+        ("routes.toml", WRONG_ROUTES),
+        ("table.toml", "[routes]\ntopic = \"x\"\n"),
+    ]);
+    let told = ["routes.toml", "table.toml"]
+        .map(|file| said(folder.path(), &["validate", "--config", file]));
+    let flag = said(folder.path(), &["validate", "--set", "routes=x"]);
+    insta::assert_snapshot!(format!("{}\n{}\n{flag}", told[0], told[1]));
+}
+
 const TEN_MISTAKES: &str = r#"
 [kafka]
 brokers = "localhost"

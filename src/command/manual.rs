@@ -24,7 +24,7 @@ pub(super) fn man(args: &ManArgs) -> Result<(), CommandError> {
     let page = match &args.command {
         None => all,
         Some(name) => match all.find_subcommand(name) {
-            Some(command) => command.clone().name(format!("surgewatch-{name}")),
+            Some(command) => command.clone(),
             None => {
                 let names: Vec<&str> = all.get_subcommands().map(clap::Command::get_name).collect();
                 return Err(CommandError::Usage(format!(

@@ -37,7 +37,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<(), CommandError> {
                 alerts: &topics.alerts,
                 alerts_state: &topics.alerts_state,
                 dead_letters: &topics.dead_letters,
-                audiences: &[],
+                audiences: &topics.audiences(),
                 partitions: topics.partitions,
                 replicas: topics.replication_factor,
             })

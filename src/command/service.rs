@@ -31,7 +31,7 @@ impl Service {
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, ended) = oneshot::channel();
         let (engine, metrics) = (setup::engine(settings), setup::metrics(settings));
-        board.show_metrics(metrics.text());
+        board.show_metrics(metrics.page());
         let (shown, told) = (Arc::clone(&board), Arc::clone(&stop));
         std::thread::Builder::new()
             .name("worker".into())

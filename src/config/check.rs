@@ -1,10 +1,12 @@
 //! Owns the rules: raw values become settings, or every broken rule a problem.
 
 use super::crossings;
+use super::document::Document;
 use super::load::Refusal;
 use super::problem::{Place, Problem, shown, suggest};
 use super::properties;
 use super::raw::Raw;
+use super::routes;
 use super::settings::{
     DeadLetter, DeadLetterPayload, Detection, Http, Kafka, Limits, Log, LogFormat, LogLevel, Ratio,
     Settings, Time, Topics,
@@ -31,13 +33,14 @@ pub(super) fn check(
     problems: Vec<Problem>,
     crossings_text: Option<&(String, String)>,
     refusal: Option<Refusal>,
+    document: Option<&Document>,
 ) -> Result<Settings, Vec<Problem>> {
     let mut check = Checker { places, problems };
     let kafka = kafka(&mut check, raw);
     if let Some(refusal) = refusal {
         properties::refused(&mut check, &raw.kafka, refusal);
     }
-    let topics = topics(&mut check, raw);
+    let mut topics = topics(&mut check, raw);
     let time = time(&mut check, raw);
     let limits = limits(&mut check, raw);
     let detection = detection(&mut check, raw);
@@ -68,6 +71,8 @@ pub(super) fn check(
         crossings::network(&mut check, crossings_text, &raw.network.corridors)
     };
     let weights = weights(&mut check, raw, &network);
+    let names = (raw.topics.prefix.as_str(), &topics);
+    topics.routes = routes::routes(&mut check, document, names, &network);
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
@@ -187,6 +192,7 @@ fn topics(check: &mut Checker<'_>, raw: &Raw) -> Topics {
         alerts_state,
         dead_letters,
         changelog,
+        routes: Vec::new(),
         partitions: check.whole(at!(raw, topics.partitions), 1..=10_000),
         replication_factor: check.whole(at!(raw, topics.replication_factor), 1..=100),
     }

@@ -48,7 +48,7 @@ pub(super) struct Draft {
     pub(super) streams: Vec<String>,
 }
 
-/// One `[[corridor]]` or `[[crossing]]` with its mistakes.
+/// One `[[corridor]]`, `[[crossing]]` or `[[routes]]` with its mistakes.
 pub(super) struct Entry<'a> {
     kind: &'static str,
     index: usize,
@@ -159,6 +159,11 @@ impl<'a> Entry<'a> {
             .map(str::to_owned)
     }
 
+    /// The value of a key, if it is given.
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.table.get(key)
+    }
+
     /// Notes a broken rule of one key of this entry, with the value given.
     pub(super) fn fail(&mut self, key: &str, rule: impl Into<String>, remedy: impl Into<String>) {
         let value = self
@@ -175,9 +180,11 @@ impl<'a> Entry<'a> {
         rule: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let id = self
-            .given_id()
-            .unwrap_or_else(|| format!("(number {})", self.index + 1));
+        let named = self.given_id().or_else(|| {
+            let topic = self.table.get("topic").filter(|_| self.kind == "routes");
+            topic.and_then(Value::as_str).map(str::to_owned)
+        });
+        let id = named.unwrap_or_else(|| format!("(number {})", self.index + 1));
         let at = format!("{}[{}]", self.kind, self.index);
         let path = if self.table.contains_key(key) {
             format!("{at}.{key}")

@@ -48,9 +48,18 @@ pub struct Sources {
 /// Every problem of every source at once; never empty. Broken TOML syntax of the configuration file comes alone, because
 /// nothing else can be judged without it.
 pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
-    let (raw, places, problems) = layers(sources)?.finish();
+    let mut layers = layers(sources)?;
+    let document = layers.document.take();
+    let (raw, places, problems) = layers.finish();
     let (crossings, refusal) = (sources.crossings.as_ref(), sources.refusal);
-    check::check(&raw, &places, problems, crossings, refusal)
+    check::check(
+        &raw,
+        &places,
+        problems,
+        crossings,
+        refusal,
+        document.as_ref(),
+    )
 }
 
 /// The path in `network.crossings_file` after all layers, for the caller to read into [`Sources::crossings`]; `None` is the
@@ -66,6 +75,7 @@ fn layers(sources: &Sources) -> Result<Layers, Vec<Problem>> {
     if let Some((name, text)) = &sources.file {
         let document = Document::parse(name, text).map_err(|problem| vec![*problem])?;
         layers.add_table("", &document.root, &document);
+        layers.document = Some(document);
     }
     for (variable, text) in &sources.env {
         if let Some(rest) = variable.strip_prefix(ENV_PREFIX) {
@@ -101,6 +111,8 @@ struct Layers {
     known: BTreeMap<String, Value>,
     given: BTreeMap<String, (Value, Place)>,
     problems: Vec<Problem>,
+    /// The configuration file, whose `[[routes]]` have rules of their own.
+    document: Option<Document>,
 }
 
 impl Layers {
@@ -116,6 +128,7 @@ impl Layers {
             known,
             given: BTreeMap::new(),
             problems: Vec::new(),
+            document: None,
         }
     }
 
@@ -124,6 +137,9 @@ impl Layers {
         for (key, value) in table {
             let path = join(prefix, key);
             let place = document.place(&path);
+            if path == "routes" {
+                continue;
+            }
             if OPEN_TABLES
                 .iter()
                 .any(|(open, _)| path == *open || path.starts_with(&format!("{open}.")))
@@ -213,6 +229,9 @@ impl Layers {
 
     fn unknown(&mut self, key: &str, value: &str, place: Place) {
         let remedy = match key.split_once('.') {
+            _ if key.split(['.', '[']).next() == Some("routes") => {
+                "write [[routes]] in the configuration file".to_owned()
+            }
             Some((section, name)) if self.is_section(section) => self.nearest_key(section, name),
             _ => suggest(key.split('.').next().unwrap_or(key), self.sections()),
         };

@@ -12,11 +12,12 @@ mod load;
 mod problem;
 mod properties;
 mod raw;
+mod routes;
 mod settings;
 
 pub use load::{ENV_PREFIX, Refusal, Sources, crossings_file, load};
 pub use problem::{Place, Problem};
 pub use settings::{
-    Corridor, DeadLetter, DeadLetterPayload, Detection, Fingerprint, Http, Kafka, Limits, Log,
-    LogFormat, LogLevel, Ratio, SecretRef, Settings, Time, Topics,
+    Corridor, DeadLetter, DeadLetterPayload, Detection, Fingerprint, Http, Kafka, Kind, Limits,
+    Log, LogFormat, LogLevel, Ratio, Route, SecretRef, Settings, Time, Topics,
 };

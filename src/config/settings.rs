@@ -1,5 +1,6 @@
 //! Owns the checked settings: a value of these types has passed every rule, so nobody checks again.
 
+use crate::core::alert::{Direction, Severity};
 use crate::core::holidays::Holidays;
 use crate::core::network::Network;
 use crate::core::params::Weights;
@@ -78,6 +79,8 @@ pub struct Topics {
     pub dead_letters: String,
     /// Internal, compacted: the state of the series.
     pub changelog: String,
+    /// Out: what audiences get of the alerts.
+    pub routes: Vec<Route>,
     /// Partitions of arrivals and changelog.
     pub partitions: u32,
     /// Replicas of each partition.
@@ -85,17 +88,73 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// The names of all of them, input first.
+    /// The names of all of them, input first, each once.
     #[must_use]
-    pub fn all(&self) -> [&str; 6] {
-        [
-            &self.arrivals,
+    pub fn all(&self) -> Vec<&str> {
+        let mut all = vec![
+            self.arrivals.as_str(),
             &self.counts,
             &self.alerts,
             &self.alerts_state,
             &self.dead_letters,
             &self.changelog,
-        ]
+        ];
+        all.extend(self.audiences());
+        all
+    }
+
+    /// The topics of audiences, each once.
+    #[must_use]
+    pub fn audiences(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = Vec::new();
+        for route in &self.routes {
+            if !all.contains(&route.topic.as_str()) {
+                all.push(&route.topic);
+            }
+        }
+        all
+    }
+}
+
+/// What one audience gets: whatever matches every part; an empty list matches all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Full topic name.
+    pub topic: String,
+    /// Alerts, notices or both.
+    pub kinds: Vec<Kind>,
+    /// The least severe alert that is sent.
+    pub severity: Option<Severity>,
+    /// Country codes.
+    pub countries: Vec<String>,
+    /// Corridor ids.
+    pub corridors: Vec<String>,
+    /// Streams.
+    pub streams: Vec<String>,
+    /// Surges, drops or both.
+    pub directions: Vec<Direction>,
+}
+
+/// What kind of record a route sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A transition of an alert.
+    Alert,
+    /// Something to know of a crossing beside its alerts.
+    Notice,
+}
+
+impl Kind {
+    /// Both, in label order.
+    pub const ALL: [Self; 2] = [Self::Alert, Self::Notice];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Notice => "notice",
+        }
     }
 }
 

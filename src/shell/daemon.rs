@@ -529,7 +529,7 @@ impl Worker {
         self.metrics
             .on_turn(clock::now(), self.board.health.phase());
         self.metrics.refresh(&self.engine);
-        self.board.show_metrics(self.metrics.text());
+        self.board.show_metrics(self.metrics.page());
     }
 
     /// Records behind the ends of the assigned partitions, once librdkafka's statistics have told where these are.

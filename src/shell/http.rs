@@ -1,8 +1,9 @@
 //! Owns the small HTTP server: metrics for Prometheus and the two probes, beside the routes of the live page.
 
 use super::health::Health;
+use super::openmetrics;
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io;
@@ -16,10 +17,19 @@ use tokio::sync::watch;
 /// Patience of a request for metrics with a loop that is busy restoring; then it gets the last rendering.
 const METRICS_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The metrics in the formats they are asked for in.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Prometheus' text format.
+    pub text: String,
+    /// OpenMetrics, with exemplars.
+    pub openmetrics: String,
+}
+
 /// What the server shows: written by the loop, read by requests.
 #[derive(Default)]
 pub struct Board {
-    metrics: watch::Sender<String>,
+    metrics: watch::Sender<Page>,
     metrics_wanted: AtomicBool,
     /// Liveness and readiness.
     pub health: Health,
@@ -35,12 +45,12 @@ impl Board {
     }
 
     /// The metrics as they are now, for all who wait.
-    pub fn show_metrics(&self, text: String) {
-        self.metrics.send_replace(text);
+    pub fn show_metrics(&self, page: Page) {
+        self.metrics.send_replace(page);
     }
 
     /// The metrics as the loop renders them next.
-    pub async fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> Page {
         let mut shown = self.metrics.subscribe();
         self.metrics_wanted.store(true, Ordering::SeqCst);
         let _ = tokio::time::timeout(METRICS_PATIENCE, shown.changed()).await;
@@ -76,7 +86,9 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>, page: Router) -> io
     let app = page
         .route(
             "/metrics",
-            get(move || async move { metrics_page(metrics.metrics().await) }),
+            get(move |headers: HeaderMap| async move {
+                metrics_page(metrics.metrics().await, &headers)
+            }),
         )
         .route(
             "/livez",
@@ -89,15 +101,15 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>, page: Router) -> io
     axum::serve(listener, app).await
 }
 
-fn metrics_page(text: String) -> Response {
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    )
-        .into_response()
+fn metrics_page(page: Page, headers: &HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let (kind, text) = if openmetrics::is_asked_for(&accept.join(",")) {
+        (openmetrics::CONTENT_TYPE, page.openmetrics)
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", page.text)
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 fn probe(good: bool, health: &Health) -> Response {

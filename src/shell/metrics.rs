@@ -7,7 +7,8 @@ use super::families::{
 };
 use super::gauges::{Cap, StateGauges, place_labels};
 use super::health::Phase;
-use super::http::Board;
+use super::http::{Board, Page};
+use super::openmetrics::{self, Exemplars};
 use super::outbox::Told;
 use crate::core::alert::{Direction, Transition};
 use crate::core::engine::Engine;
@@ -55,6 +56,7 @@ pub struct Metrics {
     state: StateGauges,
     transitions: IntCounterVec,
     event_to_alert: Histogram,
+    exemplars: Exemplars,
     promised_per_year: GaugeVec,
     promised: CounterVec,
     opened: IntCounterVec,
@@ -108,6 +110,7 @@ impl Metrics {
             cap: Cap::new(network, max_series),
             state: StateGauges::new(r),
             transitions: counters(r, "alert_transitions_total"),
+            exemplars: Exemplars::new("surgewatch_event_to_alert_seconds", &latency),
             event_to_alert: histogram(r, "event_to_alert_seconds", latency),
             promised_per_year: gauges(r, "false_alerts_promised_per_year"),
             promised: float_counters(r, "false_alerts_promised_total"),
@@ -164,12 +167,16 @@ impl Metrics {
             .set(1);
     }
 
-    /// Everything in Prometheus' text format.
+    /// Everything, in both formats.
     #[must_use]
-    pub fn text(&self) -> String {
-        TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .unwrap_or_default()
+    pub fn page(&self) -> Page {
+        let families = self.registry.gather();
+        Page {
+            text: TextEncoder::new()
+                .encode_to_string(&families)
+                .unwrap_or_default(),
+            openmetrics: openmetrics::text(&families, &self.exemplars),
+        }
     }
 
     /// Every family, by name. Those without a series yet are shown with an empty one.
@@ -213,14 +220,17 @@ impl Metrics {
     }
 
     /// Alerts changed, and since `at` everybody can know.
-    pub fn on_told(&self, told: &[Told], at: WallTime) {
+    pub fn on_told(&mut self, told: &[Told], at: WallTime) {
         for told in told {
             self.transitions
                 .with_label_values(&[told.transition.label()])
                 .inc();
             let waited_ms = told.recorded.map(|recorded| (at.0 - recorded.0).max(0));
             if let Some(waited_ms) = waited_ms.filter(|ms| *ms < REPLAY_MS) {
-                self.event_to_alert.observe(waited_ms as f64 / 1_000.0);
+                let waited_secs = waited_ms as f64 / 1_000.0;
+                self.event_to_alert.observe(waited_secs);
+                self.exemplars
+                    .keep("alert_id", &told.alert, waited_secs, at.0);
             }
         }
     }
@@ -242,7 +252,7 @@ impl Metrics {
         self.restore_remaining.set(remaining as i64);
         if board.wants_metrics() {
             self.on_turn(clock::now(), board.health.phase());
-            board.show_metrics(self.text());
+            board.show_metrics(self.page());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Owns the way out: outputs, dead letters and changelog records become records for the writing thread.
 
 use super::committer::Committer;
+use super::router::Router;
 use super::source::Incoming;
 use super::transaction::Outgoing;
 use crate::config::Topics;
@@ -23,6 +24,7 @@ const MAX_KEPT_BYTES: usize = 900_000;
 /// Hands on what is put in, and remembers what the next commit is about.
 pub struct Outbox {
     topics: Names,
+    router: Router,
     origin: Origin,
     network: Arc<Network>,
     keep_payload: bool,
@@ -80,6 +82,7 @@ impl Outbox {
                 dead_letters: topics.dead_letters.as_str().into(),
                 changelog: topics.changelog.as_str().into(),
             },
+            router: Router::new(&topics.routes),
             origin,
             network: Arc::clone(network),
             keep_payload,
@@ -133,18 +136,25 @@ impl Outbox {
                         transition: *transition,
                         recorded: source.recorded,
                     });
-                    to.write(record(&self.topics.alerts, encoded.clone()));
-                    to.write(record(&self.topics.alerts_state, encoded));
+                    self.tell(output, encoded, to);
                 }
             }
             Output::Notice { .. } => {
                 self.urgent = true;
                 if let Some(encoded) = notice::notice(output, &self.network, &self.origin) {
-                    to.write(record(&self.topics.alerts, encoded.clone()));
-                    to.write(record(&self.topics.alerts_state, encoded));
+                    self.tell(output, encoded, to);
                 }
             }
         }
+    }
+
+    /// Writes an alert or notice to the log, to the state, and to the audiences it concerns.
+    fn tell(&self, output: &Output, encoded: Encoded, to: &Committer) {
+        for audience in self.router.topics(output, &self.network) {
+            to.write(record(&audience, encoded.clone()));
+        }
+        to.write(record(&self.topics.alerts, encoded.clone()));
+        to.write(record(&self.topics.alerts_state, encoded));
     }
 
     /// Puts a changelog record in, at the partition of its input.

@@ -286,6 +286,7 @@ mod tests {
             alerts_state: "state".into(),
             dead_letters: "dlq".into(),
             changelog: "changelog".into(),
+            routes: Vec::new(),
             partitions: 8,
             replication_factor: 1,
         }
