@@ -323,7 +323,7 @@ fn arrivals_keep_the_hours_and_closures() {
             .statuses
             .iter()
             .rfind(|s| s.crossings.contains(&a.crossing) && s.time <= a.moment);
-        let closed = last.is_some_and(|s| s.state == surgewatch::core::event::GateState::Closed);
+        let closed = last.is_some_and(|s| s.state == replay::Change::Closed);
         assert!(!closed, "{} at {} while closed", a.crossing, a.moment);
     }
 }

@@ -163,6 +163,7 @@ impl Finder<'_> {
         );
         self.length(&at, "places", figure.places.len().min(1), 1);
         self.days(&at, figure.from, figure.last_day());
+        self.days_of(&at, figure);
         if !figure.weights.is_empty() {
             self.length(&at, "weights", figure.weights.len(), figure.places.len());
             self.weighty(&at, "weights", &figure.weights);
@@ -179,7 +180,37 @@ impl Finder<'_> {
             self.exclusive(&at, "groups", "by", figure.by.is_empty());
             self.exclusive(&at, "groups", "max_per_day", figure.max_per_day.is_none());
         }
+        if !figure.exact.is_empty() {
+            self.length(&at, "exact", figure.exact.len(), figure.places.len());
+            let given = figure.exact.iter().copied().map(u64::from).sum();
+            self.sum(&at, "exact", given, figure.total.into());
+            self.exclusive(&at, "exact", "by", figure.by.is_empty());
+            self.exclusive(&at, "exact", "groups", figure.groups.is_empty());
+            self.exclusive(&at, "exact", "weights", figure.weights.is_empty());
+        }
         self.partials(&at, figure);
+    }
+
+    /// How the total falls over the days.
+    fn days_of(&mut self, at: &str, figure: &Figure) {
+        for day in &figure.except {
+            if !(figure.from..=figure.last_day()).contains(day) {
+                let at = format!("{at}, except");
+                self.out_of_range(&at, day, figure.from, figure.last_day());
+            }
+        }
+        if let Some(weekdays) = &figure.weekdays {
+            self.weighty(at, "weekdays", weekdays);
+        }
+        if let Some(ramp) = &figure.ramp {
+            self.weighty(at, "ramp", ramp);
+            let is_long = figure.from < figure.last_day();
+            self.exclusive(at, "ramp", "a figure of one day", is_long);
+        }
+        if figure.spread_percent > 90 {
+            let at = format!("{at}, spread_percent");
+            self.out_of_range(&at, figure.spread_percent, 0, 90);
+        }
     }
 
     fn partials(&mut self, at: &str, figure: &Figure) {
@@ -225,10 +256,9 @@ impl Finder<'_> {
         let figures = &self.scenario.figures;
         for (i, second) in figures.iter().enumerate() {
             for first in figures[..i].iter().filter(|f| f.stream == second.stream) {
-                let day = first.from.max(second.from);
-                if day > first.last_day().min(second.last_day()) {
+                let Some(day) = second.days().find(|day| first.counts_on(*day)) else {
                     continue;
-                }
+                };
                 for place in first.places.iter().filter(|p| second.places.contains(p)) {
                     self.problems.push(Problem::Overlap {
                         first: first.id.clone(),
@@ -245,6 +275,15 @@ impl Finder<'_> {
     fn room(&mut self, figure: &Figure) {
         for slice in plan::slices(figure) {
             let cells = plan::cells(self.scenario, figure, &slice);
+            let weights = cells.iter().map(|c| u128::from(c.weight));
+            let all: u128 = weights.sum::<u128>() * (100 + u128::from(figure.spread_percent));
+            if all > u64::MAX.into() {
+                let at = format!(
+                    "figure {}, the shares of places and days together",
+                    figure.id
+                );
+                self.out_of_range(&at, all, 0, u64::MAX);
+            }
             let (wanted, room) = (
                 u64::from(slice.count),
                 cells.iter().map(|c| u64::from(c.room)).sum(),
@@ -315,8 +354,8 @@ impl Finder<'_> {
         }
     }
 
-    fn weighty(&mut self, at: &str, field: &'static str, weights: &[u32]) {
-        if weights.iter().all(|w| *w == 0) {
+    fn weighty<T: Copy + Into<u32>>(&mut self, at: &str, field: &'static str, weights: &[T]) {
+        if weights.iter().all(|w| (*w).into() == 0) {
             self.problems.push(Problem::NoWeight {
                 at: at.to_owned(),
                 field,

@@ -1,14 +1,12 @@
 //! Owns the draw: turns a scenario into events, the same ones each time, with integers and ratios only.
 
-use super::plan::{self, Cell};
-use super::scenario::{Figure, Party, Place, Scenario, StatusChange};
+use super::draw::{self, Drawn, Parties};
+use super::plan;
+use super::scenario::{Change, Figure, Place, Scenario, StatusChange};
 use super::{Expectation, Replay, ReplayEvent};
-use crate::core::event::GateState;
 use crate::core::time::EventTime;
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Zoned};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -47,7 +45,7 @@ enum Body<'a> {
         id: &'a str,
         crossing: &'a str,
         time: String,
-        state: GateState,
+        state: Change,
         until: Option<String>,
         reason: &'a str,
     },
@@ -111,35 +109,35 @@ impl Scenario {
     }
 
     fn draw_figure<'a>(&'a self, figure: &'a Figure, drafts: &mut Vec<Draft<'a>>) {
-        let mut rng = figure_rng(self.seed, &figure.id);
+        let mut rng = draw::figure_rng(self.seed, &figure.id);
         let party = figure
             .party
             .as_ref()
             .and_then(|id| self.parties.iter().find(|p| &p.id == id));
+        let parties = Parties::of(party);
+        let mut drawn: Vec<Drawn<'a>> = Vec::new();
         for slice in plan::slices(figure) {
             let mut cells = plan::cells(self, figure, &slice);
-            let groups = if figure.groups.is_empty() {
-                vec![None; 1]
-            } else {
-                figure.groups.iter().copied().map(Some).collect()
-            };
-            for group in groups {
-                let drawn = match group {
-                    Some(size) => {
-                        draw_group(&mut rng, &cells, size, figure.burst_minutes.get(), party)
-                    }
-                    None => draw_scatter(&mut rng, &mut cells, slice.count, party),
-                };
-                drafts.extend(drawn.into_iter().map(|(place, moment, count)| Draft {
-                    time: local(place, moment),
-                    place,
-                    kind: DraftKind::Arrival {
-                        stream: &figure.stream,
-                        count,
-                    },
-                }));
+            draw::spread(&mut rng, &mut cells, figure.spread_percent);
+            if figure.groups.is_empty() {
+                drawn.extend(draw::scatter(&mut rng, &mut cells, slice.count, &parties));
+            }
+            for size in &figure.groups {
+                let burst = figure.burst_minutes.get();
+                drawn.extend(draw::group(&mut rng, &cells, *size, burst, &parties));
             }
         }
+        if let Some(minutes) = figure.tally_minutes {
+            drawn = draw::tally(drawn, minutes.get());
+        }
+        drafts.extend(drawn.into_iter().map(|(place, moment, count)| Draft {
+            time: local(place, moment),
+            place,
+            kind: DraftKind::Arrival {
+                stream: &figure.stream,
+                count,
+            },
+        }));
     }
 
     fn add_statuses<'a>(&'a self, drafts: &mut Vec<Draft<'a>>) {
@@ -237,108 +235,6 @@ impl Scenario {
         all.sort_by_key(|e| e.day);
         all
     }
-}
-
-/// Parties scattered over the cells until the count is met.
-fn draw_scatter<'a>(
-    rng: &mut ChaCha8Rng,
-    cells: &mut [Cell<'a>],
-    count: u32,
-    party: Option<&Party>,
-) -> Vec<(&'a Place, DateTime, u32)> {
-    let (mut left, mut drawn) = (count, Vec::new());
-    while left > 0 {
-        let weights = cells.iter().map(|c| if c.room > 0 { c.weight } else { 0 });
-        let Some(cell) = pick(rng, weights).map(|i| &mut cells[i]) else {
-            break;
-        };
-        let size = party_size(rng, party).min(left).min(cell.room);
-        let minute = pick(rng, cell.minutes.iter().map(|m| m.1)).map_or(0, |i| cell.minutes[i].0);
-        drawn.push((
-            cell.place,
-            with_second(rng, plan::at_minute(cell.day, minute)),
-            size,
-        ));
-        cell.room -= size;
-        left -= size;
-    }
-    drawn
-}
-
-/// A group that arrives within a few minutes, in parties, while the cell is open.
-fn draw_group<'a>(
-    rng: &mut ChaCha8Rng,
-    cells: &[Cell<'a>],
-    size: u32,
-    burst: u16,
-    party: Option<&Party>,
-) -> Vec<(&'a Place, DateTime, u32)> {
-    let Some(cell) = pick(rng, cells.iter().map(|c| c.weight)).map(|i| &cells[i]) else {
-        return Vec::new();
-    };
-    let burst = usize::from(burst).min(cell.minutes.len());
-    let starts = &cell.minutes[..=cell.minutes.len() - burst];
-    let start = pick(rng, starts.iter().map(|m| m.1)).unwrap_or(0);
-    let (mut left, mut drawn) = (size, Vec::new());
-    while left > 0 {
-        let count = party_size(rng, party).min(left);
-        let minute = cell.minutes[start + below(rng, burst as u64) as usize].0;
-        drawn.push((
-            cell.place,
-            with_second(rng, plan::at_minute(cell.day, minute)),
-            count,
-        ));
-        left -= count;
-    }
-    drawn
-}
-
-/// The size of the next party; one where none are described.
-fn party_size(rng: &mut ChaCha8Rng, party: Option<&Party>) -> u32 {
-    party
-        .and_then(|p| pick(rng, p.weights.iter().copied()).map(|i| p.sizes[i].get()))
-        .unwrap_or(1)
-}
-
-/// Puts a moment somewhere inside its minute, never on the full minute: gates change then, and would tie with it.
-fn with_second(rng: &mut ChaCha8Rng, moment: DateTime) -> DateTime {
-    moment.saturating_add(SignedDuration::from_secs(1 + below(rng, 59) as i64))
-}
-
-/// A random stream of its own for each figure.
-fn figure_rng(seed: u64, figure: &str) -> ChaCha8Rng {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8..16].copy_from_slice(&xxhash_rust::xxh3::xxh3_64(figure.as_bytes()).to_le_bytes());
-    ChaCha8Rng::from_seed(bytes)
-}
-
-/// A number below `bound`, every one equally likely.
-fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
-    assert!(bound > 0, "a draw needs at least one outcome");
-    let limit = u64::MAX - u64::MAX % bound;
-    loop {
-        let number = rng.next_u64();
-        if number < limit {
-            return number % bound;
-        }
-    }
-}
-
-/// A position drawn by weight; none where every weight is 0.
-fn pick(rng: &mut ChaCha8Rng, weights: impl Iterator<Item = u32> + Clone) -> Option<usize> {
-    let total: u64 = weights.clone().map(u64::from).sum();
-    if total == 0 {
-        return None;
-    }
-    let mut mark = below(rng, total);
-    for (i, weight) in weights.enumerate() {
-        match mark.checked_sub(u64::from(weight)) {
-            Some(rest) => mark = rest,
-            None => return Some(i),
-        }
-    }
-    None
 }
 
 /// A local moment of a place; one that the clocks skip moves forward with them.

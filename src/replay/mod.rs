@@ -2,6 +2,7 @@
 
 mod check;
 mod clock;
+mod draw;
 mod expand;
 mod plan;
 mod problem;
@@ -10,7 +11,8 @@ mod scenario;
 pub use clock::{ClockError, DAY_MINUTES, Minute, Week, Window};
 pub use problem::{Problem, Problems};
 pub use scenario::{
-    CrossCheck, DayHours, Expect, Figure, Partial, Party, Place, Profile, Scenario, StatusChange,
+    Change, CrossCheck, DayHours, Expect, Figure, Partial, Party, Place, Profile, Scenario,
+    StatusChange,
 };
 
 use crate::core::time::EventTime;

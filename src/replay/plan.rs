@@ -1,8 +1,7 @@
 //! Owns the plan of a figure: the slices of its total, and the cells (a place on a day) that each slice may fall into.
 
 use super::clock::{DAY_MINUTES, Window};
-use super::scenario::{Figure, Place, Scenario};
-use crate::core::event::GateState;
+use super::scenario::{Change, Figure, Place, Profile, Scenario};
 use jiff::civil::{Date, DateTime, Time};
 
 /// A part of a figure's total, between two times of day.
@@ -24,15 +23,20 @@ pub(super) struct Cell<'a> {
     /// The day.
     pub(super) day: Date,
     /// Share of the draws.
-    pub(super) weight: u32,
-    /// The minutes of the day that are open, each with its weight.
-    pub(super) minutes: Vec<(u16, u32)>,
+    pub(super) weight: u64,
+    /// The minutes of the day that are open.
+    pub(super) minutes: Vec<u16>,
+    /// The running sums of their weights.
+    pub(super) marks: Vec<u64>,
     /// How many more may arrive.
     pub(super) room: u32,
 }
 
 /// Cuts a figure at its partial totals; a slice with published places becomes one slice for each of them.
 pub(super) fn slices(figure: &Figure) -> Vec<Slice> {
+    if !figure.exact.is_empty() {
+        return each_place(&figure.exact, figure.window);
+    }
     let weight = |i: usize| figure.weights.get(i).copied().unwrap_or(1);
     let shared: Vec<(usize, u32)> = (0..figure.places.len()).map(|i| (i, weight(i))).collect();
     let (mut open, mut before, mut slices) = (figure.window.open, 0, Vec::new());
@@ -42,14 +46,7 @@ pub(super) fn slices(figure: &Figure) -> Vec<Slice> {
             close: partial.time,
         };
         match &partial.exact {
-            Some(exact) => slices.extend(exact.iter().enumerate().map(|(i, &count)| {
-                let places = vec![(i, 1)];
-                Slice {
-                    places,
-                    window,
-                    count,
-                }
-            })),
+            Some(exact) => slices.extend(each_place(exact, window)),
             None => slices.push(Slice {
                 places: shared.clone(),
                 window,
@@ -71,6 +68,18 @@ pub(super) fn slices(figure: &Figure) -> Vec<Slice> {
     slices
 }
 
+/// A slice for each place whose part is known.
+fn each_place(parts: &[u32], window: Window) -> Vec<Slice> {
+    let slice = |(i, &count)| Slice {
+        places: vec![(i, 1)],
+        window,
+        count,
+    };
+    let mut slices: Vec<Slice> = parts.iter().enumerate().map(slice).collect();
+    slices.retain(|s| s.count > 0);
+    slices
+}
+
 /// The cells of a slice that can take arrivals, in order of place and day.
 pub(super) fn cells<'a>(scenario: &'a Scenario, figure: &Figure, slice: &Slice) -> Vec<Cell<'a>> {
     let profile = figure
@@ -83,11 +92,8 @@ pub(super) fn cells<'a>(scenario: &'a Scenario, figure: &Figure, slice: &Slice) 
             continue;
         };
         let closed = closures(scenario, &place.id);
-        for day in figure
-            .from
-            .series(jiff::Span::new().days(1))
-            .take_while(|d| *d <= figure.last_day())
-        {
+        for day in figure.days() {
+            let weight = u64::from(weight).saturating_mul(day_weight(figure, day));
             let hours = if figure.while_closed {
                 Some(Window::DAY)
             } else {
@@ -102,28 +108,50 @@ pub(super) fn cells<'a>(scenario: &'a Scenario, figure: &Figure, slice: &Slice) 
                             .iter()
                             .any(|(from, to)| *from <= moment && moment < *to))
             };
-            let weight_at = |minute: u16| {
-                profile.map_or(1, |p| {
-                    p.hours.get(usize::from(minute / 60)).map_or(0, |w| *w)
-                })
-            };
-            let minutes: Vec<(u16, u32)> = (0..DAY_MINUTES)
-                .filter(|m| open(*m))
-                .map(|m| (m, weight_at(m)))
-                .filter(|(_, w)| *w > 0)
-                .collect();
+            let (minutes, marks) = minutes(profile, open);
             if weight > 0 && !minutes.is_empty() {
                 cells.push(Cell {
                     place,
                     day,
                     weight,
                     minutes,
+                    marks,
                     room: figure.max_per_day.unwrap_or(u32::MAX),
                 });
             }
         }
     }
     cells
+}
+
+/// The minutes of a day that are open and have a weight, with the running sums of the weights.
+fn minutes(profile: Option<&Profile>, open: impl Fn(u16) -> bool) -> (Vec<u16>, Vec<u64>) {
+    let weight = |minute: u16| {
+        let hour = usize::from(minute / 60);
+        profile.map_or(1, |p| p.hours.get(hour).copied().unwrap_or(0))
+    };
+    let mut sum = 0;
+    (0..DAY_MINUTES)
+        .filter(|minute| weight(*minute) > 0 && open(*minute))
+        .map(|minute| {
+            sum += u64::from(weight(minute));
+            (minute, sum)
+        })
+        .unzip()
+}
+
+/// The share of a day beside the other days of its figure: its weekday's times that of its place on the ramp.
+fn day_weight(figure: &Figure, day: Date) -> u64 {
+    let weekday = usize::from(day.weekday().to_monday_zero_offset().unsigned_abs());
+    let weekday = figure
+        .weekdays
+        .map_or(1, |shares| u64::from(shares[weekday]));
+    let ramp = figure.ramp.map_or(1, |[first, last]| {
+        let since = |from: Date| u64::from((day - from).get_days().unsigned_abs());
+        let span = u64::from((figure.last_day() - figure.from).get_days().unsigned_abs());
+        u64::from(first) * (span - since(figure.from)) + u64::from(last) * since(figure.from)
+    });
+    weekday * ramp
 }
 
 /// A minute of a day as a local moment.
@@ -153,10 +181,13 @@ fn closures(scenario: &Scenario, crossing: &str) -> Vec<(DateTime, DateTime)> {
         .iter()
         .filter(|s| s.crossings.iter().any(|c| c == crossing))
     {
-        if status.state == GateState::Closed {
-            since.get_or_insert(status.time);
-        } else if let Some(from) = since.take() {
-            closures.push((from, status.time));
+        match status.state {
+            Change::Closed => drop(since.get_or_insert(status.time)),
+            Change::Open | Change::Restricted => {
+                closures.extend(since.take().map(|from| (from, status.time)));
+            }
+            // What a feed counts says nothing of the gate.
+            Change::Redefined => {}
         }
     }
     closures.extend(since.map(|from| (from, DateTime::MAX)));

@@ -1,10 +1,9 @@
 //! Owns the scenario file's shape: published figures, closures, and what may be drawn between them.
 
 use super::clock::{Minute, Week, Window};
-use crate::core::event::GateState;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU16, NonZeroU32};
 
 /// A checked scenario file; made by [`load`](super::load).
@@ -102,6 +101,20 @@ pub struct DayHours {
     pub source: String,
 }
 
+/// What a status says, by the name it has in events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Open in its hours.
+    Open,
+    /// Shut.
+    Closed,
+    /// Open with limits.
+    Restricted,
+    /// The feed counts something else from then on.
+    Redefined,
+}
+
 /// A change of state of one or several crossings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,7 +124,7 @@ pub struct StatusChange {
     /// Local time of the change.
     pub time: DateTime,
     /// The state from then on.
-    pub state: GateState,
+    pub state: Change,
     /// Local time until which it was announced to last.
     pub until: Option<DateTime>,
     /// The `reason` of the event.
@@ -133,15 +146,29 @@ pub struct Figure {
     pub from: Date,
     /// Last day; absent is the first.
     pub to: Option<Date>,
+    /// Days between them that other figures count.
+    #[serde(default)]
+    pub except: Vec<Date>,
     /// The crossings that share the total.
     pub places: Vec<String>,
     /// The share of each place, drawn; absent is equal shares.
     #[serde(default)]
     pub weights: Vec<u32>,
+    /// How many of the total fall to each place; absent is drawn.
+    #[serde(default)]
+    pub exact: Vec<u32>,
     /// The stream counted.
     pub stream: String,
     /// The total.
     pub total: u32,
+    /// The share of each weekday, Monday first, drawn; absent is equal shares.
+    pub weekdays: Option<[u16; 7]>,
+    /// The share of the first and of the last day, drawn, with a straight line between; absent is equal shares.
+    pub ramp: Option<[u16; 2]>,
+    /// How far the share of a day is drawn to lie above or below, in percent of itself: ordinary traffic varies more than
+    /// independent arrivals do.
+    #[serde(default)]
+    pub spread_percent: u8,
     /// The part of each day arrivals may fall into, cut with the opening hours.
     #[serde(default = "whole_day")]
     pub window: Window,
@@ -158,6 +185,8 @@ pub struct Figure {
     pub party: Option<String>,
     /// How arrivals fall over the hours; absent is evenly.
     pub profile: Option<String>,
+    /// The feed tells arrivals in sums over so many minutes, at the time of the last one; absent is one event a party.
+    pub tally_minutes: Option<NonZeroU16>,
     /// Most arrivals a crossing may draw on one day.
     pub max_per_day: Option<u32>,
     /// Whether the arrivals were reported outside the opening hours or at closed crossings.
@@ -241,6 +270,19 @@ impl Figure {
     #[must_use]
     pub fn last_day(&self) -> Date {
         self.to.unwrap_or(self.from)
+    }
+
+    /// Whether it counts the arrivals of this day.
+    #[must_use]
+    pub fn counts_on(&self, day: Date) -> bool {
+        (self.from..=self.last_day()).contains(&day) && !self.except.contains(&day)
+    }
+
+    /// The days it counts.
+    pub fn days(&self) -> impl Iterator<Item = Date> {
+        let days = self.from.series(jiff::Span::new().days(1));
+        days.take_while(|day| *day <= self.last_day())
+            .filter(|day| !self.except.contains(day))
     }
 }
 

@@ -5,7 +5,6 @@ use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::engine::Engine;
-use crate::core::event::GateState;
 use crate::core::ids::{CrossingIx, Offset, Partition, StreamIx};
 use crate::core::intake::BudgetSpent;
 use crate::core::lens::{Lens, Outlook};
@@ -16,7 +15,7 @@ use crate::core::partition::Input;
 use crate::core::region::incident::{IncidentId, Told};
 use crate::core::region::{Region, RegionState};
 use crate::core::time::{EventTime, WallTime};
-use crate::replay::{Replay, Scenario};
+use crate::replay::{Change, Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
 use crate::wire::sentence::{self, Subject};
 use crate::wire::{incident, notice};
@@ -327,7 +326,7 @@ fn is_published(scenario: &Scenario, crossing: &str, stream: &str, day: Date) ->
     let mut figures = scenario.figures.iter().filter(|figure| {
         figure.stream == stream
             && figure.places.iter().any(|place| place == crossing)
-            && (figure.from..=figure.last_day()).contains(&day)
+            && figure.counts_on(day)
     });
     let is_whole = |figure: &crate::replay::Figure| {
         figure.published && figure.places.len() == 1 && figure.from == figure.last_day()
@@ -345,13 +344,14 @@ fn shades(scenario: &Scenario, crossing: &str) -> Vec<Shade> {
         .statuses
         .iter()
         .filter(|status| status.crossings.iter().any(|c| c == crossing))
+        .filter(|status| status.state != Change::Redefined)
         .collect();
     let mut shades = Vec::new();
     for (n, change) in changes.iter().enumerate() {
         let kind = match change.state {
-            GateState::Open => continue,
-            GateState::Closed => ShadeKind::Closed,
-            GateState::Restricted => ShadeKind::Restricted,
+            Change::Open | Change::Redefined => continue,
+            Change::Closed => ShadeKind::Closed,
+            Change::Restricted => ShadeKind::Restricted,
         };
         let next = changes.get(n + 1).map_or(DateTime::MAX, |next| next.time);
         let until = next.min(change.until.unwrap_or(DateTime::MAX));
