@@ -25,6 +25,14 @@ fn finland() -> (Scenario, Replay) {
     (scenario, replay)
 }
 
+fn bundled() -> impl Iterator<Item = (Scenario, Replay)> {
+    replay::bundled().iter().map(|(_, text)| {
+        let scenario = replay::load(text).unwrap();
+        let replay = scenario.expand();
+        (scenario, replay)
+    })
+}
+
 fn arrivals(replay: &Replay) -> Vec<Arrival> {
     let bodies = replay
         .events
@@ -101,50 +109,57 @@ impl Table {
 
 #[test]
 fn every_figure_is_met_exactly() {
-    let (scenario, replay) = finland();
-    let arrivals = arrivals(&replay);
-    let mut table = Table::default();
-    for f in &scenario.figures {
-        let counted = count(&arrivals, &f.places, &f.stream, f.from, after(f.last_day()));
-        table.row(&f.id, f.total, counted);
-        let mut before = vec![0; f.places.len()];
-        for by in &f.by {
-            let until = at(f.from, by.time.minutes());
-            table.row(
-                &format!("{} by {}", f.id, by.time),
-                by.total,
-                count(&arrivals, &f.places, &f.stream, f.from, until),
-            );
-            for (i, place) in f.places.iter().enumerate() {
-                let now = count(
-                    &arrivals,
-                    std::slice::from_ref(place),
-                    &f.stream,
-                    f.from,
-                    until,
+    for (scenario, replay) in bundled() {
+        let arrivals = arrivals(&replay);
+        let mut table = Table::default();
+        for f in &scenario.figures {
+            check_figure(f, &arrivals, &mut table);
+        }
+        table.agree();
+    }
+}
+
+fn check_figure(f: &replay::Figure, arrivals: &[Arrival], table: &mut Table) {
+    let on = |places: &[String]| -> u32 {
+        let days = f.days();
+        days.map(|day| count(arrivals, places, &f.stream, day, after(day)))
+            .sum()
+    };
+    table.row(&f.id, f.total, on(&f.places));
+    for (place, exact) in f.places.iter().zip(&f.exact) {
+        let counted = on(std::slice::from_ref(place));
+        table.row(&format!("{} at {place}", f.id), *exact, counted);
+    }
+    let mut before = vec![0; f.places.len()];
+    for by in &f.by {
+        let until = at(f.from, by.time.minutes());
+        table.row(
+            &format!("{} by {}", f.id, by.time),
+            by.total,
+            count(arrivals, &f.places, &f.stream, f.from, until),
+        );
+        for (i, place) in f.places.iter().enumerate() {
+            let place = std::slice::from_ref(place);
+            let now = count(arrivals, place, &f.stream, f.from, until);
+            if let Some(exact) = &by.exact {
+                table.row(
+                    &format!("{} by {} at {}", f.id, by.time, place[0]),
+                    exact[i],
+                    now - before[i],
                 );
-                if let Some(exact) = &by.exact {
-                    table.row(
-                        &format!("{} by {} at {place}", f.id, by.time),
-                        exact[i],
-                        now - before[i],
-                    );
-                }
-                before[i] = now;
             }
+            before[i] = now;
         }
     }
-    table.agree();
 }
 
 #[test]
 fn figures_count_every_arrival_once() {
-    let (scenario, replay) = finland();
-    let total: u32 = scenario.figures.iter().map(|f| f.total).sum();
-    assert_eq!(
-        arrivals(&replay).iter().map(|a| a.count).sum::<u32>(),
-        total
-    );
+    for (scenario, replay) in bundled() {
+        let total: u32 = scenario.figures.iter().map(|f| f.total).sum();
+        let counted: u32 = arrivals(&replay).iter().map(|a| a.count).sum();
+        assert_eq!(counted, total, "{}", scenario.id);
+    }
 }
 
 /// Typed from the facts, apart from the file: a slip in the file shows here.
@@ -214,25 +229,26 @@ fn totals_of_the_facts_are_met() {
 
 #[test]
 fn cross_checks_say_what_the_events_add_up_to() {
-    let (scenario, replay) = finland();
-    let arrivals = arrivals(&replay);
-    let mut table = Table::default();
-    for check in &scenario.checks {
-        let until = check
-            .until
-            .map_or(after(check.to), |minute| at(check.to, minute.minutes()));
-        table.row(
-            &check.id,
-            check.replay,
-            count(&arrivals, &check.places, &check.stream, check.from, until),
-        );
-        assert!(
-            check.holds() || !check.note.is_empty(),
-            "{} does not hold and does not say why",
-            check.id
-        );
+    for (scenario, replay) in bundled() {
+        let arrivals = arrivals(&replay);
+        let mut table = Table::default();
+        for check in &scenario.checks {
+            let until = check
+                .until
+                .map_or(after(check.to), |minute| at(check.to, minute.minutes()));
+            table.row(
+                &check.id,
+                check.replay,
+                count(&arrivals, &check.places, &check.stream, check.from, until),
+            );
+            assert!(
+                check.holds() || !check.note.is_empty(),
+                "{} does not hold and does not say why",
+                check.id
+            );
+        }
+        table.agree();
     }
-    table.agree();
 }
 
 #[test]
@@ -452,17 +468,14 @@ fn crossings_are_configured_as_in_the_crossings_file() {
                 )
             })
             .collect();
-    let replay: toml::Table = include_str!("../config/replays/finland-2023.toml")
-        .parse()
-        .unwrap();
-    for crossing in replay["crossing"].as_array().unwrap() {
-        let known = &configured[crossing["id"].as_str().unwrap()];
-        assert_eq!(
-            known.get("time_zone"),
-            crossing.get("time_zone"),
-            "{crossing}"
-        );
-        assert_eq!(known.get("hours"), crossing.get("hours"), "{crossing}");
+    for (_, text) in replay::bundled() {
+        let replay: toml::Table = text.parse().unwrap();
+        for crossing in replay["crossing"].as_array().unwrap() {
+            let known = &configured[crossing["id"].as_str().unwrap()];
+            for key in ["time_zone", "hours"] {
+                assert_eq!(known.get(key), crossing.get(key), "{crossing}");
+            }
+        }
     }
     for (id, crossing) in &configured {
         for neighbour in crossing["neighbours"].as_array().unwrap() {
@@ -512,4 +525,40 @@ fn an_arrival_needs_an_open_gate() {
         ),
         "{problems}"
     );
+}
+
+#[test]
+fn the_hour_that_comes_twice_has_its_share_of_ordinary_traffic_both_times() {
+    let text = include_str!("../config/replays/blockade-2023.toml");
+    let replay = replay::load(text).unwrap().expand();
+    let passed = |from: &str| -> u64 {
+        let from: Timestamp = from.parse().unwrap();
+        let hour = from.as_millisecond()..from.as_millisecond() + surgewatch::core::time::HOUR_MS;
+        let events = replay.events.iter();
+        events
+            .filter(|e| e.crossing == "pl-dorohusk" && hour.contains(&e.time.0))
+            .map(|e| serde_json::from_str::<Value>(&e.json).unwrap()["count"].as_u64())
+            .map(Option::unwrap_or_default)
+            .sum()
+    };
+    for hour in ["2023-10-29T02:00:00+02:00", "2023-10-29T02:00:00+01:00"] {
+        assert!(
+            (20..=80).contains(&passed(hour)),
+            "{hour}: {}",
+            passed(hour)
+        );
+    }
+}
+
+#[test]
+fn slips_in_the_shares_of_days_are_named() {
+    let text = include_str!("../config/replays/arctic-2015.toml");
+    let broken = text
+        .replacen("ramp = [1, 4]", "ramp = [0, 0]", 1)
+        .replacen("except = [\"2015-11-02\"]", "except = [\"2015-11-22\"]", 1)
+        .replacen("exact = [48, 4]", "exact = [48, 5]", 1);
+    let Err(ReplayError::Invalid(problems)) = replay::load(&broken) else {
+        panic!("the file is broken")
+    };
+    insta::assert_snapshot!(problems.to_string(), @r#""#);
 }

@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Replay to show.
+    /// Replay to show, or `all` for one after the other.
     #[arg(long, value_name = "NAME", default_value = "finland-2023")]
     episode: String,
     /// Days of the replay in one second.
@@ -55,10 +55,48 @@ const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
     let speed = publish::speed(args.speed)?;
-    let replay = publish::bundled(&args.episode)?;
+    let names: Vec<&str> = match args.episode.as_str() {
+        "all" => crate::replay::bundled()
+            .iter()
+            .map(|(name, _)| *name)
+            .collect(),
+        one => vec![one],
+    };
+    let replays = names.into_iter().map(publish::bundled);
+    let replays: Vec<Replay> = replays.collect::<Result<_, _>>()?;
     let settings = settings(&args.config)?;
-    let crossings = replay.crossings.iter().map(String::as_str);
-    check_crossings(&replay.id, crossings, settings.network())?;
+    for replay in &replays {
+        let crossings = replay.crossings.iter().map(String::as_str);
+        check_crossings(&replay.id, crossings, settings.network())?;
+    }
+    let is_one = replays.len() == 1;
+    let (mut tables, mut signal) = (Vec::new(), None);
+    for replay in replays {
+        let title = replay.title.clone();
+        let (table, ended) = stage(args, &settings, replay, speed)?;
+        tables.push(if is_one {
+            table
+        } else {
+            format!("\n{title}\n\n{table}")
+        });
+        signal = ended;
+        if signal.is_some() {
+            break;
+        }
+    }
+    if !args.json {
+        say(&tables.join("\n"));
+    }
+    signal.map_or(Ok(()), |signal| Err(CommandError::Signal(signal)))
+}
+
+/// Plays one replay; gives its table, and the signal that ended it early.
+fn stage(
+    args: &DemoArgs,
+    settings: &Settings,
+    replay: Replay,
+    speed: f64,
+) -> Result<(String, Option<Signal>), CommandError> {
     let embedded = Embedded::start(&settings.topics, PARTITIONS)?;
     let runtime = service::runtime();
     let stop = Arc::new(AtomicBool::new(false));
@@ -68,7 +106,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), CommandError> {
         json: args.json,
         stop: Arc::clone(&stop),
     };
-    let outcome = runtime.block_on(stage.play(&settings, &embedded));
+    let outcome = runtime.block_on(stage.play(settings, &embedded));
     // Whatever reads or publishes after a failure must not hold up its message.
     stop.store(true, Ordering::SeqCst);
     runtime.shutdown_timeout(GRACE);
@@ -102,7 +140,11 @@ struct Stage {
 }
 
 impl Stage {
-    async fn play(&self, settings: &Settings, embedded: &Embedded) -> Result<(), CommandError> {
+    async fn play(
+        &self,
+        settings: &Settings,
+        embedded: &Embedded,
+    ) -> Result<(String, Option<Signal>), CommandError> {
         let (listener, taken) = match service::bind(settings.http.listen).await {
             Ok(listener) => (listener, None),
             Err(taken) => {
@@ -139,10 +181,7 @@ impl Stage {
             None => service.ended().await?,
             Some(_) => drop(tokio::time::timeout(GRACE, service.ended()).await),
         }
-        if !self.json {
-            say(&summary(&self.replay, settings.network(), &shown));
-        }
-        signal.map_or(Ok(()), |signal| Err(CommandError::Signal(signal)))
+        Ok((summary(&self.replay, settings.network(), &shown), signal))
     }
 
     fn introduce(&self, address: SocketAddr, taken: Option<CommandError>) {

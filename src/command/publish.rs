@@ -90,10 +90,15 @@ pub(super) fn speed(given: f64) -> Result<f64, CommandError> {
     }
 }
 
+/// The text of a bundled replay.
+pub(super) fn bundled_text(name: &str) -> Option<&'static str> {
+    let mut all = replay::bundled().iter();
+    all.find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 /// Loads a bundled replay.
 pub(super) fn bundled(name: &str) -> Result<Replay, CommandError> {
-    let found = replay::bundled().iter().find(|(known, _)| *known == name);
-    let Some((_, text)) = found else {
+    let Some(text) = bundled_text(name) else {
         let known: Vec<&str> = replay::bundled().iter().map(|(name, _)| *name).collect();
         return Err(CommandError::Usage(format!(
             "there is no replay `{name}`; there is: {}",

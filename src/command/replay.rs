@@ -3,7 +3,7 @@
 use super::backtest::unwritable;
 use super::counts::{LayoutArgs, LensArg, counts, detector, unreadable};
 use super::demo::check_crossings;
-use super::publish::progress;
+use super::publish::{bundled_text, progress};
 use super::{CommandError, ConfigArgs, say, setup};
 use crate::backtest::{APART, Detector, NUMBERED_FROM};
 use crate::config::Settings;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// A scenario (`.toml`, as in config/replays), or counts (CSV, gzipped or not, with the columns `surgewatch backtest` reads).
+    /// A scenario (`.toml`, as in config/replays, or the name of one of those), or counts (CSV, gzipped or not, with the columns `surgewatch backtest` reads).
     file: PathBuf,
     /// Writes a page with a plot for each series: one file that needs neither network nor scripts. Without it alerts are told
     /// on standard output only.
@@ -45,7 +45,7 @@ type Told = (String, Alert);
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
-    let is_scenario = args.file.extension().is_some_and(|e| e == "toml");
+    let is_scenario = args.file.extension().is_some_and(|e| e == "toml") || named(args).is_some();
     let (report, mut told) = if is_scenario {
         scenario(args, &settings)?
     } else {
@@ -79,6 +79,12 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// The bundled scenario that is named instead of a file.
+fn named(args: &ReplayArgs) -> Option<&'static str> {
+    let name = args.file.to_str().filter(|_| !args.file.exists())?;
+    bundled_text(name)
+}
+
 fn scenario(args: &ReplayArgs, settings: &Settings) -> Result<(Report, Vec<Told>), CommandError> {
     if args.lens.is_some() || args.budget.is_some() {
         return Err(CommandError::Usage(
@@ -87,7 +93,10 @@ fn scenario(args: &ReplayArgs, settings: &Settings) -> Result<(Report, Vec<Told>
         ));
     }
     let read = unreadable("the scenario", &args.file);
-    let text = std::fs::read_to_string(&args.file).map_err(read)?;
+    let text = match named(args) {
+        Some(text) => text.to_owned(),
+        None => std::fs::read_to_string(&args.file).map_err(read)?,
+    };
     let scenario = load(&text)?;
     let crossings = scenario.crossings.iter().map(|place| place.id.as_str());
     check_crossings(&scenario.id, crossings, settings.network())?;

@@ -117,7 +117,7 @@ pub(super) fn tally(drawn: Vec<Drawn<'_>>, minutes: u16) -> Vec<Drawn<'_>> {
     let mut sums: BTreeMap<(&str, Date, i32), Drawn<'_>> = BTreeMap::new();
     for (place, moment, count) in drawn {
         let minute = i32::from(moment.hour()) * 60 + i32::from(moment.minute());
-        let part = minute / i32::from(minutes);
+        let part = 2 * (minute / i32::from(minutes)) + i32::from(is_second_time(place, moment));
         let sum = sums
             .entry((&place.id, moment.date(), part))
             .or_insert((place, moment, 0));
@@ -125,6 +125,11 @@ pub(super) fn tally(drawn: Vec<Drawn<'_>>, minutes: u16) -> Vec<Drawn<'_>> {
         sum.2 += count;
     }
     sums.into_values().collect()
+}
+
+/// Of a minute that comes twice the odd seconds are of its second time: as good as even halves.
+pub(super) fn is_second_time(place: &Place, moment: DateTime) -> bool {
+    moment.second() % 2 == 1 && place.comes_twice(moment)
 }
 
 /// Puts a moment somewhere inside its minute, never on the full minute: gates change then, and would tie with it.

@@ -130,8 +130,13 @@ impl Scenario {
         if let Some(minutes) = figure.tally_minutes {
             drawn = draw::tally(drawn, minutes.get());
         }
+        let time = |place: &Place, moment: DateTime| {
+            let is_later = figure.tally_minutes.is_some() && draw::is_second_time(place, moment);
+            let hour = SignedDuration::from_hours(1);
+            local(place, moment).saturating_add(if is_later { hour } else { SignedDuration::ZERO })
+        };
         drafts.extend(drawn.into_iter().map(|(place, moment, count)| Draft {
-            time: local(place, moment),
+            time: time(place, moment),
             place,
             kind: DraftKind::Arrival {
                 stream: &figure.stream,

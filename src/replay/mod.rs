@@ -19,10 +19,32 @@ use crate::core::time::EventTime;
 use jiff::civil::Date;
 
 /// The replays that come with the program.
-const BUNDLED: [(&str, &str); 1] = [(
-    "finland-2023",
-    include_str!("../../config/replays/finland-2023.toml"),
-)];
+const BUNDLED: [(&str, &str); 6] = [
+    (
+        "finland-2023",
+        include_str!("../../config/replays/finland-2023.toml"),
+    ),
+    (
+        "arctic-2015",
+        include_str!("../../config/replays/arctic-2015.toml"),
+    ),
+    (
+        "belarus-2021",
+        include_str!("../../config/replays/belarus-2021.toml"),
+    ),
+    (
+        "blockade-2023",
+        include_str!("../../config/replays/blockade-2023.toml"),
+    ),
+    (
+        "rush-2022",
+        include_str!("../../config/replays/rush-2022.toml"),
+    ),
+    (
+        "storskog-2023",
+        include_str!("../../config/replays/storskog-2023.toml"),
+    ),
+];
 
 /// A scenario turned into events, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -108,7 +108,11 @@ pub(super) fn cells<'a>(scenario: &'a Scenario, figure: &Figure, slice: &Slice) 
                             .iter()
                             .any(|(from, to)| *from <= moment && moment < *to))
             };
-            let (minutes, marks) = minutes(profile, open);
+            // Ordinary traffic flows on through the hour that comes twice when the clocks go back.
+            let twice = |minute: u16| {
+                figure.tally_minutes.is_some() && place.comes_twice(at_minute(day, minute))
+            };
+            let (minutes, marks) = minutes(profile, open, twice);
             if weight > 0 && !minutes.is_empty() {
                 cells.push(Cell {
                     place,
@@ -125,7 +129,11 @@ pub(super) fn cells<'a>(scenario: &'a Scenario, figure: &Figure, slice: &Slice) 
 }
 
 /// The minutes of a day that are open and have a weight, with the running sums of the weights.
-fn minutes(profile: Option<&Profile>, open: impl Fn(u16) -> bool) -> (Vec<u16>, Vec<u64>) {
+fn minutes(
+    profile: Option<&Profile>,
+    open: impl Fn(u16) -> bool,
+    twice: impl Fn(u16) -> bool,
+) -> (Vec<u16>, Vec<u64>) {
     let weight = |minute: u16| {
         let hour = usize::from(minute / 60);
         profile.map_or(1, |p| p.hours.get(hour).copied().unwrap_or(0))
@@ -134,7 +142,7 @@ fn minutes(profile: Option<&Profile>, open: impl Fn(u16) -> bool) -> (Vec<u16>, 
     (0..DAY_MINUTES)
         .filter(|minute| weight(*minute) > 0 && open(*minute))
         .map(|minute| {
-            sum += u64::from(weight(minute));
+            sum += u64::from(weight(minute)) * if twice(minute) { 2 } else { 1 };
             (minute, sum)
         })
         .unzip()

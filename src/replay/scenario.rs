@@ -2,7 +2,7 @@
 
 use super::clock::{Minute, Week, Window};
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -262,6 +262,15 @@ impl Scenario {
     #[must_use]
     pub fn place(&self, id: &str) -> Option<&Place> {
         self.crossings.iter().find(|p| p.id == id)
+    }
+}
+
+impl Place {
+    /// Whether a local moment comes twice, as the clocks go back.
+    #[must_use]
+    pub fn comes_twice(&self, moment: DateTime) -> bool {
+        let moment = self.time_zone.to_ambiguous_timestamp(moment);
+        matches!(moment.offset(), AmbiguousOffset::Fold { .. })
     }
 }
 

@@ -66,9 +66,14 @@ pub(crate) struct Feed {
 impl Feed {
     /// The bundled replay, its crossings spread over partitions.
     pub(crate) fn finland(partitions: usize) -> Self {
-        let network = Arc::new(settings().network().clone());
         let (_, text) = replay::bundled()[0];
         let replay = replay::load(text).expect("it is checked").expand();
+        Self::of(&replay, partitions)
+    }
+
+    /// A replay, its crossings spread over partitions.
+    pub(crate) fn of(replay: &replay::Replay, partitions: usize) -> Self {
+        let network = Arc::new(settings().network().clone());
         let limits = Limits {
             max_event_bytes: 65_536,
             max_count: 100_000,
