@@ -297,6 +297,7 @@ fn settings(given: &ConfigArgs) -> Result<Settings, CommandError> {
 struct First {
     crossing: String,
     as_of: String,
+    what: String,
     lens: Lens,
     observed: u64,
     expected: f64,
@@ -409,6 +410,7 @@ impl Show {
                 shown.opened.push(First {
                     crossing: alert.crossing.to_string(),
                     as_of: alert.as_of,
+                    what: format!("{} of {}", alert.direction.label(), alert.stream),
                     lens: alert.lens,
                     observed: alert.observed,
                     expected: alert.expected,
@@ -442,6 +444,7 @@ fn summary(replay: &Replay, network: &Network, shown: &Shown) -> String {
         rows.push(Row {
             name: name.to_owned(),
             first: first.map_or_else(|| "none".into(), |f| f.as_of[..16].replace('T', " ")),
+            what: first.map_or_else(String::new, |f| f.what.clone()),
             lens: first.map_or("", |f| lens(f.lens)),
             observed: first.map_or_else(String::new, |f| f.observed.to_string()),
             expected: first.map_or_else(String::new, |f| format!("{:.2}", f.expected)),

@@ -4,6 +4,7 @@
 pub(super) struct Row {
     pub name: String,
     pub first: String,
+    pub what: String,
     pub lens: &'static str,
     pub observed: String,
     pub expected: String,
@@ -15,6 +16,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     let head = Row {
         name: "crossing".into(),
         first: "first alert".into(),
+        what: "what".into(),
         lens: "in the",
         observed: "observed".into(),
         expected: "expected".into(),
@@ -28,12 +30,13 @@ pub(super) fn table(rows: &[Row]) -> String {
             .unwrap_or(0)
     };
     let (name, first) = (width(|r| &r.name), width(|r| &r.first));
+    let what = width(|r| &r.what);
     let lens = width(|r| r.lens);
     let (observed, expected) = (width(|r| &r.observed), width(|r| &r.expected));
     let lines = all.iter().map(|r| {
         format!(
-            "{:<name$}  {:<first$}  {:<lens$}  {:>observed$}  {:>expected$}  {}",
-            r.name, r.first, r.lens, r.observed, r.expected, r.published
+            "{:<name$}  {:<first$}  {:<what$}  {:<lens$}  {:>observed$}  {:>expected$}  {}",
+            r.name, r.first, r.what, r.lens, r.observed, r.expected, r.published
         )
     });
     lines.collect::<Vec<_>>().join("\n")

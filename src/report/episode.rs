@@ -226,6 +226,13 @@ impl Watch<'_> {
             });
         }
         let mut keys: Vec<(CrossingIx, StreamIx)> = self.kept.keys().copied().collect();
+        // What the scenario never counts would be an empty plot.
+        keys.retain(|(crossing, stream)| {
+            let place = &self.network.crossing(*crossing).id;
+            let stream = self.network.stream(*stream);
+            let mut figures = scenario.figures.iter();
+            figures.any(|f| f.stream == stream && f.places.contains(place))
+        });
         keys.sort_by_key(|(crossing, stream)| {
             let place = self.network.crossing(*crossing);
             (place.corridor.as_str(), place.order, *stream)
@@ -277,8 +284,14 @@ impl Watch<'_> {
             }
         };
         let expected = replay.expectations.iter();
+        let mut figures = scenario.figures.iter();
+        let has_others = figures.any(|f| f.stream != stream && f.places.contains(&place.id));
+        let name = match has_others {
+            true => format!("{}, {stream}", place.name),
+            false => place.name.clone(),
+        };
         Series {
-            name: place.name.clone(),
+            name,
             about: format!("{stream}, {}", place.corridor),
             buckets: kept.days.iter().map(bucket).collect(),
             shades: shades(scenario, &place.id),
@@ -371,7 +384,7 @@ fn notes(scenario: &Scenario) -> Vec<String> {
     let published = scenario.figures.iter().filter(|f| f.published).count();
     let derived = scenario.figures.len() - published;
     let what = format!(
-        "{published} totals were published as they stand, {derived} are differences of published ones. Their sources are in the scenario file. Which day inside a longer period, which crossing of several, which hour and how many at once: drawn at random with a fixed seed. Bars with a dot are totals published for that crossing and day; bars without one are drawn."
+        "{published} totals were published as they stand, {derived} are differences of published ones or levels set for the scenario, each with a note. Their sources are in the scenario file. Which day inside a longer period, which crossing of several, which hour and how many at once: drawn at random with a fixed seed. Bars with a dot are totals published for that crossing and day; bars without one are drawn."
     );
     vec![
         scenario.note.clone(),
