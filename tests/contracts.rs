@@ -420,7 +420,8 @@ fn a_change_that_breaks_a_reader_is_found_and_one_that_adds_is_not() {
         change(&mut changed);
         breaks(&alert, &changed)
     };
-    let table: [(&str, fn(&mut Value), &str); 6] = [
+    type Row = (&'static str, fn(&mut Value), &'static str);
+    let table: [Row; 6] = [
         (
             "a field is removed",
             |s| {
