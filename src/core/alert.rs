@@ -151,7 +151,7 @@ impl Transition {
 }
 
 /// What one bucket says: the numbers behind a count record and behind an alert.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// The lens it was read through.
     pub lens: Lens,

@@ -30,7 +30,7 @@ impl NoticeKind {
 }
 
 /// One notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// What it is about.
     pub kind: NoticeKind,

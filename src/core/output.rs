@@ -4,9 +4,10 @@ use super::alert::{Alert, Reading, Transition};
 use super::ids::{CrossingIx, Offset, Partition, StreamIx};
 use super::notice::{DataStatus, Notice};
 use super::time::{EventTime, WallTime};
+use serde::{Deserialize, Serialize};
 
 /// The record that decided something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Input partition.
     pub partition: Partition,
@@ -17,7 +18,7 @@ pub struct Source {
 }
 
 /// One thing put out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Output {
     /// A bucket closed, or a closed one changed.
     Count {
@@ -66,4 +67,58 @@ pub enum Output {
         /// What decided.
         source: Source,
     },
+}
+
+impl Output {
+    /// Where it is.
+    #[must_use]
+    pub fn crossing(&self) -> CrossingIx {
+        let (Self::Count { crossing, .. }
+        | Self::Alert { crossing, .. }
+        | Self::Notice { crossing, .. }) = self;
+        *crossing
+    }
+
+    /// Of what it is; notices are of a crossing as a whole.
+    #[must_use]
+    pub fn stream(&self) -> Option<StreamIx> {
+        match self {
+            Self::Count { stream, .. } | Self::Alert { stream, .. } => Some(*stream),
+            Self::Notice { .. } => None,
+        }
+    }
+
+    /// What decided.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        let (Self::Count { source, .. } | Self::Alert { source, .. } | Self::Notice { source, .. }) =
+            self;
+        source
+    }
+
+    /// Up to which event time it holds.
+    #[must_use]
+    pub fn as_of(&self) -> EventTime {
+        let (Self::Count { as_of, .. } | Self::Alert { as_of, .. } | Self::Notice { as_of, .. }) =
+            self;
+        *as_of
+    }
+
+    /// The same at another place of the lists of crossings and streams.
+    #[must_use]
+    pub fn placed(mut self, at: CrossingIx, of: Option<StreamIx>) -> Self {
+        match &mut self {
+            Self::Count {
+                crossing, stream, ..
+            }
+            | Self::Alert {
+                crossing, stream, ..
+            } => {
+                *crossing = at;
+                *stream = of.unwrap_or(*stream);
+            }
+            Self::Notice { crossing, .. } => *crossing = at,
+        }
+        self
+    }
 }

@@ -78,6 +78,15 @@ pub enum SnapshotError {
         /// How many.
         records: usize,
     },
+    /// Of a key that this program never writes.
+    #[error("changelog record `{key}` is none of this program's")]
+    UnknownKey {
+        /// The key.
+        key: String,
+    },
+    /// The region's state counts its crossings by another list.
+    #[error("the region's state was written for another list of crossings or streams")]
+    OtherNetwork,
     /// A crossing's parts do not fit together.
     #[error("the changelog's records of crossing `{crossing}` do not fit together: {what}")]
     Torn {
@@ -327,7 +336,7 @@ fn tracks_body(crossing: &CrossingState, network: &Network) -> TracksBody {
     }
 }
 
-fn written(key: String, body: &impl Serialize) -> ChangelogRecord {
+pub(super) fn written(key: String, body: &impl Serialize) -> ChangelogRecord {
     // Into a slice postcard writes several times as fast as into something that grows; all but baselines fit.
     let mut room = [SCHEMA_VERSION; 2_048];
     let value = match postcard::to_slice(body, &mut room[1..]) {
@@ -345,7 +354,7 @@ fn written(key: String, body: &impl Serialize) -> ChangelogRecord {
     }
 }
 
-fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, SnapshotError> {
+pub(super) fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, SnapshotError> {
     match value.split_first() {
         Some((&SCHEMA_VERSION, body)) => {
             postcard::from_bytes(body).map_err(|source| SnapshotError::Body {

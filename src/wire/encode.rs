@@ -128,7 +128,7 @@ pub struct Evidence {
 }
 
 /// The record that decided.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceRecord<'a> {
     /// Input topic.
     pub topic: Cow<'a, str>,
@@ -371,7 +371,7 @@ fn is_none(share: &f64) -> bool {
 }
 
 /// Four significant digits: what a reader can use, and no more bytes than that.
-fn significant(value: f64) -> f64 {
+pub(super) fn significant(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }
 

@@ -30,6 +30,37 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
     }
 }
 
+/// A sentence for every change, which stands alone: also a day on which no flow moved is told of, with its counts.
+#[must_use]
+pub fn spoken(network: &Network, told: &Told) -> String {
+    let incident = &told.incident;
+    let what = title(network, incident.id);
+    let what = format!("T{}", &what[1..]);
+    let places = places(network, incident);
+    match (told.change, summary(network, told)) {
+        (Change::Opened, _) if incident.groups.is_empty() => format!("{what} is a new incident."),
+        (Change::Opened, Some(said)) => format!("{what} is a new incident. {said}"),
+        (Change::Resolved, _) => format!("{what} is over: {places}."),
+        (Change::Merged(older), _) => format!("{what} is now part of {}.", title(network, older)),
+        (Change::Split(from), _) => {
+            let from = title(network, from);
+            format!("{what} was part of {from} and is by itself now: {places}.")
+        }
+        (_, Some(said)) => format!("{what} goes on. {said}"),
+        (_, None) => match incident.day {
+            Some(day) => {
+                let total = incident.total();
+                let day = day.date().strftime("%-d %B %Y");
+                format!(
+                    "{what} goes on. {day}: {} arrivals at its surges, usually about {:.0}; {places}.",
+                    total.observed, total.expected
+                )
+            }
+            None => format!("{what} goes on: {places}."),
+        },
+    }
+}
+
 /// What an incident is called.
 #[must_use]
 pub fn title(network: &Network, id: IncidentId) -> String {

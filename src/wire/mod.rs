@@ -10,5 +10,6 @@ pub mod events;
 mod fields;
 pub mod incident;
 pub mod notice;
+pub mod region;
 pub mod schema;
 pub mod sentence;

@@ -56,6 +56,17 @@ pub enum Change {
     Reopened,
 }
 
+impl Change {
+    /// The other incident of a change: the one that goes on instead, or that it was part of.
+    #[must_use]
+    pub fn other(self) -> Option<IncidentId> {
+        match self {
+            Self::Merged(other) | Self::Split(other) => Some(other),
+            _ => None,
+        }
+    }
+}
+
 /// What a day says of a member.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct DayCount {

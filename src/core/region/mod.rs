@@ -5,6 +5,8 @@ mod days;
 pub mod displacement;
 pub mod groups;
 pub mod incident;
+pub mod log;
+pub mod machine;
 pub mod scan;
 mod watch;
 

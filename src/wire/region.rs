@@ -1,0 +1,319 @@
+//! Owns the records of incidents: the whole one for the alert topics, and each country's slice of it, as JSON with CloudEvents
+//! headers and a plain sentence.
+
+use super::encode::{Encoded, Origin, SourceRecord, cloud_event, json, significant, source_record};
+use super::incident::spoken;
+use super::sentence::civil_time;
+use crate::core::alert::{Direction, Severity};
+use crate::core::ids::CrossingIx;
+use crate::core::network::Network;
+use crate::core::output::Source;
+use crate::core::region::displacement::Day;
+use crate::core::region::groups::{self, Level};
+use crate::core::region::incident::{DayCount, Incident, Member, Told};
+use crate::core::region::machine::IncidentTransition;
+use crate::core::time::EventTime;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// An incident's change as the alert topics and the topics of countries carry it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentRecord<'a> {
+    /// Computed from its first alert: a replay makes the same id.
+    pub incident_id: Cow<'a, str>,
+    /// Number of the change within the incident; a topic of a country holds those that concern it.
+    pub sequence: u32,
+    /// What changed.
+    pub transition: IncidentTransition,
+    /// The worst of its alerts so far.
+    pub severity: Severity,
+    /// The country whose slice this is; none of the whole incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Cow<'a, str>>,
+    /// Stream.
+    pub stream: Cow<'a, str>,
+    /// Surge or drop, as its first alert.
+    pub direction: Direction,
+    /// Its alerts in the order they joined.
+    pub members: Vec<MemberRecord<'a>>,
+    /// Its alerts of groups, whose crossings show nothing by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupRecord<'a>>,
+    /// The surges of its last day, summed.
+    pub total: DayRecord,
+    /// Crossings that flow is missing at, with the arrivals of their last day before.
+    pub sources: Vec<SourceOfFlow<'a>>,
+    /// Arrivals of its last day that may have moved, the nearest pair first.
+    pub moves: Vec<MoveRecord<'a>>,
+    /// The crossings that explain it, the largest observed/expected first.
+    pub explaining: Vec<Cow<'a, str>>,
+    /// Its last day: closed, or the one that goes on where it was told of as displaced.
+    pub day: Option<Date>,
+    /// The incident it became part of, or that it was part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+    /// Event time of the change.
+    pub as_of: String,
+    /// Kafka's timestamp of the arrival, or what else decided.
+    pub known_at: Option<String>,
+    /// The record of the region's log that decided.
+    pub source: SourceRecord<'a>,
+    /// One sentence to read aloud.
+    pub summary: String,
+}
+
+/// An alert of an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberRecord<'a> {
+    /// Crossing id.
+    pub crossing: Cow<'a, str>,
+    /// Crossing name.
+    pub crossing_name: Cow<'a, str>,
+    /// Country code.
+    pub country: Cow<'a, str>,
+    /// Surge or drop.
+    pub direction: Direction,
+    /// When it joined.
+    pub joined: String,
+    /// Whether its alert goes on.
+    pub open: bool,
+    /// The incident's last day there; none where the crossing was shut or the alert over.
+    pub day: Option<DayRecord>,
+}
+
+/// An alert of a group of crossings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupRecord<'a> {
+    /// Corridor, country or network.
+    pub level: Level,
+    /// Id of the corridor or code of the country; empty of the network.
+    pub name: Cow<'a, str>,
+    /// Its crossings.
+    pub crossings: Vec<Cow<'a, str>>,
+    /// Surge or drop.
+    pub direction: Direction,
+    /// The worst so far.
+    pub severity: Severity,
+    /// When it joined.
+    pub joined: String,
+    /// Whether its alert goes on.
+    pub open: bool,
+    /// Its last closed day: the crossings that raise no alert of their own, summed.
+    pub day: DayRecord,
+}
+
+/// What a day says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DayRecord {
+    /// Arrivals counted.
+    pub observed: u64,
+    /// Arrivals expected.
+    pub expected: f64,
+    /// Arrivals above what is expected and the level before: moved and new ones.
+    pub rise: u64,
+    /// Those of the rise that are missing elsewhere, so that they may have moved; nobody is followed.
+    pub moved: u64,
+    /// Those that are missing nowhere.
+    pub new: u64,
+}
+
+/// A crossing that flow is missing at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceOfFlow<'a> {
+    /// Crossing id.
+    pub crossing: Cow<'a, str>,
+    /// Arrivals of its last day before.
+    pub last_day: u64,
+}
+
+/// Arrivals that may have moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoveRecord<'a> {
+    /// Where they are missing.
+    pub from: Cow<'a, str>,
+    /// Where they came.
+    pub to: Cow<'a, str>,
+    /// How many.
+    pub moved: u64,
+}
+
+/// Encodes a change of an incident.
+#[must_use]
+pub fn incident(
+    network: &Network,
+    told: &Told,
+    severity: Severity,
+    source: &Source,
+    origin: &Origin,
+) -> Encoded {
+    encoded(network, told, severity, source, origin, None)
+}
+
+/// Encodes what a change says to each country that it concerns: its own members, what explains it among them and what moved
+/// to them. A crossing that joined concerns its country; everything else all that have a part.
+#[must_use]
+pub fn slices(
+    network: &Network,
+    told: &Told,
+    severity: Severity,
+    source: &Source,
+    origin: &Origin,
+) -> Vec<(String, Encoded)> {
+    let country = |crossing: CrossingIx| network.crossing(crossing).country.clone();
+    let members = &told.incident.members;
+    let countries: BTreeSet<String> = match IncidentTransition::of(told) {
+        IncidentTransition::Opened
+        | IncidentTransition::Attached
+        | IncidentTransition::Reopened => {
+            let last = members.iter().max_by_key(|m| m.joined);
+            let group = told.incident.groups.iter().map(|g| g.joined).max();
+            let last = last.filter(|m| group.is_none_or(|joined| joined <= m.joined));
+            last.map(|m| country(m.crossing)).into_iter().collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    let all = || network.crossings.iter().map(|place| place.country.clone());
+    let countries = if countries.is_empty() {
+        all().collect()
+    } else {
+        countries
+    };
+    let slices = countries.into_iter().filter_map(|country| {
+        let incident = told.incident.slice(network, &country)?;
+        let part = Told {
+            change: told.change,
+            incident,
+        };
+        let record = encoded(network, &part, severity, source, origin, Some(&country));
+        Some((country, record))
+    });
+    slices.collect()
+}
+
+fn encoded(
+    network: &Network,
+    told: &Told,
+    severity: Severity,
+    source: &Source,
+    origin: &Origin,
+    country: Option<&str>,
+) -> Encoded {
+    let incident = &told.incident;
+    let transition = IncidentTransition::of(told);
+    let id = incident.id.name(network);
+    let first = incident.id.crossing;
+    let record = IncidentRecord {
+        incident_id: id.as_str().into(),
+        sequence: incident.sequence,
+        transition,
+        severity,
+        country: country.map(Cow::Borrowed),
+        stream: network.stream(incident.id.stream).into(),
+        direction: incident.id.direction,
+        members: incident
+            .members
+            .iter()
+            .map(|m| member(network, m))
+            .collect(),
+        groups: groups(network, incident),
+        total: day(&incident.total()),
+        sources: sources(network, incident),
+        moves: moves(network, incident),
+        explaining: incident
+            .explaining
+            .iter()
+            .map(|ix| name(network, *ix))
+            .collect(),
+        day: incident.day.map(Day::date),
+        other: told.change.other().map(|id| id.name(network)),
+        as_of: civil_time(network, first, incident.as_of),
+        known_at: source
+            .recorded
+            .map(|at| EventTime(at.0).timestamp().to_string()),
+        source: source_record(source, origin),
+        summary: spoken(network, told),
+    };
+    let headers = cloud_event(
+        format!("{id}/{}", incident.sequence),
+        format!("border.incident.{}.v1", transition.label()),
+        country.unwrap_or(&network.crossing(first).id),
+        incident.as_of,
+        origin,
+    );
+    let value = json(&record);
+    Encoded {
+        key: id,
+        value,
+        headers,
+    }
+}
+
+fn name(network: &Network, crossing: CrossingIx) -> Cow<'_, str> {
+    network.crossing(crossing).id.as_str().into()
+}
+
+fn member<'a>(network: &'a Network, member: &Member) -> MemberRecord<'a> {
+    let place = network.crossing(member.crossing);
+    MemberRecord {
+        crossing: place.id.as_str().into(),
+        crossing_name: place.name.as_str().into(),
+        country: place.country.as_str().into(),
+        direction: member.direction,
+        joined: civil_time(network, member.crossing, member.joined),
+        open: member.is_open,
+        day: member.today.as_ref().map(day),
+    }
+}
+
+fn groups<'a>(network: &Network, incident: &Incident) -> Vec<GroupRecord<'a>> {
+    if incident.groups.is_empty() {
+        return Vec::new();
+    }
+    let all = groups::of(network);
+    let told = incident.groups.iter().filter_map(|member| {
+        let group = all.get(usize::from(member.group.0))?;
+        let first = *group.members.first()?;
+        let crossings = group.members.iter().map(|ix| name(network, *ix));
+        Some(GroupRecord {
+            level: group.level,
+            name: group.name.clone().into(),
+            crossings: crossings.map(|id| id.into_owned().into()).collect(),
+            direction: member.direction,
+            severity: member.severity,
+            joined: civil_time(network, first, member.joined),
+            open: member.is_open,
+            day: day(&member.today),
+        })
+    });
+    told.collect()
+}
+
+fn day(count: &DayCount) -> DayRecord {
+    DayRecord {
+        observed: count.observed,
+        expected: significant(count.expected),
+        rise: count.rise,
+        moved: count.moved,
+        new: count.rise - count.moved,
+    }
+}
+
+fn sources<'a>(network: &'a Network, incident: &Incident) -> Vec<SourceOfFlow<'a>> {
+    let sources = incident.sources.iter();
+    let named = sources.map(|(&crossing, &last_day)| SourceOfFlow {
+        crossing: name(network, crossing),
+        last_day,
+    });
+    named.collect()
+}
+
+fn moves<'a>(network: &'a Network, incident: &Incident) -> Vec<MoveRecord<'a>> {
+    let moves = incident.moves.iter().map(|one| MoveRecord {
+        from: name(network, one.from),
+        to: name(network, one.to),
+        moved: one.moved,
+    });
+    moves.collect()
+}
