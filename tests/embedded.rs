@@ -7,7 +7,7 @@ fn first_alerts(lines: &str) -> BTreeMap<String, String> {
     let mut first = BTreeMap::new();
     for line in lines.lines() {
         let alert: serde_json::Value = serde_json::from_str(line).expect("one alert a line");
-        if alert["transition"] == "opened" {
+        if alert["transition"] == "opened" && alert["alert_id"].is_string() {
             let text = |field: &str| alert[field].as_str().expect("a text").to_owned();
             let day = text("as_of")[..10].to_owned();
             let earliest = first.entry(text("crossing")).or_insert(day.clone());

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use support::Feed;
 use surgewatch::core::ids::{Offset, Partition};
 use surgewatch::core::output::Output;
-use surgewatch::core::region::log::{self, Entry, Mark, Sent};
+use surgewatch::core::region::log::{self, Entry, Mark};
 use surgewatch::core::region::machine::{RegionMachine, RegionOutput};
 use surgewatch::core::snapshot::{ChangelogRecord, META_KEY, SnapshotError};
 use surgewatch::core::time::EventTime;
@@ -143,10 +143,10 @@ fn every_output_comes_out_of_the_log_as_it_went_in() {
     let (feed, outputs) = stage_one();
     for output in outputs.values().flatten() {
         let read = log::entry(&feed.network, "r", &bytes(output)).expect("sound");
-        let Entry::Sent(Sent { output: read, .. }) = read else {
+        let Entry::Sent(sent) = read else {
             panic!("{read:?}");
         };
-        assert!(read == *output);
+        assert!(sent.output == *output);
     }
     let mark = Mark {
         partition: Partition(3),

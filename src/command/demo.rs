@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::core::alert::Transition;
 use crate::core::lens::Lens;
 use crate::core::network::Network;
+use crate::core::region::machine::IncidentTransition;
 use crate::core::time::EventTime;
 use crate::replay::Replay;
 use crate::shell::client::{Broker, QuietContext};
@@ -16,6 +17,7 @@ use crate::shell::embedded::Embedded;
 use crate::shell::error::ShellError;
 use crate::wire::encode::AlertRecord;
 use crate::wire::notice::NoticeRecord;
+use crate::wire::region::IncidentRecord;
 use clap::Args;
 use jiff::tz::TimeZone;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -152,8 +154,7 @@ impl Stage {
                 (service::bind(any).await?, Some(taken))
             }
         };
-        let mut service =
-            Service::start(settings, setup::worker_options(settings, embedded.broker()));
+        let mut service = Service::start(settings, &embedded.broker());
         let address = service::serve(listener, &service).await;
         self.introduce(address, taken);
         let published = Arc::new(AtomicBool::new(false));
@@ -209,7 +210,7 @@ impl Stage {
     ) -> Result<JoinHandle<Result<(), ShellError>>, ShellError> {
         let publisher = Publisher::new(&embedded.broker(), &settings.topics.arrivals)?;
         let (replay, speed) = (Arc::clone(&self.replay), self.speed);
-        let (board, published) = (Arc::clone(&service.board), Arc::clone(published));
+        let (board, published) = (Arc::clone(service.crossings()), Arc::clone(published));
         let stop = Arc::clone(&self.stop);
         Ok(tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
@@ -245,9 +246,14 @@ impl Stage {
             json: self.json,
             stop: Arc::clone(&self.stop),
         };
-        let (published, board) = (Arc::clone(published), Arc::clone(&service.board));
+        let (published, board) = (Arc::clone(published), Arc::clone(service.crossings()));
         let total = self.replay.events.len() as u64;
-        let caught_up = move || published.load(Ordering::SeqCst) && board.committed() >= total;
+        let region = Arc::clone(service.region());
+        let caught_up = move || {
+            published.load(Ordering::SeqCst)
+                && board.committed() >= total
+                && region.committed() >= board.handed_on()
+        };
         tokio::task::spawn_blocking(move || show.alerts(caught_up))
     }
 }
@@ -379,9 +385,27 @@ impl Show {
         Some(())
     }
 
+    fn show_incident(&self, value: &[u8]) -> Option<()> {
+        let incident: IncidentRecord<'_> = serde_json::from_slice(value).ok()?;
+        if self.json {
+            say(&String::from_utf8_lossy(value));
+        } else if incident.transition != IncidentTransition::Updated {
+            say(&format!(
+                "{}  INCIDENT   {} {}\n    {}",
+                incident.as_of.get(..16)?.replace('T', " "),
+                incident.transition.label(),
+                incident.severity.label(),
+                incident.summary
+            ));
+        }
+        Some(())
+    }
+
     fn show(&self, value: &[u8], shown: &mut Shown) -> Option<()> {
         let Ok(alert) = serde_json::from_slice::<AlertRecord<'_>>(value) else {
-            return self.show_notice(value);
+            return self
+                .show_notice(value)
+                .or_else(|| self.show_incident(value));
         };
         if self.json {
             say(&String::from_utf8_lossy(value));

@@ -4,7 +4,9 @@ use super::{CommandError, ConfigArgs, setup};
 
 pub(super) fn metrics() -> Result<(), CommandError> {
     let settings = setup::settings(&ConfigArgs::default())?;
-    for family in setup::metrics(&settings).families() {
+    // The others are registered with these.
+    let (metrics, _region, _loops) = setup::metrics(&settings);
+    for family in metrics.families() {
         super::say(&format!(
             "{:<48} {:<10} {}",
             family.name, family.kind, family.help

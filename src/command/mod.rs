@@ -15,6 +15,8 @@ mod table;
 mod topics;
 mod validate;
 
+pub use setup::engine;
+
 use crate::backtest::Problems;
 use crate::config::Problem;
 use crate::replay::ReplayError;

@@ -13,12 +13,11 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), CommandError> {
     let settings = setup::settings(args)?;
     setup::start_logging(&settings);
     let broker = setup::broker(&settings)?;
-    let options = setup::worker_options(&settings, broker.clone());
     let runtime = service::runtime();
     runtime.block_on(async {
         let listener = service::bind(settings.http.listen).await?;
-        service::check_topics(&broker, &options).await?;
-        let mut service = Service::start(&settings, options);
+        service::check_topics(&broker, &settings.topics).await?;
+        let mut service = Service::start(&settings, &broker);
         let address = service::serve(listener, &service).await;
         tracing::info!(
             event = "started",

@@ -5,11 +5,18 @@ use crate::config::{self, DeadLetterPayload, LogFormat, SecretRef, Settings, Sou
 use crate::core::engine::Engine;
 use crate::core::intake::BadRecordBudget;
 use crate::core::params::{Budget, Params};
+use crate::core::region::machine::RegionMachine;
 use crate::live::{self, Model, Watch};
 use crate::shell::client::{Broker, Membership};
+use crate::shell::crossings::Crossings;
 use crate::shell::daemon::WorkerOptions;
+use crate::shell::http::Boards;
 use crate::shell::logging;
+use crate::shell::loop_metrics::LoopMetrics;
 use crate::shell::metrics::Metrics;
+use crate::shell::outbox::Outbox;
+use crate::shell::region::RegionStage;
+use crate::shell::region_metrics::RegionMetrics;
 use crate::wire::decode::Limits;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -101,28 +108,53 @@ pub(super) fn broker(settings: &Settings) -> Result<Broker, CommandError> {
     })
 }
 
-/// What the worker is told.
-pub(super) fn worker_options(settings: &Settings, broker: Broker) -> WorkerOptions {
-    WorkerOptions {
-        broker,
+/// What the workers of the crossings and of the region are told.
+pub(super) fn worker_options(settings: &Settings, broker: &Broker) -> [WorkerOptions; 2] {
+    let options = |group: String, input: &str, changelog: &str| WorkerOptions {
+        broker: broker.clone(),
         member: Membership {
-            group: settings.kafka.group.clone(),
+            group,
             instance: settings.kafka.instance.clone(),
             session_timeout: Duration::from_millis(settings.kafka.session_timeout_ms.into()),
             transaction_timeout: Duration::from_millis(
                 settings.kafka.transaction_timeout_ms.into(),
             ),
         },
-        topics: settings.topics.clone(),
+        input: input.to_owned(),
+        changelog: changelog.to_owned(),
         commit_interval: Duration::from_millis(settings.kafka.commit_interval_ms.into()),
         idle_close: settings
             .time
             .idle_close_secs
             .map(|secs| Duration::from_secs(secs.into())),
-        keep_payload: settings.dead_letter.payload == DeadLetterPayload::Keep,
-        config_hash: settings.fingerprint().to_string(),
-        limits: limits(settings),
-    }
+    };
+    let (group, topics) = (&settings.kafka.group, &settings.topics);
+    [
+        options(group.clone(), &topics.arrivals, &topics.changelog),
+        options(
+            format!("{group}-region"),
+            &topics.region,
+            &topics.region_changelog,
+        ),
+    ]
+}
+
+/// The stages of a daemon, the metrics of their loops, and the boards that show them.
+pub(super) fn stages(settings: &Settings) -> (Crossings, RegionStage, [LoopMetrics; 2], Boards) {
+    let engine = engine(settings);
+    let network = Arc::clone(engine.network());
+    let params = engine.params().clone();
+    let (metrics, region_metrics, loops) = metrics(settings);
+    let boards = Boards::new(loops.len(), &metrics);
+    let hash = settings.fingerprint();
+    let keep_payload = settings.dead_letter.payload == DeadLetterPayload::Keep;
+    let topics = &settings.topics;
+    let outbox = Outbox::new(topics, &network, &hash.to_string(), keep_payload);
+    let input = topics.arrivals.clone();
+    let crossings = Crossings::new(engine, outbox, metrics, input, limits(settings));
+    let machine = RegionMachine::new(network, params, hash.0);
+    let region = RegionStage::new(machine, region_metrics, topics, &hash.to_string());
+    (crossings, region, loops, boards)
 }
 
 /// What is refused before the machine sees it.
@@ -137,7 +169,8 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 }
 
 /// The machine the settings describe.
-pub(super) fn engine(settings: &Settings) -> Engine {
+#[must_use]
+pub fn engine(settings: &Settings) -> Engine {
     let network = Arc::new(settings.network().clone());
     let budget = budget(settings);
     let bad_records = BadRecordBudget {
@@ -174,22 +207,25 @@ fn budget(settings: &Settings) -> Budget {
 }
 
 /// The live page of what the topics say.
-pub(super) fn page(settings: &Settings, options: &WorkerOptions) -> Arc<Watch> {
+pub(super) fn page(settings: &Settings, broker: &Broker) -> Arc<Watch> {
     let corridors = settings.corridors().iter();
     let corridors = corridors.map(|c| (c.id.clone(), c.name.clone())).collect();
     let topics = live::Topics {
-        counts: options.topics.counts.clone(),
-        state: options.topics.alerts_state.clone(),
+        counts: settings.topics.counts.clone(),
+        state: settings.topics.alerts_state.clone(),
     };
     let model = Model::new(settings.network(), corridors);
-    Watch::new(options.broker.clone(), topics, model)
+    Watch::new(broker.clone(), topics, model)
 }
 
-/// The metrics of a machine.
-pub(super) fn metrics(settings: &Settings) -> Metrics {
+/// All metrics: of the crossings' stage, of the region's, and of their loops.
+pub(super) fn metrics(settings: &Settings) -> (Metrics, RegionMetrics, [LoopMetrics; 2]) {
     let hash = settings.fingerprint().to_string();
     let max_series = settings.http.max_series as usize;
-    Metrics::new(settings.network(), budget(settings), &hash, max_series)
+    let metrics = Metrics::new(settings.network(), budget(settings), &hash, max_series);
+    let region = RegionMetrics::new(metrics.registry());
+    let loops = LoopMetrics::register(metrics.registry());
+    (metrics, region, loops)
 }
 
 fn read(what: &'static str, path: &Path) -> Result<String, CommandError> {

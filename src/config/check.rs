@@ -70,6 +70,7 @@ pub(super) fn check(
     } else {
         crossings::network(&mut check, crossings_text, &raw.network.corridors)
     };
+    topics.incidents = incidents(raw, &network);
     let weights = weights(&mut check, raw, &network);
     let names = (raw.topics.prefix.as_str(), &topics);
     topics.routes = routes::routes(&mut check, document, names, &network);
@@ -142,6 +143,9 @@ fn brokers(check: &mut Checker<'_>, raw: &Raw) -> String {
     brokers.clone()
 }
 
+/// What stands for a country's code in the name of a topic.
+const COUNTRY: &str = "{country}";
+
 fn topics(check: &mut Checker<'_>, raw: &Raw) -> Topics {
     let prefix = &raw.topics.prefix;
     let names = [
@@ -151,12 +155,11 @@ fn topics(check: &mut Checker<'_>, raw: &Raw) -> Topics {
         at!(raw, topics.alerts_state),
         at!(raw, topics.dead_letters),
         at!(raw, topics.changelog),
+        at!(raw, topics.region),
+        at!(raw, topics.region_changelog),
+        at!(raw, topics.incidents),
     ];
-    let legal = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    };
-    if !legal(prefix) || prefix.len() > 100 {
+    if !is_legal(prefix) || prefix.len() > 100 {
         let rule = "must be at most 100 letters, digits, dots, underscores and hyphens";
         check.fail(
             "topics.prefix",
@@ -165,18 +168,7 @@ fn topics(check: &mut Checker<'_>, raw: &Raw) -> Topics {
             "write as in \"north.\", or leave it empty",
         );
     }
-    for (index, (key, name)) in names.iter().enumerate() {
-        let whole = format!("{prefix}{name}");
-        if name.is_empty() || !legal(name) || whole.len() > 249 || whole == "." || whole == ".." {
-            let rule = "must be a legal Kafka topic name: with the prefix 1 to 249 letters, digits, dots, underscores and hyphens";
-            check.fail(key, name, rule, "write as in border.arrivals.v1");
-        }
-        // Kafka refuses names that differ only in dots and underscores.
-        let same = |other: &&(&str, &String)| other.1.replace('_', ".") == name.replace('_', ".");
-        if let Some(other) = names[..index].iter().find(same) {
-            check.distinct(*other, (*key, *name));
-        }
-    }
+    topic_names(check, prefix, &names);
     let [
         arrivals,
         counts,
@@ -184,6 +176,9 @@ fn topics(check: &mut Checker<'_>, raw: &Raw) -> Topics {
         alerts_state,
         dead_letters,
         changelog,
+        region,
+        region_changelog,
+        _,
     ] = names.map(|(_, name)| format!("{prefix}{name}"));
     Topics {
         arrivals,
@@ -193,9 +188,53 @@ fn topics(check: &mut Checker<'_>, raw: &Raw) -> Topics {
         dead_letters,
         changelog,
         routes: Vec::new(),
+        incidents: BTreeMap::new(),
+        region,
+        region_changelog,
         partitions: check.whole(at!(raw, topics.partitions), 1..=10_000),
         replication_factor: check.whole(at!(raw, topics.replication_factor), 1..=100),
     }
+}
+
+fn is_legal(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// The rules for the names of topics.
+fn topic_names(check: &mut Checker<'_>, prefix: &str, names: &[(&str, &String)]) {
+    for (index, (key, name)) in names.iter().enumerate() {
+        let whole = format!("{prefix}{}", name.replacen(COUNTRY, "xx", 1));
+        let pattern = *key == "topics.incidents";
+        if pattern && !name.contains(COUNTRY) {
+            let rule = "must hold {country}, which stands for a country's code";
+            check.fail(key, name, rule, "write as in border.incidents.{country}.v1");
+            continue;
+        }
+        let text = if pattern {
+            &whole[prefix.len()..]
+        } else {
+            name
+        };
+        if name.is_empty() || !is_legal(text) || whole.len() > 249 || whole == "." || whole == ".."
+        {
+            let rule = "must be a legal Kafka topic name: with the prefix 1 to 249 letters, digits, dots, underscores and hyphens";
+            check.fail(key, name, rule, "write as in border.arrivals.v1");
+        }
+        // Kafka refuses names that differ only in dots and underscores.
+        let same = |other: &&(&str, &String)| other.1.replace('_', ".") == name.replace('_', ".");
+        if let Some(other) = names[..index].iter().find(same) {
+            check.distinct(*other, (*key, *name));
+        }
+    }
+}
+
+/// The topic of each country that counts.
+fn incidents(raw: &Raw, network: &Network) -> BTreeMap<String, String> {
+    let pattern = format!("{}{}", raw.topics.prefix, raw.topics.incidents);
+    let countries = network.crossings.iter().map(|place| &place.country);
+    let named = countries.map(|code| (code.clone(), pattern.replacen(COUNTRY, code, 1)));
+    named.collect()
 }
 
 fn time(check: &mut Checker<'_>, raw: &Raw) -> Time {

@@ -51,6 +51,9 @@ sections! {
         alerts_state: String = "border.alerts.state.v1".to_owned(),
         dead_letters: String = "border.arrivals.dlq.v1".to_owned(),
         changelog: String = "surgewatch-changelog.v1".to_owned(),
+        incidents: String = "border.incidents.{country}.v1".to_owned(),
+        region: String = "surgewatch-region.v1".to_owned(),
+        region_changelog: String = "surgewatch-region-changelog.v1".to_owned(),
         partitions: i64 = 8,
         replication_factor: i64 = 1,
     }

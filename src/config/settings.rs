@@ -81,6 +81,12 @@ pub struct Topics {
     pub changelog: String,
     /// Out: what audiences get of the alerts.
     pub routes: Vec<Route>,
+    /// Out: what incidents say to one country, by its code.
+    pub incidents: BTreeMap<String, String>,
+    /// Internal, one partition: what the crossings' stage hands on to the region's.
+    pub region: String,
+    /// Internal, compacted, one partition: the state of the region.
+    pub region_changelog: String,
     /// Partitions of arrivals and changelog.
     pub partitions: u32,
     /// Replicas of each partition.
@@ -91,14 +97,17 @@ impl Topics {
     /// The names of all of them, input first, each once.
     #[must_use]
     pub fn all(&self) -> Vec<&str> {
-        let mut all = vec![
-            self.arrivals.as_str(),
+        let mut all: Vec<&str> = vec![
+            &self.arrivals,
             &self.counts,
             &self.alerts,
             &self.alerts_state,
             &self.dead_letters,
             &self.changelog,
+            &self.region,
+            &self.region_changelog,
         ];
+        all.extend(self.incidents.values().map(String::as_str));
         all.extend(self.audiences());
         all
     }

@@ -10,20 +10,17 @@ use super::committer::{Committer, Report};
 use super::error::ShellError;
 use super::health::Phase;
 use super::http::Board;
-use super::metrics::Metrics;
-use super::outbox::{Outbox, Told};
+use super::loop_metrics::LoopMetrics;
 use super::progress::Progress;
 use super::restore;
 use super::source::{Incoming, Source, Taken};
+use super::stage::Stage;
 use super::state_size::StateSize;
-use super::transaction::{Failure, Transactions, code};
-use crate::config::Topics;
-use crate::core::crossing::Outcome;
-use crate::core::engine::Engine;
-use crate::core::event::Kind;
+use super::transaction::{Failure, Outgoing, Transactions, code};
 use crate::core::ids::{NextOffset, Offset, Partition};
+use crate::core::region::log::Mark;
+use crate::core::snapshot::ChangelogRecord;
 use crate::core::time::WallTime;
-use crate::wire::decode::Limits;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -39,29 +36,25 @@ pub struct WorkerOptions {
     pub broker: Broker,
     /// Group and instance.
     pub member: Membership,
-    /// Topics.
-    pub topics: Topics,
+    /// Topic it reads.
+    pub input: String,
+    /// Topic that keeps the machine's state.
+    pub changelog: String,
     /// Longest time between a record and the commit of its effects.
     pub commit_interval: Duration,
     /// Time after which a partition read to its end has its buckets closed by the wall clock; never where absent.
     pub idle_close: Option<Duration>,
-    /// Whether dead letters carry the original bytes.
-    pub keep_payload: bool,
-    /// Fingerprint of the settings, as every record names it.
-    pub config_hash: String,
-    /// Bounds of a record.
-    pub limits: Limits,
 }
 
 /// One worker.
-pub struct Worker {
+pub struct Worker<S: Stage> {
     options: WorkerOptions,
     consumer: Arc<BaseConsumer<WorkerContext>>,
     committer: Committer,
-    engine: Engine,
-    outbox: Outbox,
-    in_flight: Option<InFlight>,
-    metrics: Metrics,
+    stage: S,
+    changelog: Arc<str>,
+    in_flight: Option<InFlight<S::Told>>,
+    metrics: LoopMetrics,
     board: Arc<Board>,
     member: Option<Arc<ConsumerGroupMetadata>>,
     assigned: Vec<i32>,
@@ -78,9 +71,10 @@ pub struct Worker {
 type Now = (WallTime, Instant);
 
 /// What a commit on its way makes known when it is durable.
-struct InFlight {
-    told: Vec<Told>,
+struct InFlight<T> {
+    told: T,
     consumed: u64,
+    handed_on: u64,
 }
 
 /// Records handled between two looks at the clock.
@@ -94,15 +88,15 @@ const TICK: Duration = Duration::from_millis(500);
 /// Patience with the brokers at the start and when a producer must be replaced.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Worker {
+impl<S: Stage> Worker<S> {
     /// Connects, fences earlier producers of this instance, joins the group.
     ///
     /// # Errors
     /// See [`ShellError`].
     pub fn start(
         options: WorkerOptions,
-        engine: Engine,
-        metrics: Metrics,
+        stage: S,
+        metrics: LoopMetrics,
         board: Arc<Board>,
     ) -> Result<Self, ShellError> {
         let transactions = Transactions::start(&options.broker, &options.member, PATIENCE)?;
@@ -111,23 +105,17 @@ impl Worker {
             .worker_consumer(&options.member)
             .map_err(|source| ShellError::Client { source })?;
         consumer
-            .subscribe(&[&options.topics.arrivals])
+            .subscribe(&[&options.input])
             .map_err(|source| ShellError::Kafka {
                 doing: "subscribing",
                 source,
             })?;
-        let outbox = Outbox::new(
-            &options.topics,
-            engine.network(),
-            &options.config_hash,
-            options.keep_payload,
-        );
         Ok(Self {
+            changelog: options.changelog.as_str().into(),
             options,
             consumer: Arc::new(consumer),
             committer: Committer::start(transactions),
-            engine,
-            outbox,
+            stage,
             in_flight: None,
             metrics,
             board,
@@ -149,7 +137,7 @@ impl Worker {
     /// What a supervisor must know of; everything committed stays committed.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<(), ShellError> {
         let consumer = Arc::clone(&self.consumer);
-        let mut source = Source::new(&consumer, &self.options.topics.arrivals);
+        let mut source = Source::new(&consumer, &self.options.input);
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
@@ -190,9 +178,8 @@ impl Worker {
         if self.ticked.elapsed() >= TICK {
             self.tick();
         }
-        if self.board.wants_metrics() {
-            self.refresh_metrics();
-        }
+        let board = Arc::clone(&self.board);
+        board.refresh(|| self.refresh_metrics());
         Ok(())
     }
 
@@ -228,7 +215,7 @@ impl Worker {
         for index in 0..taken {
             self.take(&source.get(index), now)?;
             let is_look = index % RECORDS_PER_LOOK == RECORDS_PER_LOOK - 1;
-            if self.outbox.is_urgent() || (is_look && self.commit_is_due()) {
+            if self.stage.is_urgent() || (is_look && self.commit_is_due()) {
                 self.commit()?;
             }
             // What is left of the batch belongs to a state that was given up.
@@ -242,7 +229,7 @@ impl Worker {
 
     fn commit_is_due(&self) -> bool {
         let over = |since: Instant| since.elapsed() >= self.options.commit_interval;
-        self.outbox.is_urgent() || self.dirty_since.is_some_and(over)
+        self.stage.is_urgent() || self.dirty_since.is_some_and(over)
     }
 
     fn take(&mut self, taken: &Taken<'_>, now: Now) -> Result<(), ShellError> {
@@ -250,7 +237,7 @@ impl Worker {
             Taken::Record(record) => self.handle(record, now),
             Taken::End(partition) => {
                 if let Some(progress) = self.progress.get_mut(partition) {
-                    progress.at_end = true;
+                    progress.ended();
                 }
                 Ok(())
             }
@@ -276,31 +263,9 @@ impl Worker {
         else {
             return Ok(());
         };
-        let (input, detail) = record.decode(now.0, self.engine.network(), &self.options.limits);
-        let (outbox, committer) = (&mut self.outbox, &self.committer);
-        let handled = self
-            .engine
-            .handle(Partition(partition), &input, &mut |output| {
-                outbox.put(&output, committer)
-            });
-        let outcome = handled.map_err(|source| ShellError::BadInput {
-            topic: self.options.topics.arrivals.clone(),
-            partition,
-            offset,
-            source,
-        })?;
-        *progress = Progress::at(Offset(offset).next(), true, now.1);
+        self.stage.handle(record, now.0, &self.committer)?;
+        progress.took(Offset(offset).next(), now.1);
         self.dirty_since.get_or_insert_with(Instant::now);
-        if let Ok(event) = &input.event {
-            self.metrics.on_event(event.crossing, event.time.0);
-            if let (Outcome::Applied, Kind::Arrival { stream, count }) = (outcome, &event.kind) {
-                self.metrics.on_arrival(event.crossing, *stream, *count);
-            }
-        }
-        if let Outcome::Rejected(reason) = outcome {
-            self.outbox
-                .put_dead_letter(record, reason, &detail, &self.committer);
-        }
         Ok(())
     }
 
@@ -350,22 +315,24 @@ impl Worker {
         let (starts, done) = restore::restore(
             &self.options.broker,
             &self.consumer,
-            &self.options.topics.arrivals,
-            &self.options.topics.changelog,
+            &self.options.input,
+            &self.options.changelog,
             &self.assigned,
-            &mut self.engine,
+            &mut self.stage,
             &|remaining| self.metrics.on_restoring(remaining, &self.board),
         )?;
         self.size = done.size;
         let mut list = TopicPartitionList::new();
         for &(partition, next) in &starts {
             let from = next.map_or(rdkafka::Offset::Beginning, |n| rdkafka::Offset::Offset(n.0));
-            list.add_partition_offset(&self.options.topics.arrivals, partition, from)
+            list.add_partition_offset(&self.options.input, partition, from)
                 .expect("a plain offset is always accepted");
             let next = next.unwrap_or(NextOffset(0));
-            let progress = Progress::at(next, false, Instant::now());
+            let progress = Progress::restored(next, Instant::now());
             self.progress.insert(partition, progress);
         }
+        // Before anything comes out: whoever reads on after a pause must not be taken for the only one.
+        self.mark();
         self.consumer
             .assign(&list)
             .map_err(|source| ShellError::Kafka {
@@ -389,9 +356,8 @@ impl Worker {
 
     fn give_up_partitions(&mut self) {
         self.board.health.set_phase(Phase::Waiting);
-        self.engine.revoke_all();
+        self.stage.revoke_all();
         self.progress.clear();
-        self.outbox.clear();
         self.in_flight = None;
         self.dirty_since = None;
         self.size = StateSize::default();
@@ -403,32 +369,35 @@ impl Worker {
         if let Some(report) = self.committer.wait() {
             self.reported(report)?;
         }
-        if self.dirty_since.take().is_none() {
+        if self.dirty_since.is_none() {
             return Ok(());
         }
+        self.mark();
+        self.dirty_since = None;
         let mut read = Vec::new();
         for (&partition, progress) in &mut self.progress {
             if !std::mem::take(&mut progress.touched) {
                 continue;
             }
-            for record in self.engine.drain_changes(Partition(partition)) {
+            for record in self.stage.drain_changes(Partition(partition)) {
                 self.size.note(partition, &record);
-                self.outbox
-                    .put_changelog(partition, record, &self.committer);
+                let record = changelog_record(&self.changelog, partition, record);
+                self.committer.write(record);
             }
             if progress.next.0 > 0 {
                 read.push((partition, progress.next));
             }
         }
-        let read = offsets(&self.options.topics.arrivals, read);
+        let read = offsets(&self.options.input, read);
         let member = self
             .member
             .as_ref()
             .expect("records come only after an assignment");
         self.committer.commit(read, Arc::clone(member));
         self.in_flight = Some(InFlight {
-            told: self.outbox.hand_over(),
-            consumed: self.engine.tally().consumed,
+            told: self.stage.hand_over(),
+            consumed: self.stage.consumed(),
+            handed_on: self.stage.handed_on(),
         });
         Ok(())
     }
@@ -448,12 +417,8 @@ impl Worker {
                 self.failures_in_a_row = 0;
                 self.metrics.on_transaction(true, took);
                 if let Some(commit) = self.in_flight.take() {
-                    for told in &commit.told {
-                        let transition = told.transition.label();
-                        tracing::info!(event = "alert", alert = %told.alert, transition);
-                    }
-                    self.metrics.on_told(&commit.told, at);
-                    self.board.set_committed(commit.consumed);
+                    self.stage.committed(commit.told, at);
+                    self.board.set_committed(commit.consumed, commit.handed_on);
                 }
                 Ok(())
             }
@@ -516,11 +481,12 @@ impl Worker {
     fn tick(&mut self) {
         self.ticked = Instant::now();
         self.pass_time();
+        self.mark();
         self.board.health.turn();
     }
 
     /// Gauges are computed when somebody asks for them.
-    fn refresh_metrics(&mut self) {
+    fn refresh_metrics(&self) {
         let context = self.consumer.context();
         self.metrics.lag.set(self.lag().unwrap_or(-1));
         self.metrics
@@ -528,8 +494,7 @@ impl Worker {
         self.metrics.state_bytes.set(self.size.bytes() as i64);
         self.metrics
             .on_turn(clock::now(), self.board.health.phase());
-        self.metrics.refresh(&self.engine);
-        self.board.show_metrics(self.metrics.page());
+        self.stage.refresh();
     }
 
     /// Records behind the ends of the assigned partitions, once librdkafka's statistics have told where these are.
@@ -546,21 +511,45 @@ impl Worker {
             return;
         };
         for (&partition, progress) in self.progress.iter_mut().filter(|(_, p)| p.at_end) {
-            let watermark = self.engine.watermark(Partition(partition));
+            let watermark = self.stage.watermark(Partition(partition));
             let Some(until) = progress.quiet_until(watermark, Instant::now(), idle_close) else {
                 continue;
             };
-            let (outbox, committer) = (&mut self.outbox, &self.committer);
-            let before = outbox.count();
-            self.engine
-                .pass_time(Partition(partition), until, &mut |output| {
-                    outbox.put(&output, committer)
-                });
-            if outbox.count() > before {
+            let at = Partition(partition);
+            if self.stage.pass_time(at, until, &self.committer) {
                 progress.touched = true;
                 self.dirty_since.get_or_insert_with(Instant::now);
             }
         }
+    }
+
+    /// Tells the next stage which partitions have records left, where that is news.
+    fn mark(&mut self) {
+        if !self.stage.marks() {
+            return;
+        }
+        for (&number, progress) in &mut self.progress {
+            let partition = Partition(number);
+            let watermark = self.stage.watermark(partition);
+            if let Some(behind) = progress.mark(watermark, Instant::now()) {
+                let mark = Mark { partition, behind };
+                self.stage.mark(mark, &self.committer);
+                // The offset goes along, so that the group refuses what a copy says of a partition it has lost.
+                progress.touched = true;
+                self.dirty_since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+}
+
+/// A changelog record at the partition of its input.
+fn changelog_record(topic: &Arc<str>, partition: i32, record: ChangelogRecord) -> Outgoing {
+    Outgoing {
+        topic: Arc::clone(topic),
+        partition: Some(partition),
+        key: Some(record.key.into_bytes()),
+        value: record.value,
+        headers: Vec::new(),
     }
 }
 

@@ -27,7 +27,9 @@ impl Embedded {
         };
         let cluster = MockCluster::new(1).map_err(failed)?;
         for topic in topics.all() {
-            cluster.create_topic(topic, partitions, 1).map_err(failed)?;
+            let is_single = topic == topics.region || topic == topics.region_changelog;
+            let count = if is_single { 1 } else { partitions };
+            cluster.create_topic(topic, count, 1).map_err(failed)?;
         }
         Ok(Self { cluster })
     }

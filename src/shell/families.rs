@@ -2,7 +2,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec,
+    CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry,
 };
 
@@ -32,7 +32,11 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
         "Alerts opened, true ones too: more of them cannot have been false.",
         &["direction", "lens"],
     ),
-    ("restore_seconds_total", "Time spent restoring state.", &[]),
+    (
+        "restore_seconds_total",
+        "Time spent restoring state.",
+        &["stage"],
+    ),
     ("events_consumed_total", "Records read, good and bad.", &[]),
     (
         "events_rejected_total",
@@ -135,37 +139,37 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     (
         "consumer_lag_records",
         "Records behind the end of the assigned partitions; -1 while unknown.",
-        &[],
+        &["stage"],
     ),
     (
         "transactions_total",
         "Transactions by how they ended.",
-        &["outcome"],
+        &["outcome", "stage"],
     ),
     (
         "restore_records_total",
         "Changelog records read to restore state.",
-        &[],
+        &["stage"],
     ),
     (
         "restore_remaining_records",
         "Changelog records still to be read before state is restored, at most; 0 while nothing is being restored.",
-        &[],
+        &["stage"],
     ),
     (
         "state_bytes",
         "Size of the state of the assigned partitions: the newest changelog record of every key.",
-        &[],
+        &["stage"],
     ),
     (
         "worker_phase",
         "1 for what the worker is at, 0 for the other phases.",
-        &["phase"],
+        &["phase", "stage"],
     ),
     (
         "worker_last_turn_timestamp_seconds",
         "When the worker's loop last answered for these metrics; while it is stuck they stand still, this one too.",
-        &[],
+        &["stage"],
     ),
     (
         "metric_series_dropped",
@@ -175,14 +179,14 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     (
         "partitions_assigned",
         "Partitions assigned to this worker.",
-        &[],
+        &["stage"],
     ),
-    ("rebalances_total", "Rebalances acted on.", &[]),
+    ("rebalances_total", "Rebalances acted on.", &["stage"]),
     ("ids_remembered", "Event ids kept to find duplicates.", &[]),
     (
         "client_errors_total",
         "Errors reported by the Kafka client since the start.",
-        &[],
+        &["stage"],
     ),
     (
         "event_to_alert_seconds",
@@ -192,6 +196,26 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     (
         "commit_seconds",
         "Time a commit takes, flush included.",
+        &["stage"],
+    ),
+    (
+        "incidents_open",
+        "Incidents open in the region, by the worst of their alerts so far.",
+        &["severity"],
+    ),
+    (
+        "incident_transitions_total",
+        "Changes in the life of incidents.",
+        &["transition"],
+    ),
+    (
+        "displaced_arrivals_total",
+        "Arrivals told of as possibly moved, because as many are missing at other crossings.",
+        &[],
+    ),
+    (
+        "region_waiting_records",
+        "Records of the region's log that wait for a partition of the arrivals to be read as far; 0 unless one is behind.",
         &[],
     ),
     (
@@ -221,10 +245,6 @@ pub(super) fn counter(registry: &Registry, name: &str) -> IntCounter {
     register(registry, IntCounter::with_opts(family(name).0))
 }
 
-pub(super) fn float_counter(registry: &Registry, name: &str) -> Counter {
-    register(registry, Counter::with_opts(family(name).0))
-}
-
 pub(super) fn counters(registry: &Registry, name: &str) -> IntCounterVec {
     let (opts, labels) = family(name);
     register(registry, IntCounterVec::new(opts, labels))
@@ -232,10 +252,6 @@ pub(super) fn counters(registry: &Registry, name: &str) -> IntCounterVec {
 
 pub(super) fn gauge(registry: &Registry, name: &str) -> IntGauge {
     register(registry, IntGauge::with_opts(family(name).0))
-}
-
-pub(super) fn float_gauge(registry: &Registry, name: &str) -> Gauge {
-    register(registry, Gauge::with_opts(family(name).0))
 }
 
 pub(super) fn float_counters(registry: &Registry, name: &str) -> CounterVec {
@@ -251,6 +267,12 @@ pub(super) fn gauges(registry: &Registry, name: &str) -> GaugeVec {
 pub(super) fn int_gauges(registry: &Registry, name: &str) -> IntGaugeVec {
     let (opts, labels) = family(name);
     register(registry, IntGaugeVec::new(opts, labels))
+}
+
+pub(super) fn histograms(registry: &Registry, name: &str, buckets: Vec<f64>) -> HistogramVec {
+    let (opts, labels) = family(name);
+    let opts = HistogramOpts::from(opts).buckets(buckets);
+    register(registry, HistogramVec::new(opts, labels))
 }
 
 pub(super) fn histogram(registry: &Registry, name: &str, buckets: Vec<f64>) -> Histogram {

@@ -1,15 +1,17 @@
 //! Owns the small HTTP server: metrics for Prometheus and the two probes, beside the routes of the live page.
 
 use super::health::Health;
-use super::openmetrics;
+use super::metrics::Metrics;
+use super::openmetrics::{self, Exemplars};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prometheus::{Registry, TextEncoder};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,35 +28,30 @@ pub struct Page {
     pub openmetrics: String,
 }
 
-/// What the server shows: written by the loop, read by requests.
+/// What a worker shows: written by its loop, read by requests.
 #[derive(Default)]
 pub struct Board {
-    metrics: watch::Sender<Page>,
-    metrics_wanted: AtomicBool,
+    refreshed: watch::Sender<u64>,
+    wanted: AtomicBool,
+    rendering: Arc<Mutex<()>>,
     /// Liveness and readiness.
     pub health: Health,
     committed: AtomicU64,
+    handed_on: AtomicU64,
 }
 
 impl Board {
-    /// Whether somebody waits for metrics since the last call.
-    #[must_use]
-    pub fn wants_metrics(&self) -> bool {
-        self.metrics_wanted.load(Ordering::Relaxed)
-            && self.metrics_wanted.swap(false, Ordering::SeqCst)
-    }
-
-    /// The metrics as they are now, for all who wait.
-    pub fn show_metrics(&self, page: Page) {
-        self.metrics.send_replace(page);
-    }
-
-    /// The metrics as the loop renders them next.
-    pub async fn metrics(&self) -> Page {
-        let mut shown = self.metrics.subscribe();
-        self.metrics_wanted.store(true, Ordering::SeqCst);
-        let _ = tokio::time::timeout(METRICS_PATIENCE, shown.changed()).await;
-        shown.borrow().clone()
+    /// Brings metrics up to date where somebody waits for them. Nobody reads them meanwhile.
+    pub fn refresh(&self, update: impl FnOnce()) {
+        if self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::SeqCst) {
+            let rendering = self
+                .rendering
+                .lock()
+                .expect("no holder of this lock panics");
+            update();
+            drop(rendering);
+            self.refreshed.send_modify(|times| *times += 1);
+        }
     }
 
     /// Records whose effects are committed since the start of the process.
@@ -63,9 +60,87 @@ impl Board {
         self.committed.load(Ordering::SeqCst)
     }
 
-    /// The loop committed, with so many records handled in all.
-    pub fn set_committed(&self, records: u64) {
-        self.committed.store(records, Ordering::SeqCst);
+    /// Those handed on to the next stage, and committed.
+    #[must_use]
+    pub fn handed_on(&self) -> u64 {
+        self.handed_on.load(Ordering::SeqCst)
+    }
+
+    /// The loop committed, with so many records handled and handed on in all.
+    pub fn set_committed(&self, handled: u64, handed_on: u64) {
+        self.handed_on.store(handed_on, Ordering::SeqCst);
+        self.committed.store(handled, Ordering::SeqCst);
+    }
+}
+
+/// The boards of all workers of the process, and the metrics they share.
+#[derive(Clone)]
+pub struct Boards {
+    all: Vec<Arc<Board>>,
+    registry: Registry,
+    exemplars: Arc<Mutex<Exemplars>>,
+    rendering: Arc<Mutex<()>>,
+}
+
+impl Boards {
+    /// One for each of so many workers.
+    #[must_use]
+    pub fn new(workers: usize, metrics: &Metrics) -> Self {
+        let rendering = Arc::new(Mutex::new(()));
+        let board = || {
+            let rendering = Arc::clone(&rendering);
+            Arc::new(Board {
+                rendering,
+                ..Board::default()
+            })
+        };
+        Self {
+            all: std::iter::repeat_with(board).take(workers).collect(),
+            registry: metrics.registry().clone(),
+            exemplars: metrics.exemplars(),
+            rendering,
+        }
+    }
+
+    /// The board of a worker.
+    #[must_use]
+    pub fn of(&self, worker: usize) -> &Arc<Board> {
+        &self.all[worker]
+    }
+
+    /// The metrics as all loops bring them up to date next.
+    async fn metrics(&self) -> Page {
+        let mut waiting: Vec<_> = self.all.iter().map(|b| b.refreshed.subscribe()).collect();
+        for board in &self.all {
+            board.wanted.store(true, Ordering::SeqCst);
+        }
+        let all = async {
+            for refreshed in &mut waiting {
+                let _ = refreshed.changed().await;
+            }
+        };
+        let _ = tokio::time::timeout(METRICS_PATIENCE, all).await;
+        let rendering = self
+            .rendering
+            .lock()
+            .expect("no holder of this lock panics");
+        let families = self.registry.gather();
+        drop(rendering);
+        let exemplars = self.exemplars.lock();
+        let exemplars = exemplars.expect("no holder of this lock panics");
+        Page {
+            text: TextEncoder::new()
+                .encode_to_string(&families)
+                .unwrap_or_default(),
+            openmetrics: openmetrics::text(&families, &exemplars),
+        }
+    }
+
+    /// The answer of a probe: well where every worker is.
+    fn probe(&self, is_well: impl Fn(&Health) -> bool) -> Response {
+        let ill = self.all.iter().find(|board| !is_well(&board.health));
+        let shown = ill.unwrap_or(&self.all[0]);
+        probe(ill.is_none(), &shown.health)
     }
 }
 
@@ -81,8 +156,8 @@ pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(listener: TcpListener, board: Arc<Board>, page: Router) -> io::Result<()> {
-    let (metrics, live, ready) = (Arc::clone(&board), Arc::clone(&board), board);
+pub async fn serve(listener: TcpListener, boards: Boards, page: Router) -> io::Result<()> {
+    let (metrics, live, ready) = (boards.clone(), boards.clone(), boards);
     let app = page
         .route(
             "/metrics",
@@ -92,11 +167,11 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>, page: Router) -> io
         )
         .route(
             "/livez",
-            get(move || async move { probe(live.health.is_live(), &live.health) }),
+            get(move || async move { live.probe(Health::is_live) }),
         )
         .route(
             "/readyz",
-            get(move || async move { probe(ready.health.is_ready(), &ready.health) }),
+            get(move || async move { ready.probe(Health::is_ready) }),
         );
     axum::serve(listener, app).await
 }

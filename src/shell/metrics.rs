@@ -1,14 +1,8 @@
-//! Owns every metric family: names, help, labels, and how the machine's plain numbers get into them.
+//! Owns the metrics of the crossings' stage, and how its machine's plain numbers get into them.
 
-use super::clock;
-use super::families::{
-    counter, counters, float_counter, float_counters, float_gauge, gauge, gauges, histogram,
-    int_gauges,
-};
+use super::families::{counter, counters, float_counters, gauge, gauges, histogram, int_gauges};
 use super::gauges::{Cap, StateGauges, place_labels};
-use super::health::Phase;
-use super::http::{Board, Page};
-use super::openmetrics::{self, Exemplars};
+use super::openmetrics::Exemplars;
 use super::outbox::Told;
 use crate::core::alert::{Direction, Transition};
 use crate::core::engine::Engine;
@@ -19,11 +13,8 @@ use crate::core::network::Network;
 use crate::core::params::{Budget, LENSES};
 use crate::core::time::WallTime;
 use prometheus::core::Collector;
-use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Registry, TextEncoder,
-};
-use std::time::Duration;
+use prometheus::{CounterVec, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
+use std::sync::{Arc, Mutex};
 
 /// What is known of a family before it has data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,28 +47,11 @@ pub struct Metrics {
     state: StateGauges,
     transitions: IntCounterVec,
     event_to_alert: Histogram,
-    exemplars: Exemplars,
+    exemplars: Arc<Mutex<Exemplars>>,
     promised_per_year: GaugeVec,
     promised: CounterVec,
     opened: IntCounterVec,
-    /// Records behind the end of the assigned partitions, by librdkafka's statistics.
-    pub lag: IntGauge,
-    transactions: IntCounterVec,
-    /// Seconds a commit takes, flush included.
-    pub commit_seconds: Histogram,
-    restore_records: IntCounter,
-    restore_seconds: Counter,
-    restore_remaining: IntGauge,
-    /// Bytes of the newest changelog record of every key.
-    pub state_bytes: IntGauge,
-    worker_phase: IntGaugeVec,
-    last_turn: Gauge,
-    /// Partitions assigned to this worker.
-    pub partitions_assigned: IntGauge,
-    /// Rebalances acted on.
-    pub rebalances: IntCounter,
     ids_remembered: IntGauge,
-    client_errors: IntCounter,
 }
 
 /// A record read this long after it was written belongs to a replay, and its wait says nothing of this program.
@@ -93,9 +67,6 @@ impl Metrics {
         let latency = vec![
             0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 5.0, 30.0, 300.0,
         ];
-        let commit = vec![
-            0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0,
-        ];
         let metrics = Self {
             consumed: counter(r, "events_consumed_total"),
             rejected: counters(r, "events_rejected_total"),
@@ -110,24 +81,15 @@ impl Metrics {
             cap: Cap::new(network, max_series),
             state: StateGauges::new(r),
             transitions: counters(r, "alert_transitions_total"),
-            exemplars: Exemplars::new("surgewatch_event_to_alert_seconds", &latency),
+            exemplars: Arc::new(Mutex::new(Exemplars::new(
+                "surgewatch_event_to_alert_seconds",
+                &latency,
+            ))),
             event_to_alert: histogram(r, "event_to_alert_seconds", latency),
             promised_per_year: gauges(r, "false_alerts_promised_per_year"),
             promised: float_counters(r, "false_alerts_promised_total"),
             opened: counters(r, "alerts_opened_total"),
-            lag: gauge(r, "consumer_lag_records"),
-            transactions: counters(r, "transactions_total"),
-            commit_seconds: histogram(r, "commit_seconds", commit),
-            restore_records: counter(r, "restore_records_total"),
-            restore_seconds: float_counter(r, "restore_seconds_total"),
-            restore_remaining: gauge(r, "restore_remaining_records"),
-            state_bytes: gauge(r, "state_bytes"),
-            worker_phase: int_gauges(r, "worker_phase"),
-            last_turn: float_gauge(r, "worker_last_turn_timestamp_seconds"),
-            partitions_assigned: gauge(r, "partitions_assigned"),
-            rebalances: counter(r, "rebalances_total"),
             ids_remembered: gauge(r, "ids_remembered"),
-            client_errors: counter(r, "client_errors_total"),
             registry,
         };
         metrics.zero(budget, config_hash);
@@ -149,17 +111,12 @@ impl Metrics {
                 .with_label_values(&[direction.label(), "group"])
                 .set(budget.groups_per_year(direction));
         }
-        self.lag.set(-1);
         for reason in Reject::ALL {
             self.rejected.with_label_values(&[reason.label()]);
         }
         for transition in Transition::ALL {
             self.transitions.with_label_values(&[transition.label()]);
         }
-        for outcome in ["committed", "aborted"] {
-            self.transactions.with_label_values(&[outcome]);
-        }
-        self.on_turn(clock::now(), Phase::default());
         gauge(&self.registry, "metric_series_dropped").set(self.cap.dropped as i64);
         let build = int_gauges(&self.registry, "build_info");
         build
@@ -167,16 +124,16 @@ impl Metrics {
             .set(1);
     }
 
-    /// Everything, in both formats.
+    /// The newest alert of each bucket of latency.
     #[must_use]
-    pub fn page(&self) -> Page {
-        let families = self.registry.gather();
-        Page {
-            text: TextEncoder::new()
-                .encode_to_string(&families)
-                .unwrap_or_default(),
-            openmetrics: openmetrics::text(&families, &self.exemplars),
-        }
+    pub(super) fn exemplars(&self) -> Arc<Mutex<Exemplars>> {
+        Arc::clone(&self.exemplars)
+    }
+
+    /// Where these families are registered, and where those of the loops and of the region go.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Every family, by name. Those without a series yet are shown with an empty one.
@@ -220,7 +177,7 @@ impl Metrics {
     }
 
     /// Alerts changed, and since `at` everybody can know.
-    pub fn on_told(&mut self, told: &[Told], at: WallTime) {
+    pub fn on_told(&self, told: &[Told], at: WallTime) {
         for told in told {
             self.transitions
                 .with_label_values(&[told.transition.label()])
@@ -229,52 +186,10 @@ impl Metrics {
             if let Some(waited_ms) = waited_ms.filter(|ms| *ms < REPLAY_MS) {
                 let waited_secs = waited_ms as f64 / 1_000.0;
                 self.event_to_alert.observe(waited_secs);
-                self.exemplars
-                    .keep("alert_id", &told.alert, waited_secs, at.0);
+                let exemplars = self.exemplars.lock();
+                let mut exemplars = exemplars.expect("no holder of this lock panics");
+                exemplars.keep("alert_id", &told.alert, waited_secs, at.0);
             }
-        }
-    }
-
-    /// A transaction ended.
-    pub fn on_transaction(&self, committed: bool, took: Duration) {
-        self.transactions
-            .with_label_values(&[if committed { "committed" } else { "aborted" }])
-            .inc();
-        if committed {
-            self.commit_seconds.observe(took.as_secs_f64());
-        }
-    }
-
-    /// State is being restored and the loop waits for it: the probes learn that it goes on, and who asks for metrics sees how
-    /// far it is.
-    pub fn on_restoring(&self, remaining: u64, board: &Board) {
-        board.health.turn();
-        self.restore_remaining.set(remaining as i64);
-        if board.wants_metrics() {
-            self.on_turn(clock::now(), board.health.phase());
-            board.show_metrics(self.page());
-        }
-    }
-
-    /// State was restored.
-    pub fn on_restore(&self, records: u64, took: Duration) {
-        self.restore_remaining.set(0);
-        self.restore_records.inc_by(records);
-        self.restore_seconds.inc_by(took.as_secs_f64());
-    }
-
-    /// Errors the Kafka client has reported so far.
-    pub fn set_client_errors(&self, errors: u64) {
-        raise(&self.client_errors, errors);
-    }
-
-    /// The loop turns, and what it is at.
-    pub fn on_turn(&self, at: WallTime, current: Phase) {
-        self.last_turn.set(at.0 as f64 / 1_000.0);
-        for phase in Phase::ALL {
-            self.worker_phase
-                .with_label_values(&[phase.name()])
-                .set(i64::from(phase == current));
         }
     }
 
@@ -331,6 +246,6 @@ fn kinds() -> impl Iterator<Item = (Lens, Direction, [&'static str; 2])> {
 }
 
 /// Brings a counter up to a total that is kept elsewhere.
-fn raise(counter: &IntCounter, to: u64) {
+pub(super) fn raise(counter: &IntCounter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
 }

@@ -1,4 +1,4 @@
-//! Owns the way out: outputs, dead letters and changelog records become records for the writing thread.
+//! Owns the way out: outputs and dead letters become records for the writing thread.
 
 use super::committer::Committer;
 use super::router::Router;
@@ -9,7 +9,8 @@ use crate::core::alert::Transition;
 use crate::core::event::Reject;
 use crate::core::network::Network;
 use crate::core::output::Output;
-use crate::core::snapshot::ChangelogRecord;
+use crate::core::region::log::{self, Mark};
+use crate::core::region::machine::PARTITION;
 use crate::core::time::WallTime;
 use crate::wire::encode::{self, Encoded, Origin};
 use crate::wire::events::DeadLetterHeaders;
@@ -30,6 +31,7 @@ pub struct Outbox {
     keep_payload: bool,
     urgent: bool,
     count: u64,
+    handed_on: u64,
     told: Vec<Told>,
     aside: BTreeMap<&'static str, Aside>,
 }
@@ -58,7 +60,7 @@ struct Names {
     alerts: Arc<str>,
     alerts_state: Arc<str>,
     dead_letters: Arc<str>,
-    changelog: Arc<str>,
+    region: Arc<str>,
 }
 
 impl Outbox {
@@ -80,7 +82,7 @@ impl Outbox {
                 alerts: topics.alerts.as_str().into(),
                 alerts_state: topics.alerts_state.as_str().into(),
                 dead_letters: topics.dead_letters.as_str().into(),
-                changelog: topics.changelog.as_str().into(),
+                region: topics.region.as_str().into(),
             },
             router: Router::new(&topics.routes),
             origin,
@@ -88,6 +90,7 @@ impl Outbox {
             keep_payload,
             urgent: false,
             count: 0,
+            handed_on: 0,
             told: Vec::new(),
             aside: BTreeMap::new(),
         }
@@ -105,6 +108,12 @@ impl Outbox {
         self.count
     }
 
+    /// Records handed on to the region's stage since the start.
+    #[must_use]
+    pub fn handed_on(&self) -> u64 {
+        self.handed_on
+    }
+
     /// Forgets what belongs to a transaction that was given up.
     pub fn clear(&mut self) {
         self.urgent = false;
@@ -120,36 +129,35 @@ impl Outbox {
     /// Puts an output of the machine's in.
     pub fn put(&mut self, output: &Output, to: &Committer) {
         self.count += 1;
-        match output {
+        let encoded = match output {
             Output::Count { .. } => {
                 if let Some(encoded) = encode::count(output, &self.network, &self.origin) {
                     to.write(record(&self.topics.counts, encoded));
                 }
+                self.hand_on(log::output(&self.network, None, output), to);
+                return;
             }
-            Output::Alert {
-                transition, source, ..
-            } => {
+            Output::Alert { transition, .. } => {
                 self.urgent |= *transition != Transition::Updated;
-                if let Some(encoded) = encode::alert(output, &self.network, &self.origin) {
-                    self.told.push(Told {
-                        alert: encoded.key.clone(),
-                        transition: *transition,
-                        recorded: source.recorded,
-                    });
-                    self.tell(output, encoded, to);
-                }
+                encode::alert(output, &self.network, &self.origin)
             }
             Output::Notice { .. } => {
                 self.urgent = true;
-                if let Some(encoded) = notice::notice(output, &self.network, &self.origin) {
-                    self.tell(output, encoded, to);
-                }
+                notice::notice(output, &self.network, &self.origin)
             }
+        };
+        let Some(encoded) = encoded else { return };
+        if let Output::Alert {
+            transition, source, ..
+        } = output
+        {
+            self.told.push(Told {
+                alert: encoded.key.clone(),
+                transition: *transition,
+                recorded: source.recorded,
+            });
         }
-    }
-
-    /// Writes an alert or notice to the log, to the state, and to the audiences it concerns.
-    fn tell(&self, output: &Output, encoded: Encoded, to: &Committer) {
+        self.hand_on(log::output(&self.network, Some(&encoded.key), output), to);
         for audience in self.router.topics(output, &self.network) {
             to.write(record(&audience, encoded.clone()));
         }
@@ -157,13 +165,18 @@ impl Outbox {
         to.write(record(&self.topics.alerts_state, encoded));
     }
 
-    /// Puts a changelog record in, at the partition of its input.
-    pub fn put_changelog(&self, partition: i32, record: ChangelogRecord, to: &Committer) {
+    /// Tells the region how far a partition was read.
+    pub fn put_mark(&mut self, mark: Mark, to: &Committer) {
+        self.hand_on(log::mark(mark), to);
+    }
+
+    fn hand_on(&mut self, value: Vec<u8>, to: &Committer) {
+        self.handed_on += 1;
         to.write(Outgoing {
-            topic: Arc::clone(&self.topics.changelog),
-            partition: Some(partition),
-            key: Some(record.key.into_bytes()),
-            value: record.value,
+            topic: Arc::clone(&self.topics.region),
+            partition: Some(PARTITION.0),
+            key: None,
+            value: Some(value),
             headers: Vec::new(),
         });
     }
@@ -235,7 +248,8 @@ impl Outbox {
     }
 }
 
-fn record(topic: &Arc<str>, encoded: Encoded) -> Outgoing {
+/// A record for a topic, at the partition of its key.
+pub(super) fn record(topic: &Arc<str>, encoded: Encoded) -> Outgoing {
     let headers = encoded.headers.into_iter();
     Outgoing {
         topic: Arc::clone(topic),

@@ -1,8 +1,11 @@
 //! Owns how far a partition was read: the next offset, its lag, and how event time passes in it while nothing comes.
 
 use crate::core::ids::NextOffset;
-use crate::core::time::EventTime;
+use crate::core::time::{EventTime, HOUR_MS};
 use std::time::{Duration, Instant};
+
+/// A partition whose end was not reached for so long has records left, and is waited for by the region.
+const BEHIND_AFTER: Duration = Duration::from_secs(5);
 
 /// One partition's progress.
 pub struct Progress {
@@ -14,21 +17,60 @@ pub struct Progress {
     pub at_end: bool,
     /// When its last record was taken, or when it was restored.
     quiet_since: Instant,
+    /// When the first record after its end was taken.
+    left_end: Instant,
+    /// Its end was reached since it was restored.
+    was_at_end: bool,
+    /// What was told last of how far it was read: nothing yet, the hour of event time, or all.
+    marked: Option<Option<i64>>,
     /// The watermark at the first look at it while it is quiet.
     quiet_from: Option<EventTime>,
 }
 
 impl Progress {
-    /// A record was taken, or state restored, at `now`.
+    /// State was restored at `now`.
     #[must_use]
-    pub fn at(next: NextOffset, touched: bool, now: Instant) -> Self {
+    pub fn restored(next: NextOffset, now: Instant) -> Self {
         Self {
             next,
-            touched,
+            touched: false,
             at_end: false,
             quiet_since: now,
+            left_end: now,
+            was_at_end: false,
+            marked: None,
             quiet_from: None,
         }
+    }
+
+    /// A record was taken at `now`.
+    pub fn took(&mut self, next: NextOffset, now: Instant) {
+        if std::mem::take(&mut self.at_end) {
+            self.left_end = now;
+        }
+        self.next = next;
+        self.touched = true;
+        self.quiet_since = now;
+        self.quiet_from = None;
+    }
+
+    /// Everything was taken that there is.
+    pub fn ended(&mut self) {
+        self.at_end = true;
+        self.was_at_end = true;
+    }
+
+    /// How far it was read, where that is news: its watermark while it is behind, by the hour, or nothing once it is not.
+    pub fn mark(
+        &mut self,
+        watermark: Option<EventTime>,
+        now: Instant,
+    ) -> Option<Option<EventTime>> {
+        let is_behind =
+            !self.at_end && (!self.was_at_end || now.duration_since(self.left_end) >= BEHIND_AFTER);
+        let behind = is_behind.then(|| watermark.unwrap_or(EventTime::MIN));
+        let hour = behind.map(|at| at.0.div_euclid(HOUR_MS));
+        (self.marked.replace(hour) != Some(hour)).then_some(behind)
     }
 
     /// Up to where event time has passed in a partition that is quiet at its end: as fast as the wall clock, `idle_close` behind
@@ -66,7 +108,7 @@ mod tests {
     #[test]
     fn time_passes_from_the_last_record_on_and_not_before_the_patience_is_over() {
         let begun = Instant::now();
-        let mut progress = Progress::at(NextOffset(7), true, begun);
+        let mut progress = Progress::restored(NextOffset(7), begun);
         let old = Some(EventTime(1_000));
         let after = |secs| begun + Duration::from_secs(secs);
         assert_eq!(progress.quiet_until(None, after(9_000), IDLE), None);
@@ -82,23 +124,43 @@ mod tests {
     fn a_record_begins_the_patience_anew() {
         let begun = Instant::now();
         let later = begun + Duration::from_secs(5_000);
-        let mut progress = Progress::at(NextOffset(7), true, begun);
+        let mut progress = Progress::restored(NextOffset(7), begun);
         assert!(
             progress
                 .quiet_until(Some(EventTime(0)), later, IDLE)
                 .is_some()
         );
-        progress = Progress::at(NextOffset(8), true, later);
+        progress.took(NextOffset(8), later);
         assert_eq!(progress.quiet_until(Some(EventTime(0)), later, IDLE), None);
     }
 
     #[test]
     fn lag_is_nothing_at_the_end_and_unknown_before_anybody_told_it() {
-        let mut progress = Progress::at(NextOffset(7), false, Instant::now());
+        let mut progress = Progress::restored(NextOffset(7), Instant::now());
         assert_eq!(progress.behind(None), None);
         assert_eq!(progress.behind(Some(10)), Some(3));
         assert_eq!(progress.behind(Some(5)), Some(0));
-        progress.at_end = true;
+        progress.ended();
         assert_eq!(progress.behind(Some(8)), Some(0));
+    }
+
+    #[test]
+    fn the_region_is_told_when_a_partition_is_behind_how_far_and_when_no_more() {
+        let begun = Instant::now();
+        let after = |secs| begun + Duration::from_secs(secs);
+        let at = |hours: i64| Some(EventTime(hours * HOUR_MS));
+        let mut progress = Progress::restored(NextOffset(7), begun);
+        assert_eq!(progress.mark(at(10), after(0)), Some(at(10)));
+        assert_eq!(progress.mark(at(10), after(1)), None, "no news");
+        progress.took(NextOffset(8), after(1));
+        assert_eq!(progress.mark(at(11), after(1)), Some(at(11)));
+        progress.ended();
+        assert_eq!(progress.mark(at(11), after(2)), Some(None));
+        progress.took(NextOffset(9), after(100));
+        assert_eq!(progress.mark(at(12), after(100)), None, "its end is near");
+        assert_eq!(progress.mark(at(12), after(104)), None);
+        assert_eq!(progress.mark(at(13), after(105)), Some(at(13)));
+        progress.ended();
+        assert_eq!(progress.mark(at(13), after(106)), Some(None));
     }
 }

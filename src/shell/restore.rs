@@ -5,10 +5,10 @@
 
 use super::client::{Broker, QuietContext};
 use super::error::ShellError;
+use super::stage::Stage;
 use super::state_size::StateSize;
 use super::topics;
 use super::transaction::code;
-use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Partition};
 use crate::core::snapshot::ChangelogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -38,17 +38,17 @@ pub type Onlooker<'a> = &'a dyn Fn(u64);
 /// A partition and where it goes on; none was never read.
 pub type Start = (i32, Option<NextOffset>);
 
-/// Reads partitions back into the engine and returns where each goes on; none is a partition never read.
+/// Reads partitions back into the machine and returns where each goes on; none is a partition never read.
 ///
 /// # Errors
 /// [`ShellError`] with a diagnosis where changelog and offsets do not agree.
-pub fn restore<C: ConsumerContext>(
+pub fn restore<C: ConsumerContext, S: Stage>(
     broker: &Broker,
     group: &BaseConsumer<C>,
     input: &str,
     changelog: &str,
     partitions: &[i32],
-    engine: &mut Engine,
+    stage: &mut S,
     onlooker: Onlooker<'_>,
 ) -> Result<(Vec<Start>, Restored), ShellError> {
     let committed = committed_offsets(group, input, partitions, onlooker)?;
@@ -76,14 +76,13 @@ pub fn restore<C: ConsumerContext>(
         let (records, read) = reader.read(partition, span)?;
         done.records += read;
         records.iter().for_each(|r| done.size.note(partition, r));
-        let meta = engine
+        let known = stage
             .assign(Partition(partition), records)
             .map_err(|source| ShellError::Snapshot {
                 topic: changelog.to_owned(),
                 partition,
                 source,
             })?;
-        let known = meta.and_then(|m| m.next);
         let (first, end) = reader.ends(input, partition)?;
         agree((input, changelog), partition, (known, next), end)?;
         starts.push((partition, kept(input, partition, next, first)));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Partitions and replicas of topics to be created.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Partitions; the changelog always has as many as the arrivals.
+    /// Partitions; the changelog always has as many as the arrivals, the region's log and incidents one.
     pub partitions: i32,
     /// Replicas.
     pub replication_factor: i32,
@@ -86,6 +86,13 @@ pub fn problems(names: &Topics, found: &Partitions) -> Vec<String> {
             (&names.arrivals, *input),
         ));
     }
+    for name in [&names.region, &names.region_changelog] {
+        if let Some(&count) = found.get(name).filter(|count| **count != 1) {
+            problems.push(format!(
+                "topic {name} has {count} partitions but must have one, because neighbours join all of the border into one region: delete it while surgewatch is stopped and run `surgewatch topics create`, or name a new one"
+            ));
+        }
+    }
     problems
 }
 
@@ -110,7 +117,11 @@ pub fn uneven(changelog: (&str, usize), input: (&str, usize)) -> String {
 /// The brokers did not say.
 pub async fn policy_problems(broker: &Broker, names: &Topics) -> Result<Vec<String>, ShellError> {
     let admin = admin(broker)?;
-    let topics = [&names.changelog, &names.alerts_state];
+    let topics = [
+        &names.changelog,
+        &names.alerts_state,
+        &names.region_changelog,
+    ];
     let asked: Vec<ResourceSpecifier<'_>> = topics
         .iter()
         .map(|name| ResourceSpecifier::Topic(name))
@@ -183,31 +194,7 @@ pub async fn create(
     }
     let wanted: Vec<NewTopic<'_>> = missing
         .iter()
-        .map(|&name| {
-            let count = if name == names.changelog {
-                input
-            } else {
-                shape.partitions
-            };
-            let topic = NewTopic::new(
-                name,
-                count,
-                TopicReplication::Fixed(shape.replication_factor),
-            );
-            if name == names.changelog {
-                // Small segments keep a restore near one record for each key.
-                topic
-                    .set("cleanup.policy", "compact")
-                    .set("segment.bytes", "67108864")
-                    .set("segment.ms", "600000")
-                    .set("min.cleanable.dirty.ratio", "0.1")
-            } else if name == names.alerts_state {
-                topic.set("cleanup.policy", "compact")
-            } else {
-                // A replay carries timestamps of years ago, which a retention by age would delete at once.
-                topic.set("retention.ms", "-1")
-            }
-        })
+        .map(|&name| new_topic(names, name, input, shape))
         .collect();
     let failed = |source| ShellError::Kafka {
         doing: "creating topics",
@@ -228,6 +215,37 @@ pub async fn create(
         }
     }
     Ok(missing.into_iter().map(str::to_owned).collect())
+}
+
+/// How one of the topics is made; `input` is the number of partitions of the arrivals.
+fn new_topic<'a>(names: &Topics, name: &'a str, input: i32, shape: Shape) -> NewTopic<'a> {
+    let is_changelog = name == names.changelog || name == names.region_changelog;
+    let is_single = name == names.region
+        || name == names.region_changelog
+        || names.incidents.values().any(|topic| topic == name);
+    let count = match name {
+        _ if is_single => 1,
+        name if name == names.changelog => input,
+        _ => shape.partitions,
+    };
+    let topic = NewTopic::new(
+        name,
+        count,
+        TopicReplication::Fixed(shape.replication_factor),
+    );
+    if is_changelog {
+        // Small segments keep a restore near one record for each key.
+        topic
+            .set("cleanup.policy", "compact")
+            .set("segment.bytes", "67108864")
+            .set("segment.ms", "600000")
+            .set("min.cleanable.dirty.ratio", "0.1")
+    } else if name == names.alerts_state {
+        topic.set("cleanup.policy", "compact")
+    } else {
+        // A replay carries timestamps of years ago, which a retention by age would delete at once.
+        topic.set("retention.ms", "-1")
+    }
 }
 
 fn admin(broker: &Broker) -> Result<AdminClient<QuietContext>, ShellError> {
@@ -287,6 +305,9 @@ mod tests {
             dead_letters: "dlq".into(),
             changelog: "changelog".into(),
             routes: Vec::new(),
+            incidents: BTreeMap::from([("fi".to_owned(), "incidents.fi".to_owned())]),
+            region: "region".into(),
+            region_changelog: "region-changelog".into(),
             partitions: 8,
             replication_factor: 1,
         }
@@ -296,7 +317,7 @@ mod tests {
     fn every_missing_topic_is_named_with_the_remedy() {
         let found = Partitions::from([("in".into(), 4)]);
         let problems = problems(&names(), &found);
-        assert_eq!(problems.len(), 5);
+        assert_eq!(problems.len(), 8);
         assert!(
             problems
                 .iter()
@@ -308,8 +329,16 @@ mod tests {
     #[test]
     fn a_changelog_with_other_partitions_than_its_input_is_refused() {
         let mut found: Partitions = names().all().iter().map(|n| ((*n).to_owned(), 8)).collect();
+        for single in ["region", "region-changelog"] {
+            found.insert(single.into(), 1);
+        }
         assert_eq!(problems(&names(), &found), Vec::<String>::new());
         found.insert("changelog".into(), 4);
+        assert_eq!(problems(&names(), &found).len(), 1);
+        found.insert("region".into(), 8);
+        assert!(
+            problems(&names(), &found)[1].contains("region has 8 partitions but must have one")
+        );
         assert!(problems(&names(), &found)[0].contains("has 4 partitions but in has 8"));
     }
 }

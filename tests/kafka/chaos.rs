@@ -1,9 +1,11 @@
 //! Owns the comparison of a disturbed run with an undisturbed one on the same input: two workers, killed five times at random
-//! moments and started again, one of them paused past its session and woken, must leave the same committed records.
+//! moments and started again, one of them paused past its session and woken, must leave the same committed records; and what both
+//! stages wrote of incidents must be what the region's log says, record by record.
 
 use crate::daemon::{self, Deployment};
 use crate::outcome::{Outcome, assert_same};
 use crate::process::Process;
+use crate::recomputed;
 use crate::rig::{self, GroupOffsets};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -144,9 +146,13 @@ fn wait_and_read(deployment: &Deployment, workers: &mut [Process; 2]) -> Outcome
             .zip(&ends)
             .all(|(next, end)| next.unwrap_or(0) == *end)
     });
+    recomputed::caught_up(deployment);
     for worker in workers {
         worker.stop(Duration::from_secs(20));
     }
+    let (incidents, log) = recomputed::hold(deployment);
+    eprintln!("{incidents} incident records follow from {log} records of the region's log");
+    assert!(incidents > 0 && log > 0);
     Outcome::read(&deployment.topics, &deployment.name)
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};
+use surgewatch::config::Sources;
 
 /// The topics of one deployment.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub(crate) struct Topics {
     pub(crate) alerts_state: String,
     pub(crate) dead_letters: String,
     pub(crate) changelog: String,
+    pub(crate) region: String,
+    pub(crate) region_changelog: String,
+    /// Of Finland.
+    pub(crate) incidents: String,
 }
 
 /// One deployment of the daemon with a group and topics of its own.
@@ -42,6 +47,9 @@ impl Deployment {
             alerts_state: topic("border.alerts.state.v1"),
             dead_letters: topic("border.arrivals.dlq.v1"),
             changelog: topic("surgewatch-changelog.v1"),
+            region: topic("surgewatch-region.v1"),
+            region_changelog: topic("surgewatch-region-changelog.v1"),
+            incidents: topic("border.incidents.fi.v1"),
         };
         let new = Self {
             name,
@@ -98,6 +106,24 @@ impl Deployment {
             .expect("the daemon's binary starts")
     }
 
+    /// What the daemon reads its settings from.
+    pub(crate) fn sources(&self) -> Sources {
+        let read = |path: &Path| std::fs::read_to_string(path).expect("a file that was written");
+        let file = self.write_files();
+        let crossings = (self.crossings > 0).then(|| self.crossings_file());
+        Sources {
+            file: Some((file.display().to_string(), read(&file))),
+            crossings: crossings.map(|path| (path.display().to_string(), read(&path))),
+            overrides: self.settings.clone(),
+            ..Sources::default()
+        }
+    }
+
+    fn crossings_file(&self) -> PathBuf {
+        self.folder
+            .join(format!("crossings-{}.toml", self.crossings))
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_surgewatch"));
         command.args(words).arg("--config").arg(self.write_files());
@@ -116,7 +142,8 @@ impl Deployment {
         let topics = &self.topics;
         let mut text = format!(
             "[kafka]\nbrokers = \"{}\"\ngroup = \"{}\"\n\n[topics]\narrivals = \"{}\"\ncounts = \"{}\"\nalerts = \"{}\"\n\
-             alerts_state = \"{}\"\ndead_letters = \"{}\"\nchangelog = \"{}\"\n",
+             alerts_state = \"{}\"\ndead_letters = \"{}\"\nchangelog = \"{}\"\nregion = \"{}\"\n\
+             region_changelog = \"{}\"\nincidents = \"{}.border.incidents.{{country}}.v1\"\n",
             rig::brokers(),
             self.name,
             topics.input,
@@ -125,11 +152,12 @@ impl Deployment {
             topics.alerts_state,
             topics.dead_letters,
             topics.changelog,
+            topics.region,
+            topics.region_changelog,
+            self.name,
         );
         if self.crossings > 0 {
-            let crossings = self
-                .folder
-                .join(format!("crossings-{}.toml", self.crossings));
+            let crossings = self.crossings_file();
             if !crossings.exists() {
                 std::fs::write(&crossings, numbered(self.crossings)).expect("a file of crossings");
             }

@@ -5,6 +5,7 @@ mod daemon;
 mod measure;
 mod outcome;
 mod process;
+mod recomputed;
 mod rig;
 mod scene;
 
@@ -18,5 +19,7 @@ mod b_poison;
 mod c_chaos;
 #[path = "finland.rs"]
 mod d_finland;
+#[path = "incidents.rs"]
+mod e_incidents;
 #[path = "throughput.rs"]
 mod z_throughput;

@@ -31,7 +31,7 @@ pub struct Sent {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// Something came out of the crossings' stage.
-    Sent(Sent),
+    Sent(Box<Sent>),
     /// A partition was read so far.
     Mark(Mark),
     /// An output of a crossing or stream that is watched no more.
@@ -44,7 +44,7 @@ enum Body {
         key: Option<String>,
         crossing: String,
         stream: Option<String>,
-        output: Output,
+        output: Box<Output>,
     },
     Mark(Mark),
 }
@@ -57,7 +57,7 @@ pub fn output(network: &Network, key: Option<&str>, output: &Output) -> Vec<u8> 
         key: key.map(str::to_owned),
         crossing: network.crossing(output.crossing()).id.clone(),
         stream: stream.map(|stream| network.stream(stream).to_owned()),
-        output: output.clone(),
+        output: Box::new(output.clone()),
     })
 }
 
@@ -87,10 +87,10 @@ pub fn entry(network: &Network, name: &str, value: &[u8]) -> Result<Entry, Snaps
     let of = stream.as_deref().map(|stream| network.stream_ix(stream));
     Ok(match of {
         Some(None) => Entry::Elsewhere,
-        of => Entry::Sent(Sent {
+        of => Entry::Sent(Box::new(Sent {
             key,
             output: output.placed(crossing, of.flatten()),
-        }),
+        })),
     })
 }
 

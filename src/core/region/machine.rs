@@ -169,7 +169,7 @@ pub struct RegionMachine {
     params: Params,
     config_hash: u64,
     region: Region,
-    waiting: BTreeMap<Place, Sent>,
+    waiting: BTreeMap<Place, Box<Sent>>,
     severities: BTreeMap<SeriesKey, Severity>,
     ended: BTreeMap<String, EventTime>,
     meta: Meta,

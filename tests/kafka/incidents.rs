@@ -1,0 +1,162 @@
+//! Owns incidents on Apache Kafka: Finland 2023 end to end from the alert topic, the region restored after a restart, and a
+//! partition that falls silent without holding the region up.
+
+use crate::daemon::{self, Deployment};
+use crate::process::Process;
+use crate::recomputed;
+use crate::rig;
+use crate::scene;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn caught_up(deployment: &Deployment, worker: &mut Process) {
+    let (group, input) = (&deployment.name, &deployment.topics.input);
+    rig::wait_until_consumed(group, input, PATIENCE, &mut || {
+        assert!(!worker.has_ended(), "it ended:\n{}", worker.log_tail());
+    });
+    recomputed::caught_up(deployment);
+}
+
+/// Committed records of a topic as JSON, tombstones left out.
+fn records(topic: &str) -> Vec<Value> {
+    let values = rig::read_committed(topic, PATIENCE).into_iter();
+    let values = values.filter_map(|record| record.value);
+    values
+        .map(|value| serde_json::from_slice(&value).expect("JSON"))
+        .collect()
+}
+
+/// Incident records by sequence; all of them must be of one incident.
+fn only_incident(records: &[Value]) -> Vec<&Value> {
+    let mut told: Vec<&Value> = records
+        .iter()
+        .filter(|r| r["incident_id"].is_string())
+        .collect();
+    let ids: BTreeSet<&str> = told
+        .iter()
+        .filter_map(|r| r["incident_id"].as_str())
+        .collect();
+    assert_eq!(ids.len(), 1, "one incident, not {ids:?}");
+    told.sort_by_key(|r| r["sequence"].as_u64());
+    let sequences: Vec<u64> = told.iter().filter_map(|r| r["sequence"].as_u64()).collect();
+    assert_eq!(sequences, (0..told.len() as u64).collect::<Vec<_>>());
+    told
+}
+
+fn texts<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
+    let entries = list.as_array().expect("a list").iter();
+    entries
+        .map(|entry| entry[field].as_str().expect("a text"))
+        .collect()
+}
+
+/// 67 came to Vartius on its first day with the four southern crossings shut, to which 215 had come the day before.
+fn assert_displaced_to_vartius(incident: &[&Value]) {
+    let day = incident.iter().find(|r| r["day"] == "2023-11-18");
+    let day = day.expect("18 November is told of");
+    eprintln!("18 November: {}", day["summary"]);
+    assert_eq!(day["transition"], "displaced");
+    let as_of = day["as_of"].as_str().expect("a time");
+    assert!(
+        as_of <= "2023-11-19T00:30",
+        "told when the day closes: {as_of}"
+    );
+    assert_eq!(day["explaining"], serde_json::json!(["fi-vartius"]));
+    let south = ["fi-niirala", "fi-imatra", "fi-nuijamaa", "fi-vaalimaa"];
+    assert_eq!(texts(&day["moves"], "from"), south);
+    assert!(
+        texts(&day["moves"], "to")
+            .iter()
+            .all(|to| *to == "fi-vartius")
+    );
+    let sources = day["sources"].as_array().expect("a list").iter();
+    let before: u64 = sources.filter_map(|s| s["last_day"].as_u64()).sum();
+    assert_eq!((day["total"]["observed"].as_u64(), before), (Some(67), 215));
+    let moved = day["total"]["moved"].as_u64().expect("a number");
+    assert!((54..=67).contains(&moved), "{moved} of 215 moved");
+}
+
+fn assert_reopened_within_the_hour(alerts: &[Value]) {
+    let again = alerts
+        .iter()
+        .filter(|a| a["alert_id"].is_string() && a["transition"] == "reopened");
+    let mut crossings = BTreeSet::new();
+    for alert in again {
+        let as_of = alert["as_of"].as_str().expect("a time");
+        assert!(as_of.starts_with("2023-12-14"), "{as_of}");
+        let observed = alert["observed"].as_u64().expect("a number");
+        assert!(
+            (10..24).contains(&observed),
+            "at the first dozen, not {observed}"
+        );
+        crossings.insert(alert["crossing"].as_str().expect("an id"));
+        eprintln!("14 December: {}", alert["summary"]);
+    }
+    assert_eq!(crossings, BTreeSet::from(["fi-niirala", "fi-vaalimaa"]));
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn finland_2023_is_one_incident_on_the_alert_topic() {
+    let folder = daemon::folder();
+    let deployment = Deployment::new("incidents", folder.path(), 0);
+    deployment.create_topics();
+    let mut worker = deployment.start(0);
+    let published = deployment.finish(&["publish", "--episode", "finland-2023"]);
+    assert!(published.status.success(), "{published:?}");
+    caught_up(&deployment, &mut worker);
+
+    let alerts = records(&deployment.topics.alerts);
+    let incident = only_incident(&alerts);
+    assert_displaced_to_vartius(&incident);
+    assert_reopened_within_the_hour(&alerts);
+    let ended = alerts
+        .iter()
+        .find(|r| r["alert_id"].is_string() && r["transition"] == "resolved");
+    assert_eq!(ended, None, "none ends behind a closed gate");
+    let opened = alerts
+        .iter()
+        .filter(|r| r["alert_id"].is_string() && r["transition"] == "opened");
+    let last = incident[incident.len() - 1];
+    let surges = last["members"].as_array().expect("a list").iter();
+    let surges = surges.filter(|m| m["direction"] == "surge");
+    let surges: Vec<&str> = surges.filter_map(|m| m["crossing"].as_str()).collect();
+    eprintln!(
+        "{} alerts opened, {} messages on one incident",
+        opened.count(),
+        incident.len()
+    );
+    let order = [
+        "fi-vaalimaa",
+        "fi-nuijamaa",
+        "fi-imatra",
+        "fi-vartius",
+        "fi-niirala",
+        "fi-salla",
+        "fi-raja-jooseppi",
+    ];
+    assert_eq!(surges, order);
+
+    let slices = records(&deployment.topics.incidents);
+    assert_eq!(only_incident(&slices).len(), incident.len());
+    assert!(slices.iter().all(|slice| slice["country"] == "fi"));
+    let (told, log) = recomputed::hold(&deployment);
+    eprintln!("{told} incident records follow from {log} records of the region's log");
+
+    worker.kill();
+    let mut again = deployment.start(0);
+    rig::wait_until("the restart", PATIENCE, || {
+        let log = std::fs::read_to_string(deployment.log(0)).unwrap_or_default();
+        log.matches("\"restored\"").count() >= 4
+    });
+    scene::stop(&mut again);
+    assert_eq!(
+        records(&deployment.topics.alerts).len(),
+        alerts.len(),
+        "nothing twice"
+    );
+    assert_eq!(recomputed::hold(&deployment).0, told);
+}
