@@ -113,7 +113,7 @@ pub enum RegionOutput {
     /// An incident changed.
     Incident {
         /// What changed, and the incident after it.
-        told: Told,
+        told: Box<Told>,
         /// The worst of its alerts so far.
         severity: Severity,
         /// The record of the region's log that decided, and when it could be known.
@@ -329,7 +329,7 @@ impl RegionMachine {
             };
             out(RegionOutput::Incident {
                 severity: self.severity(&told.incident),
-                told,
+                told: Box::new(told),
                 source,
             });
         }
