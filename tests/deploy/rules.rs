@@ -131,8 +131,8 @@ fn broken_rules_are_found() {
             "surgewatch_lag is not exported",
         ),
         (
-            broken("phase=\"restoring\"", "stage=\"restoring\""),
-            "has no label stage",
+            broken("phase=\"restoring\"", "step=\"restoring\""),
+            "has no label step",
         ),
         (
             broken("sum by (reason)", "sum by (cause)"),
