@@ -26,8 +26,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -52,6 +52,8 @@ const PARTITIONS: i32 = 4;
 /// How long the worker may take to join its group, and the last alerts to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long what was published may take to be read. What the broker has let go of before that is never read.
+const LAST_READ: Duration = Duration::from_secs(90);
 /// How long reader and publisher may take to notice that they are to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -157,7 +159,7 @@ impl Stage {
         let mut service = Service::start(settings, &embedded.broker());
         let address = service::serve(listener, &service).await;
         self.introduce(address, taken);
-        let published = Arc::new(AtomicBool::new(false));
+        let published = Arc::new(OnceLock::new());
         let publishing = self.publish(settings, embedded, &service, &published)?;
         let reading = self.read(settings, embedded, &service, &published);
         let mut story = std::pin::pin!(async {
@@ -206,16 +208,19 @@ impl Stage {
         settings: &Settings,
         embedded: &Embedded,
         service: &Service,
-        published: &Arc<AtomicBool>,
+        published: &Arc<OnceLock<Instant>>,
     ) -> Result<JoinHandle<Result<(), ShellError>>, ShellError> {
         let publisher = Publisher::new(&embedded.broker(), &settings.topics.arrivals)?;
         let (replay, speed) = (Arc::clone(&self.replay), self.speed);
-        let (board, published) = (Arc::clone(service.crossings()), Arc::clone(published));
+        let boards = [service.crossings(), service.region()].map(Arc::clone);
+        let published = Arc::clone(published);
         let stop = Arc::clone(&self.stop);
         Ok(tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let stopped = || stop.load(Ordering::SeqCst);
-            while !board.health.is_ready() && begun.elapsed() < PATIENCE && !stopped() {
+            // The broker keeps a few megabytes: what a stage is not there to read would be gone.
+            let are_ready = || boards.iter().all(|board| board.health.is_ready());
+            while !are_ready() && begun.elapsed() < PATIENCE && !stopped() {
                 std::thread::sleep(Duration::from_millis(20));
             }
             let months = Months::default();
@@ -226,7 +231,7 @@ impl Stage {
             if !stopped() {
                 publisher.flush()?;
             }
-            published.store(true, Ordering::SeqCst);
+            published.get_or_init(Instant::now);
             Ok(())
         }))
     }
@@ -237,7 +242,7 @@ impl Stage {
         settings: &Settings,
         embedded: &Embedded,
         service: &Service,
-        published: &Arc<AtomicBool>,
+        published: &Arc<OnceLock<Instant>>,
     ) -> JoinHandle<Result<Shown, ShellError>> {
         let show = Show {
             broker: embedded.broker(),
@@ -250,9 +255,11 @@ impl Stage {
         let total = self.replay.events.len() as u64;
         let region = Arc::clone(service.region());
         let caught_up = move || {
-            published.load(Ordering::SeqCst)
-                && board.committed() >= total
-                && region.committed() >= board.handed_on()
+            let Some(published) = published.get() else {
+                return false;
+            };
+            let is_read = board.committed() >= total && region.committed() >= board.handed_on();
+            is_read || published.elapsed() > LAST_READ
         };
         tokio::task::spawn_blocking(move || show.alerts(caught_up))
     }
