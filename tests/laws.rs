@@ -99,6 +99,7 @@ fn later((mut reading, alert): (Reading, Option<Alert>), ms: i64) -> (Reading, O
     let alert = alert.map(|mut alert| {
         alert.onset = alert.onset.plus_ms(ms);
         alert.decided = alert.decided.plus_ms(ms);
+        alert.named = alert.named.plus_ms(ms);
         alert
     });
     (reading, alert)

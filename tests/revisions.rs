@@ -137,7 +137,7 @@ fn a_correction_of_a_closed_bucket_withdraws_a_surge_too() {
 fn a_correction_that_leaves_a_surge_makes_it_less_severe() {
     let (mut border, from) = Border::usual();
     border.arrive("wrong", from + 1, 4_000);
-    border.correct("wrong", from + 2, 75);
+    border.correct("wrong", from + 2, 40);
     let told: Vec<_> = border.told.iter().map(|(_, t, s, _)| (*t, *s)).collect();
     let want = [
         (Transition::Opened, Severity::Critical),
@@ -150,7 +150,7 @@ fn a_correction_that_leaves_a_surge_makes_it_less_severe() {
 #[test]
 fn late_arrivals_in_a_closed_bucket_make_a_surge_more_severe() {
     let (mut border, from) = Border::usual();
-    border.arrive("", from + 1, 75);
+    border.arrive("", from + 1, 40);
     for hour in from..from + 30 {
         border.usual_hour(hour);
     }
@@ -207,4 +207,24 @@ fn a_closure_that_is_told_of_late_withdraws_the_drop_it_looked_like() {
     assert!(!border.open(Direction::Drop), "{:?}", border.told);
     let last = border.transitions(Direction::Drop).pop();
     assert_eq!(last, Some(Transition::Retracted));
+}
+
+#[test]
+fn a_drop_that_only_a_correction_makes_opens_with_the_correction() {
+    let (mut border, from) = Border::usual();
+    let mut ids = Vec::new();
+    for hour in from..from + 33 {
+        border.send("", hour, Kind::Heartbeat);
+        if (8..20).contains(&(hour % 24)) {
+            let id = format!("day-{hour}");
+            border.arrive(&id, hour, 2);
+            ids.push(id);
+        }
+    }
+    assert_eq!(border.told, []);
+    // Nobody had come: what was reported is withdrawn, arrival by arrival, inside one open hour.
+    for id in &ids {
+        border.correct(id, from + 33, 0);
+    }
+    assert_eq!(border.transitions(Direction::Drop), [Transition::Opened]);
 }

@@ -1,231 +1,22 @@
-//! Compares the machine with a naive model that keeps every arrival and recounts every bucket from scratch, over random streams.
+//! Compares the machine with naive models that keep every event and work everything out from scratch, over random streams: the
+//! same buckets, the same alerts, the same state in the end, whatever the order in which events come.
 
 mod support;
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use support::random::{self, DAY_MS, Dice, Options};
-use support::{BLIND_AFTER_MS, Feed, Ran};
-use surgewatch::core::crossing::Outcome;
-use surgewatch::core::event::{Event, Kind, Reject};
-use surgewatch::core::ids::{CrossingIx, StreamIx};
-use surgewatch::core::partition::Input;
-use surgewatch::core::time::{EventTime, HOUR_MS};
+use support::model::{BucketKey, Model};
+use support::random::{self, Dice, Options};
+use support::reference::{self, Episode};
+use support::{Feed, Ran};
+use surgewatch::core::alert::{Direction, Severity};
+use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::time::HOUR_MS;
 
-const HORIZON_MS: i64 = 48 * HOUR_MS;
-const CLOSE_AFTER_MS: i64 = 900_000;
-
-/// An arrival as the model keeps it.
-#[derive(Clone, Copy)]
-struct Arrival {
-    time: i64,
-    stream: StreamIx,
-    count: u32,
-    corrected: Option<i64>,
-}
-
-/// A bucket: crossing, stream, lens, first moment.
-type BucketKey = (String, String, String, i64);
-
-/// The crossing's civil day that holds a moment: start and end.
-fn day_of(tz: &TimeZone, time: i64) -> (i64, i64) {
-    let at = EventTime(time).timestamp().to_zoned(tz.clone());
-    let start = at.start_of_day().expect("days begin");
-    let next = at
-        .date()
-        .tomorrow()
-        .expect("there is one")
-        .to_zoned(tz.clone());
-    (
-        start.timestamp().as_millisecond(),
-        next.expect("days begin").timestamp().as_millisecond(),
-    )
-}
-
-/// The hour bucket that holds a moment: whole hours from the start of its day.
-fn hour_of(tz: &TimeZone, time: i64) -> (i64, i64) {
-    let (start, end) = day_of(tz, time);
-    let from = start + (time - start) / HOUR_MS * HOUR_MS;
-    (from, (from + HOUR_MS).min(end))
-}
-
-#[derive(Default)]
-struct Model {
-    watermarks: BTreeMap<i32, i64>,
-    arrivals: BTreeMap<(CrossingIx, u64), Arrival>,
-    gates: BTreeMap<(CrossingIx, i64), Kind>,
-    /// Times at which each crossing that sends heartbeats was heard.
-    heard: BTreeMap<CrossingIx, Vec<i64>>,
-    revised: u64,
-}
-
-impl Model {
-    /// Takes one record and says what the machine must have made of it.
-    fn take(&mut self, feed: &Feed, partition: i32, input: &Input, theirs: Outcome) -> Outcome {
-        let event = match &input.event {
-            Ok(event) => event,
-            Err(reason) => return Outcome::Rejected(*reason),
-        };
-        let watermark = self.watermarks.entry(partition).or_insert(i64::MIN / 4);
-        let horizon = *watermark - HORIZON_MS;
-        if event.time.0 < horizon {
-            return Outcome::Rejected(Reject::TooLate);
-        }
-        *watermark = (*watermark).max(event.time.0);
-        let watermark = *watermark;
-        match &event.kind {
-            Kind::Heartbeat => {
-                self.beat(feed, event.crossing, event.time.0, watermark);
-                Outcome::Applied
-            }
-            Kind::Arrival { stream, count } => {
-                self.hear(event.crossing, event.time.0);
-                let arrival = Arrival {
-                    time: event.time.0,
-                    stream: *stream,
-                    count: *count,
-                    corrected: None,
-                };
-                let key = (event.crossing, event.id.0);
-                if self.arrivals.contains_key(&key) {
-                    return Outcome::Duplicate;
-                }
-                self.arrivals.insert(key, arrival);
-                let changed = (event.time.0, event.time.0 + 1);
-                self.revise(feed, event.crossing, changed, watermark, 1);
-                Outcome::Applied
-            }
-            Kind::Correction { replaces, count } => self.correct(
-                feed,
-                event,
-                (event.crossing, replaces.0),
-                *count,
-                watermark,
-                theirs,
-            ),
-            Kind::Redefined => unreachable!("random streams keep their meaning"),
-            Kind::Status { .. } => {
-                let place = (event.crossing, event.time.0);
-                let known = self.gates.insert(place, event.kind.clone());
-                if known.as_ref() == Some(&event.kind) {
-                    return Outcome::Duplicate;
-                }
-                let series = feed.network.crossing(event.crossing).streams.len() as u64;
-                let changed = (event.time.0, i64::MAX);
-                self.revise(feed, event.crossing, changed, watermark, series);
-                Outcome::Applied
-            }
-        }
-    }
-
-    fn correct(
-        &mut self,
-        feed: &Feed,
-        event: &Event,
-        key: (CrossingIx, u64),
-        count: u32,
-        watermark: i64,
-        theirs: Outcome,
-    ) -> Outcome {
-        let unknown = Outcome::Rejected(Reject::UnknownReplaced);
-        let Some(mut arrival) = self.arrivals.get(&key).copied() else {
-            return unknown;
-        };
-        // Past the horizon an arrival may be forgotten, page by page; whichever the machine says is right.
-        if arrival.time < watermark - HORIZON_MS && theirs == unknown {
-            return unknown;
-        }
-        if arrival.corrected.is_some_and(|at| at > event.time.0) {
-            return Outcome::Duplicate;
-        }
-        arrival.corrected = Some(event.time.0);
-        let tz = &feed.network.crossing(event.crossing).tz;
-        if day_of(tz, arrival.time).1 > watermark - HORIZON_MS {
-            arrival.count = count;
-            let changed = (arrival.time, arrival.time + 1);
-            self.revise(feed, event.crossing, changed, watermark, 1);
-        }
-        self.arrivals.insert(key, arrival);
-        Outcome::Applied
-    }
-
-    /// An arrival keeps a feed alive that has sent a heartbeat, unless it is from long before the first event heard.
-    fn hear(&mut self, at: CrossingIx, time: i64) {
-        if let Some(heard) = self.heard.get_mut(&at) {
-            let first = heard.iter().min().copied().unwrap_or(i64::MAX);
-            if time + BLIND_AFTER_MS >= first {
-                heard.push(time);
-            }
-        }
-    }
-
-    /// A heartbeat that shows a feed alive in time that has passed and was thought blind publishes that time again.
-    fn beat(&mut self, feed: &Feed, at: CrossingIx, time: i64, watermark: i64) {
-        let heard = self.heard.entry(at).or_default();
-        let was_alive = |moment: i64| {
-            let covers = |h: &i64| *h <= moment && moment < h + BLIND_AFTER_MS;
-            heard.iter().any(covers)
-        };
-        let until = time + BLIND_AFTER_MS;
-        let ends = heard.iter().map(|h| h + BLIND_AFTER_MS);
-        let mut moments = ends
-            .chain([time])
-            .filter(|m| (time..until.min(watermark)).contains(m));
-        let is_mended = !heard.is_empty() && moments.any(|m| !was_alive(m));
-        heard.push(time);
-        if is_mended {
-            let series = feed.network.crossing(at).streams.len() as u64;
-            self.revise(feed, at, (time, until), watermark, series);
-        }
-    }
-
-    /// Something changed from a moment to another: every closed bucket of that time is published again.
-    fn revise(
-        &mut self,
-        feed: &Feed,
-        at: CrossingIx,
-        (from, to): (i64, i64),
-        watermark: i64,
-        series: u64,
-    ) {
-        let tz = &feed.network.crossing(at).tz;
-        for bucket_of in [day_of, hour_of] {
-            let mut time = from;
-            while time < to {
-                let (_, end) = bucket_of(tz, time);
-                if end + CLOSE_AFTER_MS > watermark {
-                    break;
-                }
-                self.revised += series;
-                time = end;
-            }
-        }
-    }
-
-    /// Every bucket that holds an arrival, counted from scratch.
-    fn counts(&self, feed: &Feed) -> BTreeMap<BucketKey, u64> {
-        let mut counts = BTreeMap::new();
-        for ((crossing, _), arrival) in &self.arrivals {
-            let place = feed.network.crossing(*crossing);
-            let stream = feed.network.stream(arrival.stream).to_owned();
-            let starts = [
-                ("day", day_of(&place.tz, arrival.time).0),
-                ("hour", hour_of(&place.tz, arrival.time).0),
-            ];
-            for (lens, start) in starts {
-                let key = (place.id.clone(), stream.clone(), lens.to_owned(), start);
-                *counts.entry(key).or_default() += u64::from(arrival.count);
-            }
-        }
-        counts
-    }
-}
-
-/// The last published count of every bucket, and how often a bucket was published again.
+/// The last published count of every bucket, and how many records there were.
 fn published(ran: &Ran) -> (BTreeMap<BucketKey, u64>, u64) {
     let mut last: BTreeMap<BucketKey, (u64, u64)> = BTreeMap::new();
-    let mut again = 0;
+    let mut records = 0;
     for output in ran
         .outputs
         .values()
@@ -248,44 +39,188 @@ fn published(ran: &Ran) -> (BTreeMap<BucketKey, u64>, u64) {
                 before < revision,
                 "{key:?}: revision {revision} after {before}"
             );
-            again += 1;
         }
+        records += 1;
     }
     let observed = last.into_iter().map(|(key, (_, observed))| (key, observed));
-    (observed.collect(), again)
+    (observed.collect(), records)
 }
 
-/// Alerts live in order: opened, then each number once, nothing after the end, no id twice.
-fn assert_alerts_live_in_order(ran: &Ran) -> usize {
-    let mut last: BTreeMap<String, (u64, String)> = BTreeMap::new();
+/// The alerts of a series.
+type SeriesKey = (String, String, Direction);
+
+/// An alert record as the reference is compared with.
+struct Told {
+    sequence: u64,
+    transition: String,
+    series: SeriesKey,
+    episode: Episode,
+}
+
+fn told(value: &[u8]) -> (String, Told) {
+    let alert: Value = serde_json::from_slice(value).expect("alerts are JSON");
+    let text = |name: &str| alert[name].as_str().expect("a text").to_owned();
+    let direction = match text("direction").as_str() {
+        "surge" => Direction::Surge,
+        _ => Direction::Drop,
+    };
+    let severity = Severity::ALL
+        .into_iter()
+        .find(|s| s.label() == text("severity"))
+        .expect("a severity");
+    let onset: jiff::Timestamp = text("onset").parse().expect("a moment");
+    let transition = text("transition");
+    let reasons = ["calm", "false", "new_usual"];
+    let ended = (transition == "resolved").then(|| {
+        let known = reasons.into_iter().find(|r| *r == text("reason"));
+        known.expect("an end has one of these reasons")
+    });
+    let told = Told {
+        sequence: alert["sequence"].as_u64().expect("a number"),
+        transition,
+        series: (text("crossing"), text("stream"), direction),
+        episode: Episode {
+            onset: onset.as_millisecond(),
+            severity,
+            ended,
+        },
+    };
+    (text("alert_id"), told)
+}
+
+/// Alerts live in order: opened once, then each number once, after an end another end or a return, and one open at a time. Returns
+/// the last of each and how many opened.
+fn lives(ran: &Ran) -> (BTreeMap<String, Told>, usize) {
+    let mut last: BTreeMap<String, Told> = BTreeMap::new();
+    let mut open: BTreeMap<SeriesKey, String> = BTreeMap::new();
     let mut opened = 0;
-    for output in ran.outputs.values().flatten().filter(|o| {
-        o.headers
-            .iter()
-            .any(|(_, value)| value.starts_with("border.alert."))
-    }) {
-        let alert: Value = serde_json::from_slice(&output.value).expect("alerts are JSON");
-        let id = alert["alert_id"].as_str().expect("a text").to_owned();
-        let sequence = alert["sequence"].as_u64().expect("a number");
-        let transition = alert["transition"].as_str().expect("a text").to_owned();
-        opened += usize::from(transition == "opened");
-        match last.insert(id.clone(), (sequence, transition.clone())) {
-            None => assert_eq!((sequence, transition.as_str()), (0, "opened"), "{id}"),
-            Some((before, what)) => {
-                assert!(
-                    what != "resolved" && (what != "retracted" || transition == "reopened"),
-                    "{id} goes on as {transition} after its end"
+    let is_alert = |value: &str| value.starts_with("border.alert.");
+    let outputs = ran.outputs.values().flatten();
+    for output in outputs.filter(|o| o.headers.iter().any(|(_, value)| is_alert(value))) {
+        let (id, now) = told(&output.value);
+        println!("{id} {}", String::from_utf8_lossy(&output.value));
+        assert_eq!(output.key, id, "alerts are keyed by their id");
+        let what = now.transition.as_str();
+        match last.get(&id) {
+            None => assert_eq!((now.sequence, what), (0, "opened"), "{id}"),
+            Some(before) => {
+                let was = before.transition.as_str();
+                assert_eq!(
+                    now.sequence,
+                    before.sequence + 1,
+                    "{id}: {what} after {was}"
                 );
-                assert_eq!(sequence, before + 1, "{id}: {transition} after {what}");
+                assert!(what != "opened", "{id} opens again");
+                let has_ended = ["resolved", "retracted"].contains(&was);
+                let may_follow = ["reopened", "resolved", "retracted"].contains(&what);
+                assert!(!has_ended || may_follow, "{id}: {what} after {was}");
+            }
+        }
+        if ["resolved", "retracted"].contains(&what) {
+            // An end that is told again finds nothing open, or a younger alert.
+            let is_its = open.get(&now.series).is_some_and(|other| *other == id);
+            assert!(
+                is_its || last.contains_key(&id),
+                "{id} ends and was not open"
+            );
+            if is_its {
+                open.remove(&now.series);
+            }
+        } else {
+            let other = open.insert(now.series.clone(), id.clone());
+            assert!(
+                other.is_none_or(|other| other == id),
+                "{id} is open beside another"
+            );
+        }
+        opened += usize::from(what == "opened");
+        last.insert(id, now);
+    }
+    (last, opened)
+}
+
+/// Every episode of the reference was told of and ended as it says, and nothing else was told of but what was withdrawn.
+fn assert_same_alerts(feed: &Feed, model: &Model, last: &BTreeMap<String, Told>) {
+    let mut theirs: BTreeMap<SeriesKey, Vec<Episode>> = BTreeMap::new();
+    for told in last.values().filter(|told| told.transition != "retracted") {
+        theirs
+            .entry(told.series.clone())
+            .or_default()
+            .push(told.episode.clone());
+    }
+    for (n, place) in feed.network.crossings.iter().enumerate() {
+        let at = CrossingIx(n as u16);
+        let partition = feed
+            .records
+            .iter()
+            .find(|(_, input)| input.event.as_ref().is_ok_and(|event| event.crossing == at));
+        let Some((partition, _)) = partition else {
+            continue;
+        };
+        let until = model.watermarks[&partition.0];
+        for &stream in &place.streams {
+            let facts = model.facts(at);
+            let ours = reference::episodes(feed, at, stream, &facts, until);
+            for direction in Direction::ALL {
+                let series = (
+                    place.id.clone(),
+                    feed.network.stream(stream).to_owned(),
+                    direction,
+                );
+                let of = |(d, episode): &(Direction, Episode)| {
+                    (*d == direction).then(|| episode.clone())
+                };
+                let mut ours: Vec<Episode> = ours.iter().filter_map(of).collect();
+                let mut theirs = theirs.remove(&series).unwrap_or_default();
+                // Up to a word that ended an alert the log says what was said, and the counts may say less.
+                let of = |(at, word, way, _): &(i64, _, _, _)| {
+                    (*word == stream && *way == direction).then_some(*at)
+                };
+                if let Some(last) = facts.words.iter().filter_map(of).max() {
+                    ours.retain(|episode| episode.onset > last);
+                    theirs.retain(|episode| episode.onset > last);
+                }
+                (ours.sort(), theirs.sort());
+                assert_eq!(theirs, ours, "{series:?}: machine left, reference right");
             }
         }
     }
-    opened
+    assert!(
+        theirs.is_empty(),
+        "alerts of no series: {:?}",
+        theirs.keys()
+    );
 }
 
-fn simulate(seed: u64) -> usize {
+/// What a run was made of.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    opened: usize,
+    retracted: usize,
+    resolved: usize,
+    by_word: usize,
+    drops: usize,
+    revised: u64,
+}
+
+impl std::ops::Add for Seen {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            opened: self.opened + other.opened,
+            retracted: self.retracted + other.retracted,
+            resolved: self.resolved + other.resolved,
+            by_word: self.by_word + other.by_word,
+            drops: self.drops + other.drops,
+            revised: self.revised + other.revised,
+        }
+    }
+}
+
+fn simulate(seed: u64) -> Seen {
     let options = Options::of(seed);
-    eprintln!("SURGEWATCH_SEED={seed} cargo test --test simulation one_seed\n{options:?}");
+    // Shown where the seed fails.
+    println!("SURGEWATCH_SEED={seed} cargo test --test simulation one_seed\n{options:#?}");
     let feed = random::feed(&options);
     let ran = feed.run(50, &[]);
     let mut model = Model::default();
@@ -295,7 +230,7 @@ fn simulate(seed: u64) -> usize {
         let ours = model.take(&feed, partition.0, input, theirs);
         assert_eq!(theirs, ours, "the record at {at:?}: {input:?}");
     }
-    let (published, again) = published(&ran);
+    let (published, records) = published(&ran);
     let counts = model.counts(&feed);
     for (key, observed) in &published {
         let counted = counts.get(key).copied().unwrap_or(0);
@@ -307,43 +242,79 @@ fn simulate(seed: u64) -> usize {
         .collect();
     assert!(missing.is_empty(), "never published: {missing:?}");
     assert_eq!(
-        (again, ran.late),
-        (model.revised, model.revised),
+        (records, ran.late),
+        (ran.closed + model.revised, model.revised),
         "closed buckets published again"
     );
-    assert_alerts_live_in_order(&ran)
+    let (last, opened) = lives(&ran);
+    assert_same_alerts(&feed, &model, &last);
+    let count = |is: &dyn Fn(&Told) -> bool| last.values().filter(|told| is(told)).count();
+    Seen {
+        opened,
+        retracted: count(&|told| told.transition == "retracted"),
+        resolved: count(&|told| told.episode.ended == Some("calm")),
+        by_word: count(&|told| matches!(told.episode.ended, Some("false" | "new_usual"))),
+        drops: count(&|told| told.series.2 == Direction::Drop),
+        revised: model.revised,
+    }
+}
+
+fn simulate_all(seeds: std::ops::Range<u64>) -> Seen {
+    seeds
+        .map(simulate)
+        .fold(Seen::default(), |sum, seen| sum + seen)
 }
 
 #[test]
-fn counts_outcomes_and_revisions_are_those_of_a_recount_from_scratch() {
-    let opened: usize = (0..48).map(simulate).sum();
+fn buckets_alerts_outcomes_and_revisions_are_those_of_a_recount_from_scratch() {
+    let seen = simulate_all(0..160);
+    let all = [
+        seen.opened,
+        seen.retracted,
+        seen.resolved,
+        seen.by_word,
+        seen.drops,
+    ];
     assert!(
-        opened > 20,
-        "the streams hold surges, {opened} alerts opened"
+        all.iter().all(|n| *n > 10),
+        "the streams hold all of these: {seen:?}"
     );
+}
+
+/// `SURGEWATCH_SEEDS=1000..6000 cargo test --release --test simulation thousands -- --ignored --nocapture` prints what it saw.
+#[test]
+#[ignore = "takes minutes: thousands of seeds, for a release and after changes of the machine"]
+fn thousands_of_seeds_of_the_environment_are_simulated() {
+    let given = std::env::var("SURGEWATCH_SEEDS").unwrap_or_else(|_| "1000..6000".to_owned());
+    let bound = |text: Option<&str>| text.and_then(|t| t.parse::<u64>().ok());
+    let mut bounds = given.splitn(2, "..");
+    let (from, to) = (bound(bounds.next()), bound(bounds.next()));
+    let (Some(from), Some(to)) = (from, to) else {
+        panic!("SURGEWATCH_SEEDS is {given}; give two numbers as 1000..6000");
+    };
+    println!("{} seeds: {:?}", to - from, simulate_all(from..to));
 }
 
 #[test]
 fn one_seed_of_the_environment_is_simulated() {
-    if let Some(seed) = std::env::var("SURGEWATCH_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-    {
+    if let Ok(given) = std::env::var("SURGEWATCH_SEED") {
+        let seed = given.parse().expect("SURGEWATCH_SEED is a number");
         simulate(seed);
     }
 }
 
-/// Without alerts, whose end starts evidence anew at the moment it is told.
-fn silent(mut feed: Feed) -> Feed {
-    for lens in &mut feed.params.lenses {
-        (lens.log_threshold_rise, lens.log_threshold_drop) = (1e9, 1e9);
-    }
-    feed
+/// The alerts that are open in the end and those that ended, without their ids.
+fn standing(ran: &Ran) -> BTreeSet<(SeriesKey, Episode)> {
+    let (last, _) = lives(ran);
+    let kept = last
+        .into_values()
+        .filter(|told| told.transition != "retracted");
+    kept.map(|told| (told.series, told.episode)).collect()
 }
 
 #[test]
 fn any_order_inside_the_horizon_ends_in_the_same_state() {
-    for seed in 100..112 {
+    for seed in 100..130 {
         let options = Options {
             partitions: 1,
             jumble_ms: 0,
@@ -351,26 +322,15 @@ fn any_order_inside_the_horizon_ends_in_the_same_state() {
             corrections_per_mille: 0,
             bad_per_mille: 0,
             too_late_per_mille: 0,
+            words_per_mille: 0,
             ..Options::of(seed)
         };
-        let ordered = silent(random::feed(&options));
-        let mut jumbled = silent(random::feed(&options));
+        let ordered = random::feed(&options);
+        let mut jumbled = random::feed(&options);
         let mut dice = Dice::new(seed);
-        let start = jumbled.records[0].1.recorded.map_or(0, |at| at.0);
         jumbled.records.sort_by_cached_key(|(_, input)| {
             let event = input.event.as_ref().expect("none is bad");
-            // What comes first decides since when a crossing is watched.
-            let delay = if event.time.0 < start + DAY_MS / 24 {
-                0
-            } else {
-                dice.below(40 * HOUR_MS)
-            };
-            event.time.0
-                + if event.kind == Kind::Heartbeat {
-                    0
-                } else {
-                    delay
-                }
+            event.time.0 + dice.below(40 * HOUR_MS)
         });
         let read: BTreeSet<_> = jumbled.records.iter().map(|(_, i)| i.offset.0).collect();
         for ((_, input), offset) in jumbled.records.iter_mut().zip(read) {
@@ -381,7 +341,14 @@ fn any_order_inside_the_horizon_ends_in_the_same_state() {
             let kept = ran.changelog.keys().flat_map(|p| ran.compacted(*p));
             kept.filter(|r| r.key.starts_with("m/")).collect::<Vec<_>>()
         };
-        assert_eq!(published(&ordered).0, published(&jumbled).0, "{options:?}");
+        let counted = |ran: &Ran| {
+            let mut counts = published(ran).0;
+            // How many empty days before the first event are published depends on what was read first.
+            counts.retain(|_, count| *count > 0);
+            counts
+        };
+        assert_eq!(counted(&ordered), counted(&jumbled), "{options:?}");
+        assert_eq!(standing(&ordered), standing(&jumbled), "{options:?}");
         for (a, b) in tracks(&ordered).iter().zip(&tracks(&jumbled)) {
             assert!(a == b, "{}: settled state differs, {options:?}", a.key);
         }

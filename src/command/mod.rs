@@ -3,6 +3,7 @@
 mod backtest;
 mod counts;
 mod demo;
+mod feedback;
 mod manual;
 mod metrics;
 mod publish;
@@ -54,6 +55,8 @@ enum Command {
         after_help = "Example: surgewatch publish --config surgewatch.toml --episode finland-2023"
     )]
     Publish(publish::PublishArgs),
+    /// Says what an alert is: seen, known, an exercise, false, or the new usual.
+    Feedback(feedback::FeedbackArgs),
     /// Creates or checks the topics.
     #[command(
         after_help = "Examples:\n  surgewatch topics create --config surgewatch.toml\n  surgewatch topics check --config surgewatch.toml"
@@ -223,6 +226,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Run(args) => run::run(&args),
         Command::Validate(args) => validate::validate(&args),
         Command::Publish(args) => publish::publish(&args),
+        Command::Feedback(args) => feedback::feedback(&args),
         Command::Topics(args) => topics::topics(&args),
         Command::Backtest(args) => backtest::backtest(&args),
         Command::Replay(args) => replay::replay(&args),

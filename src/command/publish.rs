@@ -6,6 +6,7 @@ use crate::replay::{self, Replay, ReplayEvent};
 use crate::shell::client::{Broker, QuietContext};
 use crate::shell::error::ShellError;
 use crate::shell::topics;
+use crate::wire::feedback::alert_name;
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rdkafka::ClientContext;
@@ -173,7 +174,17 @@ impl Publisher {
                         before(published)
                     ),
                 })?;
-            self.send(&key.crossing, line.as_bytes(), None)?;
+            let alert = key.alert_id.as_deref().and_then(alert_name);
+            let crossing = key.crossing.as_deref().or(alert.map(|name| name.crossing));
+            let crossing = crossing.ok_or_else(|| CommandError::BadLine {
+                path: path.display().to_string(),
+                line: n + 1,
+                what: format!(
+                    "names neither a `crossing` nor an alert in `alert_id`; {} published",
+                    before(published)
+                ),
+            })?;
+            self.send(crossing, line.as_bytes(), None)?;
             published += 1;
         }
         Ok(published)
@@ -183,7 +194,12 @@ impl Publisher {
         self.send(&event.crossing, event.json.as_bytes(), Some(event.time.0))
     }
 
-    fn send(&self, key: &str, value: &[u8], timestamp: Option<i64>) -> Result<(), ShellError> {
+    pub(super) fn send(
+        &self,
+        key: &str,
+        value: &[u8],
+        timestamp: Option<i64>,
+    ) -> Result<(), ShellError> {
         let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
         record.timestamp = timestamp;
         loop {
@@ -266,7 +282,8 @@ fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> CommandError {
 
 #[derive(serde::Deserialize)]
 struct Keyed {
-    crossing: String,
+    crossing: Option<String>,
+    alert_id: Option<String>,
 }
 
 /// A bar on standard error where a person looks on, nothing otherwise.

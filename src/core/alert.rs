@@ -1,6 +1,7 @@
 //! Owns the life of one alert: how severe it is, when it opens, grows, is told again and ends.
 
 use super::lens::Lens;
+use super::standing::{End, Standing};
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 
@@ -217,19 +218,91 @@ impl Reading {
     }
 }
 
-/// Whole open days in a row that must look usual before an alert ends: two quiet days inside an episode do not end it
-/// (23 and 24 December 2015 at Salla and Raja-Jooseppi).
-pub const CALM_DAYS: u8 = 3;
-/// A day looks usual below this probability of the abnormal state.
-pub const CALM_PROBABILITY: f64 = 0.5;
+/// What an operator said of an alert.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Feedback {
+    /// Somebody has seen it.
+    Acknowledged,
+    /// It is what was expected to come.
+    Known,
+    /// It is part of an exercise.
+    Exercise,
+    /// There was nothing.
+    False,
+    /// It is what will be usual from now on.
+    NewUsual,
+}
 
-/// An alert that is open.
+impl Feedback {
+    /// All, in label order.
+    pub const ALL: [Self; 5] = [
+        Self::Acknowledged,
+        Self::Known,
+        Self::Exercise,
+        Self::False,
+        Self::NewUsual,
+    ];
+
+    /// The label value, and the word on the wire.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Known => "known",
+            Self::Exercise => "exercise",
+            Self::False => "false",
+            Self::NewUsual => "new_usual",
+        }
+    }
+
+    /// Whether it ends the alert.
+    #[must_use]
+    pub fn ends(self) -> bool {
+        matches!(self, Self::False | Self::NewUsual)
+    }
+}
+
+/// Why an alert changed, where its numbers do not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// Enough days in a row looked usual.
+    Calm,
+    /// Late reports or corrections changed the counts.
+    Recounted,
+    /// The feed counts something else.
+    Redefined,
+    /// Alerts of its parts tell of all of it.
+    Explained,
+    /// An operator said so.
+    Feedback(Feedback),
+}
+
+impl Reason {
+    /// The word on the wire.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Recounted => "recounted",
+            Self::Redefined => "redefined",
+            Self::Explained => "explained",
+            Self::Feedback(feedback) => feedback.label(),
+        }
+    }
+}
+
+/// An alert as it was last told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// Which way.
     pub direction: Direction,
     /// First moment of the bucket the episode is thought to have begun in.
     pub onset: EventTime,
+    /// The onset when it was first told of; its day is part of the id.
+    pub named: EventTime,
     /// The worst so far.
     pub severity: Severity,
     /// Number of its last transition, from 0.
@@ -238,20 +311,12 @@ pub struct Alert {
     pub decided: EventTime,
     /// The lens of that bucket.
     pub decided_by: Lens,
-    calm_days: u8,
+    /// The last word of an operator on it.
+    pub feedback: Option<Feedback>,
+    /// Why it changed last, where that is not in its numbers.
+    pub reason: Option<Reason>,
     /// A status has closed the crossing for a whole day since it was last told of.
     was_shut: bool,
-}
-
-/// What the kept counts say of an open alert.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
-    /// Whether any bucket from the deciding one on still reaches the threshold.
-    pub is_supported: bool,
-    /// The worst of the deciding bucket and the days from its own on.
-    pub severity: Severity,
-    /// The deciding bucket as it is now; nothing while it is open.
-    pub decided: Option<Reading>,
 }
 
 impl Alert {
@@ -266,123 +331,96 @@ impl Alert {
         Self {
             direction,
             onset,
+            named: onset,
             severity,
             sequence: 0,
             decided: start,
             decided_by: lens,
-            calm_days: 0,
+            feedback: None,
+            reason: None,
             was_shut: false,
         }
     }
 
-    /// An alert that has the id of one that was withdrawn goes on with its numbers.
-    pub fn follow(&mut self, withdrawn: Option<&Self>) -> Transition {
-        match withdrawn {
-            Some(withdrawn) => {
-                self.onset = withdrawn.onset;
-                self.sequence = withdrawn.sequence + 1;
-                Transition::Reopened
+    /// An alert that ended is there again.
+    pub fn reopen(&mut self, standing: &Standing) -> Transition {
+        self.take(standing);
+        self.tell(Transition::Reopened, None)
+    }
+
+    /// Compares what was told with what the counts say now, and returns what is to be told: more severe, at least major again after
+    /// days of closure, less severe, or nothing. `late` says that ended buckets changed: then a new onset is told too.
+    pub fn on_standing(&mut self, standing: &Standing, late: bool) -> Option<Transition> {
+        let before = *self;
+        self.take(standing);
+        let recounted = late.then_some(Reason::Recounted);
+        if before.was_shut && !standing.was_shut {
+            Some(self.tell(Transition::Reopened, None))
+        } else if standing.severity > before.severity {
+            Some(self.tell(Transition::Escalated, None))
+        } else if standing.severity < before.severity {
+            Some(self.tell(Transition::Deescalated, recounted))
+        } else if late && standing.onset != before.onset {
+            Some(self.tell(Transition::Updated, recounted))
+        } else {
+            // Told with the next transition.
+            None
+        }
+    }
+
+    /// It ended otherwise than it was told, by late reports or corrections; nothing where it did not.
+    pub fn end_again(&mut self, end: &End) -> Option<Transition> {
+        let before = *self;
+        self.take(&end.standing?);
+        let is_same = (before.onset, before.severity) == (self.onset, self.severity);
+        (!is_same).then(|| self.tell(Transition::Resolved, Some(end.why)))
+    }
+
+    fn take(&mut self, standing: &Standing) {
+        self.onset = standing.onset;
+        self.severity = standing.severity;
+        self.decided = standing.decided;
+        self.decided_by = standing.decided_by;
+        self.was_shut = standing.was_shut;
+    }
+
+    /// Another day of it closed, or what is told of it rests on other data than before.
+    pub fn update(&mut self) -> Transition {
+        self.tell(Transition::Updated, None)
+    }
+
+    /// An operator marks it.
+    pub fn mark(&mut self, feedback: Feedback) -> Transition {
+        self.feedback = Some(feedback);
+        self.tell(Transition::Updated, Some(Reason::Feedback(feedback)))
+    }
+
+    /// It is over for a reason, or nothing supports it any more.
+    pub fn end(&mut self, end: Option<End>) -> Transition {
+        match end {
+            Some(End { why, standing, .. }) => {
+                if let Some(standing) = standing {
+                    self.take(&standing);
+                }
+                if let Reason::Feedback(feedback) = why {
+                    self.feedback = Some(feedback);
+                }
+                self.tell(Transition::Resolved, Some(why))
             }
-            None => Transition::Opened,
+            None => self.tell(Transition::Retracted, Some(Reason::Recounted)),
         }
     }
 
-    /// What it rests on was counted again.
-    pub fn on_standing(&mut self, standing: Standing) -> Option<Transition> {
-        let transition = if !standing.is_supported {
-            Transition::Retracted
-        } else if standing.severity < self.severity {
-            Transition::Deescalated
-        } else if standing.severity > self.severity {
-            Transition::Escalated
-        } else {
-            return None;
-        };
-        if standing.is_supported {
-            self.severity = standing.severity;
-        }
+    fn tell(&mut self, transition: Transition, why: Option<Reason>) -> Transition {
         self.sequence += 1;
-        Some(transition)
-    }
-
-    /// A count was seen while its day goes on: more severe, at least major again after days of closure, or nothing.
-    pub fn on_count(&mut self, observed: u64, expected: f64) -> Option<Transition> {
-        let severity = Severity::of(self.direction, observed, expected);
-        let is_again = self.was_shut && severity >= Severity::Major;
-        let is_worse = severity > self.severity;
-        if !is_again && !is_worse {
-            return None;
-        }
-        self.severity = self.severity.max(severity);
-        self.sequence += 1;
-        self.was_shut &= !is_again;
-        Some(if is_again {
-            Transition::Reopened
-        } else {
-            Transition::Escalated
-        })
-    }
-
-    /// What is told of it rests on other data than before: the feed fell silent or is heard again.
-    pub fn on_data(&mut self) -> Transition {
-        self.sequence += 1;
-        Transition::Updated
-    }
-
-    /// It ends, whatever the counts say.
-    pub fn end(&mut self) -> Transition {
-        self.sequence += 1;
-        Transition::Resolved
-    }
-
-    /// A day closed. A day without exposure says nothing, and one of which less than half was open and seen does not calm: a
-    /// closed crossing or a dead feed ends no alert.
-    pub fn on_day(&mut self, day: &Reading) -> Option<Transition> {
-        if day.exposure <= 0.0 {
-            self.was_shut |= day.closed_ratio > 0.0;
-            return None;
-        }
-        let calm = day.p_abnormal(self.direction) < CALM_PROBABILITY;
-        self.calm_days = match (calm, day.is_mostly_seen()) {
-            (false, _) => 0,
-            (true, false) => self.calm_days,
-            (true, true) => self.calm_days + 1,
-        };
-        if let Some(escalated) = self.on_count(day.observed, day.expected) {
-            return Some(escalated);
-        }
-        self.sequence += 1;
-        Some(if self.calm_days >= CALM_DAYS && day.is_mostly_seen() {
-            Transition::Resolved
-        } else {
-            Transition::Updated
-        })
+        self.reason = why;
+        transition
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn day(observed: u64, expected: f64, exposure: f64, p_surge: f64) -> Reading {
-        Reading {
-            lens: Lens::Day,
-            start: EventTime(0),
-            end: EventTime(1),
-            observed,
-            expected,
-            lower: 0,
-            upper: 9,
-            exposure,
-            closed_ratio: 0.0,
-            blind_ratio: 0.0,
-            ln_tails: [Some(-1.0); 2],
-            log_evidence_rise: 0.0,
-            log_evidence_drop: 0.0,
-            p_surge,
-            p_drop: 0.0,
-        }
-    }
 
     #[test]
     fn severity_asks_for_both_distance_and_ratio() {
@@ -464,50 +502,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn an_alert_ends_after_three_usual_open_days_and_closed_days_do_not_count() {
-        let mut alert = Alert::open(
-            Direction::Surge,
-            EventTime(0),
-            Severity::Critical,
-            (Lens::Day, EventTime(0)),
-        );
-        let (calm, shut, busy) = (
-            day(0, 1.0, 1.0, 0.1),
-            day(0, 0.0, 0.0, 0.1),
-            day(9, 1.0, 1.0, 0.9),
-        );
-        let told: Vec<_> = [calm, calm, busy, calm, shut, calm, shut, calm]
-            .iter()
-            .map(|d| alert.on_day(d))
-            .collect();
-        use Transition::{Resolved, Updated};
-        let expected = [
-            Some(Updated),
-            Some(Updated),
-            Some(Updated),
-            Some(Updated),
-            None,
-            Some(Updated),
-            None,
-            Some(Resolved),
-        ];
-        assert_eq!(told, expected);
-        assert_eq!(alert.sequence, 6);
-    }
-
-    #[test]
-    fn severity_never_falls_while_an_alert_is_open() {
-        let mut alert = Alert::open(
-            Direction::Surge,
-            EventTime(0),
-            Severity::Minor,
-            (Lens::Day, EventTime(0)),
-        );
-        assert_eq!(alert.on_count(60, 1.0), Some(Transition::Escalated));
-        assert_eq!(alert.on_count(2, 1.0), None);
-        assert_eq!(alert.severity, Severity::Critical);
     }
 }

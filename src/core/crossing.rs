@@ -1,20 +1,22 @@
 //! Owns the state of one crossing in one partition: its gate, its remembered ids, its series and their alerts.
 
-use super::alert::Direction;
-use super::calendar::DaySpan;
+use super::alert::{Alert, Direction, Feedback, Reason};
+use super::calendar::{DaySpan, local};
 use super::event::{Event, GateState, Kind, Reject};
 use super::exposure::{Change, GateTimeline};
 use super::feed::{FeedTimeline, Heard};
 use super::ids::{CrossingIx, EventId, StreamIx};
-use super::judging::{announce, close, end_all, judge_open, judge_rise, reconsider, revise};
+use super::judging::{Cause, announce, close, judge_open, revise, tell};
 use super::network::{Crossing, Network};
 use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
 use super::params::Params;
 use super::seen::{Arrival, Corrected, Seen};
 use super::series::{Place, Series, Site};
+use super::standing::Reset;
 use super::tally::Tally;
 use super::time::EventTime;
+use jiff::civil::Date;
 
 /// What an event did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +122,16 @@ impl CrossingState {
     /// Handles an event of this crossing that is inside the lateness horizon.
     pub fn handle(&mut self, event: &Event, cx: &mut Context) -> Outcome {
         self.mark_data(cx);
+        if let Kind::Feedback {
+            stream,
+            direction,
+            day,
+            feedback,
+        } = event.kind
+        {
+            return self.heed(stream, (direction, day), feedback, cx);
+        }
+        self.watch_from(event.time, cx);
         match event.kind {
             Kind::Heartbeat => {
                 self.hear(event.time, true, cx);
@@ -132,6 +144,7 @@ impl CrossingState {
             Kind::Correction { replaces, count } => self.correct(replaces, event.time, count, cx),
             Kind::Status { state, until } => self.change_gate(event.time, state, until, cx),
             Kind::Redefined => self.redefine(event.time, cx),
+            Kind::Feedback { .. } => unreachable!("it was heeded above"),
         }
     }
 
@@ -149,11 +162,11 @@ impl CrossingState {
         };
         let mut settled = false;
         for series in &mut self.series {
-            for reading in series.roll(&site, cx.watermark) {
-                judge_rise(self.ix, series, &reading, false, cx);
+            if series.roll(&site, cx.watermark) {
+                self.counts_dirty |= tell(self.ix, series, &site, Cause::Live, cx);
             }
-            for reading in series.close_due(cx.params, cx.watermark) {
-                close(self.ix, series, &site, &reading, cx);
+            while let Some(bucket) = series.next_due(cx.params, cx.watermark) {
+                close(self.ix, series, &site, &bucket, cx);
                 self.counts_dirty = true;
             }
             settled |= series.settle(&site, cx.watermark);
@@ -189,6 +202,80 @@ impl CrossingState {
         due.filter(|_| !told)
     }
 
+    /// An operator says what an alert is: it is marked, or ended.
+    fn heed(
+        &mut self,
+        stream: StreamIx,
+        (direction, day): (Direction, Date),
+        feedback: Feedback,
+        cx: &mut Context,
+    ) -> Outcome {
+        let site = Site {
+            crossing: cx.network.crossing(self.ix),
+            gate: &self.gate,
+            feed: &self.feed,
+            since: self.since,
+            params: cx.params,
+        };
+        let is_meant = |alert: &Alert| {
+            let named = local(&site.crossing.tz, alert.named).date();
+            alert.direction == direction && named == day
+        };
+        let Some(series) = self.series.iter_mut().find(|s| s.stream == stream) else {
+            return Outcome::Rejected(Reject::UnknownStream);
+        };
+        let open = series.alerts[direction as usize].filter(is_meant);
+        let Some(mut alert) = open else {
+            let past = series.past.iter().rev().find(|past| is_meant(&past.alert));
+            return match past {
+                Some(past) if past.alert.feedback == Some(feedback) => Outcome::Duplicate,
+                Some(_) => Outcome::Rejected(Reject::EndedAlert),
+                None => Outcome::Rejected(Reject::UnknownAlert),
+            };
+        };
+        if alert.feedback == Some(feedback) {
+            return Outcome::Duplicate;
+        }
+        self.counts_dirty = true;
+        cx.tally.hear(&alert, feedback);
+        if feedback.ends() {
+            // Inside the open bucket, also where that has just begun.
+            let (at, why) = (cx.watermark.plus_ms(1), Reason::Feedback(feedback));
+            series.reset(&site, cx.watermark, Reset { at, direction, why });
+            tell(self.ix, series, &site, Cause::Word, cx);
+        } else {
+            let transition = alert.mark(feedback);
+            series.alerts[direction as usize] = Some(alert);
+            let reading = series.open_reading(cx.params, 0);
+            announce(self.ix, stream, alert, transition, &reading, false, cx);
+        }
+        Outcome::Applied
+    }
+
+    /// The earliest event heard of says since when the crossing is watched, whatever is read first.
+    fn watch_from(&mut self, time: EventTime, cx: &mut Context) {
+        if time >= self.since {
+            return;
+        }
+        let changed = (time, self.since);
+        self.since = time;
+        self.counts_dirty = true;
+        let site = Site {
+            crossing: cx.network.crossing(self.ix),
+            gate: &self.gate,
+            feed: &self.feed,
+            since: self.since,
+            params: cx.params,
+        };
+        for series in &mut self.series {
+            if series.has_ended(time) {
+                revise(self.ix, series, &site, changed, cx);
+            } else {
+                series.refresh(&site);
+            }
+        }
+    }
+
     /// The feed said something.
     fn hear(&mut self, time: EventTime, is_heartbeat: bool, cx: &mut Context) {
         let blind_after_ms = cx.params.blind_after_ms;
@@ -199,8 +286,11 @@ impl CrossingState {
         }
         self.counts_dirty = true;
         let had_blind_end = was_alive_until.is_some_and(|until| until < cx.watermark);
-        if heard == Heard::Anew || had_blind_end {
-            let alive_until = time.plus_ms(blind_after_ms);
+        let anew = match heard {
+            Heard::Anew(until) => Some(until),
+            _ => had_blind_end.then(|| time.plus_ms(blind_after_ms)),
+        };
+        if let Some(until) = anew {
             let site = Site {
                 crossing: cx.network.crossing(self.ix),
                 gate: &self.gate,
@@ -209,11 +299,11 @@ impl CrossingState {
                 params: cx.params,
             };
             for series in &mut self.series {
-                match (series.has_ended(time), is_heartbeat) {
-                    (true, true) => revise(self.ix, series, &site, (time, alive_until), cx),
-                    // What an arrival says of its own bucket is told with its count.
-                    (true, false) => series.recompute(&site, cx.watermark),
-                    (false, _) => series.refresh(&site),
+                if series.has_ended(time) {
+                    revise(self.ix, series, &site, (time, until), cx);
+                } else {
+                    series.refresh(&site);
+                    tell(self.ix, series, &site, Cause::Live, cx);
                 }
             }
         }
@@ -245,7 +335,7 @@ impl CrossingState {
                 let Some(mut alert) = series.alerts[direction as usize] else {
                     continue;
                 };
-                let transition = alert.on_data();
+                let transition = alert.update();
                 series.alerts[direction as usize] = Some(alert);
                 let reading = series.open_reading(cx.params, 0);
                 announce(
@@ -359,13 +449,9 @@ impl CrossingState {
         match series.change(time, before, after) {
             Place::Open => {
                 judge_open(self.ix, series, &site, cx);
-                if after < before {
-                    reconsider(self.ix, series, &site, cx);
-                }
             }
             Place::Ended => {
                 revise(self.ix, series, &site, (time, time.plus_ms(1)), cx);
-                judge_open(self.ix, series, &site, cx);
             }
             Place::Outside => {}
         }
@@ -386,7 +472,12 @@ impl CrossingState {
         };
         cx.data = DataStatus::Redefined;
         for series in &mut self.series {
-            end_all(self.ix, series, cx);
+            for direction in Direction::ALL {
+                let why = Reason::Redefined;
+                let at = from;
+                series.reset(&site, cx.watermark, Reset { at, direction, why });
+            }
+            tell(self.ix, series, &site, Cause::Word, cx);
             if series.has_ended(from) {
                 revise(self.ix, series, &site, (from, EventTime::MAX), cx);
             } else {
@@ -421,6 +512,7 @@ impl CrossingState {
                 revise(self.ix, series, &site, (from, EventTime::MAX), cx);
             } else {
                 series.refresh(&site);
+                tell(self.ix, series, &site, Cause::Live, cx);
             }
         }
         Outcome::Applied

@@ -1,7 +1,9 @@
 //! Owns the decoded events and the closed set of reasons for refusing one.
 
+use super::alert::{Direction, Feedback};
 use super::ids::{CrossingIx, EventId, StreamIx};
 use super::time::EventTime;
+use jiff::civil::Date;
 
 /// One event of one crossing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,17 @@ pub enum Kind {
     Redefined,
     /// The feed is alive.
     Heartbeat,
+    /// An operator says what an alert is.
+    Feedback {
+        /// The alert's stream.
+        stream: StreamIx,
+        /// Its direction.
+        direction: Direction,
+        /// The civil day in its id.
+        day: Date,
+        /// What it is.
+        feedback: Feedback,
+    },
     /// An earlier arrival was miscounted.
     Correction {
         /// The arrival's id.
@@ -89,11 +102,15 @@ pub enum Reject {
     TooLate,
     /// A correction of an arrival that is not known (any more).
     UnknownReplaced,
+    /// Feedback on an alert that this partition does not know (any more).
+    UnknownAlert,
+    /// Feedback on an alert that has ended.
+    EndedAlert,
 }
 
 impl Reject {
     /// Every reason, in label order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Empty,
         Self::TooLarge,
         Self::NotJson,
@@ -107,6 +124,8 @@ impl Reject {
         Self::BadCount,
         Self::TooLate,
         Self::UnknownReplaced,
+        Self::UnknownAlert,
+        Self::EndedAlert,
     ];
 
     /// The label value.
@@ -126,6 +145,8 @@ impl Reject {
             Self::BadCount => "bad_count",
             Self::TooLate => "too_late",
             Self::UnknownReplaced => "unknown_replaced",
+            Self::UnknownAlert => "unknown_alert",
+            Self::EndedAlert => "ended_alert",
         }
     }
 }

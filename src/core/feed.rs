@@ -20,8 +20,8 @@ pub enum Heard {
     Nothing,
     /// It goes on to be alive.
     Longer,
-    /// It was alive at a time that was thought blind, or begins to be heard again.
-    Anew,
+    /// From the event's time to this one it is alive where it was thought blind, or followed where it was not.
+    Anew(EventTime),
 }
 
 /// The spans of one feed over the days that can still change, oldest first, apart by more than the silence that makes it blind.
@@ -32,17 +32,32 @@ pub enum Heard {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedTimeline {
     spans: Vec<Span>,
+    /// The first heartbeat.
+    followed: Option<EventTime>,
 }
 
 impl FeedTimeline {
     /// Enters an event: a heartbeat or an arrival.
     pub fn hear(&mut self, time: EventTime, is_heartbeat: bool, blind_after_ms: i64) -> Heard {
+        let was_followed = self.followed;
+        if is_heartbeat && was_followed.is_none_or(|first| time < first) {
+            self.followed = Some(time);
+            self.hear_event(time, blind_after_ms);
+            let alive_until = time.plus_ms(blind_after_ms);
+            let until = was_followed.unwrap_or(EventTime::MAX);
+            return Heard::Anew(until.max(alive_until));
+        }
+        match self.hear_event(time, blind_after_ms) {
+            // Nobody asks when a feed was alive that is not followed, until a heartbeat comes.
+            Heard::Anew(_) if was_followed.is_none() => Heard::Longer,
+            heard => heard,
+        }
+    }
+
+    fn hear_event(&mut self, time: EventTime, blind_after_ms: i64) -> Heard {
         let Some(newest) = self.spans.last_mut() else {
-            if is_heartbeat {
-                self.insert(0, time);
-                return Heard::Anew;
-            }
-            return Heard::Nothing;
+            self.insert(0, time);
+            return Heard::Anew(time.plus_ms(blind_after_ms));
         };
         if newest.first <= time && time <= newest.last {
             return Heard::Nothing;
@@ -51,35 +66,26 @@ impl FeedTimeline {
             newest.last = time;
             return Heard::Longer;
         }
-        self.hear_late(time, is_heartbeat, blind_after_ms)
+        self.hear_late(time, blind_after_ms)
     }
 
     /// An event that begins a span or lies before the end of the newest one.
-    fn hear_late(&mut self, time: EventTime, is_heartbeat: bool, blind_after_ms: i64) -> Heard {
+    fn hear_late(&mut self, time: EventTime, blind_after_ms: i64) -> Heard {
         let next = self.spans.partition_point(|span| span.first <= time);
-        let joins_next = |span: &Span| span.first <= time.plus_ms(blind_after_ms);
-        let joins_next = self.spans.get(next).is_some_and(joins_next);
-        let Some(at) = next.checked_sub(1) else {
-            if joins_next {
-                self.spans[0].first = time;
-            } else if is_heartbeat {
-                self.insert(0, time);
-            } else {
-                return Heard::Nothing;
-            }
-            return Heard::Anew;
-        };
-        if time <= self.spans[at].last {
+        let last = next.checked_sub(1);
+        if last.is_some_and(|at| time <= self.spans[at].last) {
             return Heard::Nothing;
         }
-        let joins_last = time <= self.spans[at].last.plus_ms(blind_after_ms);
-        match (joins_last, joins_next) {
-            (true, true) => self.spans[at].last = self.spans.remove(next).last,
-            (true, false) => self.spans[at].last = time,
-            (false, true) => self.spans[next].first = time,
-            (false, false) => self.insert(next, time),
+        let joins_next = |span: &Span| span.first <= time.plus_ms(blind_after_ms);
+        let joins_next = self.spans.get(next).is_some_and(joins_next);
+        let joins_last = |at: &usize| time <= self.spans[*at].last.plus_ms(blind_after_ms);
+        match (last.filter(joins_last), joins_next) {
+            (Some(at), true) => self.spans[at].last = self.spans.remove(next).last,
+            (Some(at), false) => self.spans[at].last = time,
+            (None, true) => self.spans[next].first = time,
+            (None, false) => self.insert(next, time),
         }
-        Heard::Anew
+        Heard::Anew(time.plus_ms(blind_after_ms))
     }
 
     fn insert(&mut self, at: usize, time: EventTime) {
@@ -96,9 +102,9 @@ impl FeedTimeline {
     /// Until when the feed is known to be alive; nothing where it is not followed.
     #[must_use]
     pub fn alive_until(&self, blind_after_ms: i64) -> Option<EventTime> {
-        self.spans
-            .last()
-            .map(|span| span.last.plus_ms(blind_after_ms))
+        self.followed?;
+        let newest = self.spans.last()?;
+        Some(newest.last.plus_ms(blind_after_ms))
     }
 
     /// Milliseconds of `[start, end)` in which the feed was blind. The time after the newest event counts where the bucket `has
@@ -110,6 +116,10 @@ impl FeedTimeline {
         has_ended: bool,
         blind_after_ms: i64,
     ) -> i64 {
+        let Some(followed) = self.followed else {
+            return 0;
+        };
+        let start = start.max(followed);
         let first = self
             .spans
             .partition_point(|span| span.last.plus_ms(blind_after_ms) < start);
@@ -155,7 +165,7 @@ mod tests {
     #[test]
     fn a_feed_without_heartbeats_is_never_blind() {
         let mut feed = FeedTimeline::default();
-        assert_eq!(feed.hear(EventTime(5), false, GRACE), Heard::Nothing);
+        assert_eq!(feed.hear(EventTime(5), false, GRACE), Heard::Longer);
         assert_eq!(blind(&feed, 0, 1_000, true), 0);
         assert_eq!(feed.alive_until(GRACE), None);
     }
@@ -182,13 +192,34 @@ mod tests {
     fn an_arrival_keeps_a_followed_feed_alive_and_a_late_one_mends_a_gap() {
         let mut feed = heard(&[0, 30]);
         assert_eq!(blind(&feed, 0, 30, true), 20);
-        assert_eq!(feed.hear(EventTime(15), false, GRACE), Heard::Anew);
+        assert_eq!(
+            feed.hear(EventTime(15), false, GRACE),
+            Heard::Anew(EventTime(25))
+        );
         assert_eq!(blind(&feed, 0, 30, true), 10);
-        assert_eq!(feed.hear(EventTime(7), false, GRACE), Heard::Anew);
-        assert_eq!(feed.hear(EventTime(22), false, GRACE), Heard::Anew);
+        assert_eq!(
+            feed.hear(EventTime(7), false, GRACE),
+            Heard::Anew(EventTime(17))
+        );
+        assert_eq!(
+            feed.hear(EventTime(22), false, GRACE),
+            Heard::Anew(EventTime(32))
+        );
         assert_eq!(blind(&feed, 0, 30, true), 0);
         assert_eq!(feed.hear(EventTime(35), false, GRACE), Heard::Longer);
         assert_eq!(feed.hear(EventTime(34), false, GRACE), Heard::Nothing);
+    }
+
+    #[test]
+    fn a_heartbeat_before_all_others_lets_the_arrivals_after_it_count() {
+        let mut feed = FeedTimeline::default();
+        feed.hear(EventTime(50), false, GRACE);
+        let heard = feed.hear(EventTime(100), true, GRACE);
+        assert_eq!(heard, Heard::Anew(EventTime::MAX));
+        assert_eq!(blind(&feed, 0, 100, true), 0);
+        let heard = feed.hear(EventTime(0), true, GRACE);
+        assert_eq!(heard, Heard::Anew(EventTime(100)));
+        assert_eq!(blind(&feed, 0, 100, true), 40 + 40);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Owns the judging of a crossing's buckets: which alerts open, grow, end or are withdrawn, and what of it is put out.
 
-use super::alert::{Alert, Direction, Reading, Severity, Transition};
+use super::alert::{Alert, Direction, Reading, Transition};
 use super::calendar::local;
 use super::crossing::Context;
 use super::ids::{CrossingIx, StreamIx};
@@ -8,8 +8,22 @@ use super::lens::Lens;
 use super::notice::DataStatus;
 use super::output::Output;
 use super::params::LENSES;
-use super::series::{Series, Site};
+use super::series::{Past, Series, Site};
+use super::standing::{Ended, Standing, Standings};
 use super::time::EventTime;
+
+/// What made the standing of alerts be looked at.
+#[derive(Clone, Copy)]
+pub(super) enum Cause<'a> {
+    /// An arrival in an open bucket, or the end of one.
+    Live,
+    /// A bucket was closed.
+    Closed(&'a Reading),
+    /// Ended buckets were counted again.
+    Late,
+    /// A word of an operator, or of the feed on itself.
+    Word,
+}
 
 /// Counts, gate or feed changed inside ended buckets: everything after them is computed again, closed ones are published again.
 pub(super) fn revise(
@@ -28,48 +42,9 @@ pub(super) fn revise(
             cx.tally.late += 1;
             publish(ix, series, &reading, cx);
         }
-        judge_rise(ix, series, &reading, closed, cx);
     }
-    reconsider(ix, series, site, cx);
+    tell(ix, series, site, Cause::Late, cx);
     cx.data = data;
-}
-
-/// What open alerts rest on has changed: one that nothing supports any more is withdrawn, one that was told of as worse than it
-/// is becomes less severe. Those that began before the kept days stay as they are.
-pub(super) fn reconsider(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
-    for direction in Direction::ALL {
-        let Some(mut alert) = series.alerts[direction as usize] else {
-            continue;
-        };
-        let Some(standing) = series.standing(site, cx.watermark, &alert) else {
-            continue;
-        };
-        let Some(transition) = alert.on_standing(standing) else {
-            continue;
-        };
-        let is_over = transition.is_end();
-        series.alerts[direction as usize] = (!is_over).then_some(alert);
-        if is_over {
-            series.withdrawn[direction as usize] = Some(alert);
-        }
-        let lane = usize::from(alert.decided_by == Lens::Hour);
-        let reading = standing
-            .decided
-            .unwrap_or_else(|| series.open_reading(cx.params, lane));
-        let closed = standing.decided.is_some();
-        announce(ix, series.stream, alert, transition, &reading, closed, cx);
-    }
-}
-
-/// Ends the open alerts of a series: they compare with what the feed counted before.
-pub(super) fn end_all(ix: CrossingIx, series: &mut Series, cx: &mut Context) {
-    for direction in Direction::ALL {
-        if let Some(mut alert) = series.alerts[direction as usize].take() {
-            let reading = series.open_reading(cx.params, 0);
-            let transition = alert.end();
-            announce(ix, series.stream, alert, transition, &reading, false, cx);
-        }
-    }
 }
 
 /// A bucket is closed: it is published, a drop may open, a day may end or prolong alerts.
@@ -77,112 +52,179 @@ pub(super) fn close(
     ix: CrossingIx,
     series: &mut Series,
     site: &Site,
-    reading: &Reading,
+    bucket: &Ended,
     cx: &mut Context,
 ) {
     cx.tally.buckets_closed += 1;
-    publish(ix, series, reading, cx);
-    let lens = series.lens(cx.params, reading.lens);
+    publish(ix, series, &bucket.reading, cx);
     for direction in Direction::ALL {
-        if reading.exposure > 0.0 && series.alerts[direction as usize].is_none() {
+        if bucket.reading.exposure > 0.0 && series.alerts[direction as usize].is_none() {
+            let lens = series.lens(cx.params, bucket.reading.lens);
             cx.tally.promise(lens, direction);
         }
     }
-    if series.alerts[Direction::Drop as usize].is_none()
-        && reading.exposure > 0.0
-        && reading.log_evidence_drop >= lens.log_threshold_drop
-    {
-        open(ix, series, Direction::Drop, reading, true, cx);
-        return;
-    }
-    if reading.lens != Lens::Day {
-        return;
-    }
-    for direction in Direction::ALL {
-        let Some(mut alert) = series.alerts[direction as usize] else {
-            continue;
-        };
-        let transition = alert.on_day(reading);
-        series.alerts[direction as usize] = Some(alert);
-        let Some(transition) = transition else {
-            continue;
-        };
-        announce(ix, series.stream, alert, transition, reading, true, cx);
-        let resolved = transition == Transition::Resolved;
-        series.alerts[direction as usize] = (!resolved).then_some(alert);
-        if resolved {
-            series.reset_evidence(site);
-        }
-    }
+    series.enter_closed(site, cx.watermark, bucket);
+    tell(ix, series, site, Cause::Closed(&bucket.reading), cx);
 }
 
 /// Fires at the event: an open bucket's count can only grow, so what is enough now is enough at its end.
 pub(super) fn judge_open(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
-    if let Some(mut alert) = series.alerts[Direction::Surge as usize] {
-        let Some((observed, expected)) = series.day_so_far(cx.params) else {
-            return;
-        };
-        if let Some(transition) = alert.on_count(observed, expected) {
-            series.alerts[Direction::Surge as usize] = Some(alert);
-            announce(
-                ix,
-                series.stream,
-                alert,
-                transition,
-                &series.open_reading(cx.params, 0),
-                false,
-                cx,
-            );
-        }
-        return;
-    }
-    for lane in 0..LENSES.len() {
-        if series.alarms(site, lane) {
-            let reading = series.open_reading(cx.params, lane);
-            open(ix, series, Direction::Surge, &reading, false, cx);
-            return;
-        }
+    let is_told = series.alerts[Direction::Surge as usize].is_some();
+    if is_told || (0..LENSES.len()).any(|lane| series.alarms(site, lane)) {
+        tell(ix, series, site, Cause::Live, cx);
     }
 }
 
-/// An ended bucket may show a rise that its open bucket did not: a late event, or hours lost to a closure.
-pub(super) fn judge_rise(
+/// Tells what the counts say of alerts where it differs from what was told. Returns whether anything was.
+pub(super) fn tell(
     ix: CrossingIx,
     series: &mut Series,
-    reading: &Reading,
-    closed: bool,
+    site: &Site,
+    cause: Cause,
+    cx: &mut Context,
+) -> bool {
+    let standings = series.standings(site);
+    let before = series.alerts;
+    for direction in Direction::ALL {
+        let at = direction as usize;
+        tell_end(ix, series, site, direction, &standings, cause, cx);
+        tell_past(ix, series, site, direction, &standings, cx);
+        let Some(standing) = standings.open[at] else {
+            continue;
+        };
+        let Some(mut alert) = series.alerts[at] else {
+            open(ix, series, site, direction, &standing, cx);
+            continue;
+        };
+        let transition = alert.on_standing(&standing, matches!(cause, Cause::Late));
+        let transition = transition.or_else(|| match cause {
+            Cause::Closed(day) if day.lens == Lens::Day && day.exposure > 0.0 => {
+                Some(alert.update())
+            }
+            _ => None,
+        });
+        series.alerts[at] = Some(alert);
+        if let Some(transition) = transition {
+            let (reading, closed) = shown(series, site, cause, &alert);
+            announce(ix, series.stream, alert, transition, &reading, closed, cx);
+        }
+    }
+    series.alerts != before
+}
+
+/// Ends a told alert whose episode has ended, or that nothing supports any more.
+fn tell_end(
+    ix: CrossingIx,
+    series: &mut Series,
+    site: &Site,
+    direction: Direction,
+    standings: &Standings,
+    cause: Cause,
     cx: &mut Context,
 ) {
-    if series.alerts[Direction::Surge as usize].is_none()
-        && reading.exposure > 0.0
-        && !series.was_reset_after(reading)
-        && reading.log_evidence_rise >= series.lens(cx.params, reading.lens).log_threshold_rise
-    {
-        open(ix, series, Direction::Surge, reading, closed, cx);
+    let at = direction as usize;
+    let Some(mut alert) = series.alerts[at] else {
+        return;
+    };
+    let ended = standings.ended[at].filter(|end| end.at > alert.decided);
+    let is_of_past = |standing: &Standing| {
+        let mut ends = series
+            .past
+            .iter()
+            .filter(|p| p.alert.direction == direction);
+        // An older alert goes on after all, in which this one is contained.
+        ends.any(|p| {
+            p.until
+                .is_some_and(|until| standing.decided < until && until <= alert.decided)
+        })
+    };
+    if ended.is_none() && standings.open[at].is_some_and(|standing| !is_of_past(&standing)) {
+        return;
+    }
+    let (reading, closed) = shown(series, site, cause, &alert);
+    let transition = alert.end(ended);
+    series.alerts[at] = None;
+    series.put_aside(Past {
+        alert,
+        until: ended.map(|end| end.at),
+    });
+    announce(ix, series.stream, alert, transition, &reading, closed, cx);
+}
+
+/// Tells of an ended alert again whose end was another, or that nothing supports any more.
+fn tell_past(
+    ix: CrossingIx,
+    series: &mut Series,
+    site: &Site,
+    direction: Direction,
+    standings: &Standings,
+    cx: &mut Context,
+) {
+    let has_ended = |past: &Past| past.alert.direction == direction && past.until.is_some();
+    let Some(n) = series.past.iter().rposition(has_ended) else {
+        return;
+    };
+    let Past { mut alert, .. } = series.past[n];
+    let end = standings.ended[direction as usize].filter(|end| end.at > alert.decided);
+    let transition = match &end {
+        Some(end) => alert.end_again(end),
+        // Where an episode is open, this may be the one, and is not at its end.
+        None if standings.open[direction as usize].is_some() => return,
+        None => Some(alert.end(None)),
+    };
+    let until = end.map(|end| end.at);
+    series.past[n] = Past { alert, until };
+    if let Some(transition) = transition {
+        let (reading, closed) = shown(series, site, Cause::Late, &alert);
+        announce(ix, series.stream, alert, transition, &reading, closed, cx);
     }
 }
 
+/// Tells of an episode that was not told of, or whose end does not hold any more.
 fn open(
     ix: CrossingIx,
     series: &mut Series,
+    site: &Site,
     direction: Direction,
-    reading: &Reading,
-    closed: bool,
+    standing: &Standing,
     cx: &mut Context,
 ) {
-    let onset = series
-        .onset(reading.lens as usize, direction)
-        .min(reading.start);
-    let severity = Severity::of(direction, reading.observed, reading.expected);
-    let mut alert = Alert::open(direction, onset, severity, (reading.lens, reading.start));
-    let day = |time| local(&cx.network.crossing(ix).tz, time).date();
-    let withdrawn = series.withdrawn[direction as usize].filter(|w| day(w.onset) == day(onset));
-    let transition = alert.follow(withdrawn.as_ref());
+    let day = |time| local(&site.crossing.tz, time).date();
+    let is_again = |past: &Past| {
+        let has_its_id = day(past.alert.named) == day(standing.onset);
+        let goes_on = past.until.is_some_and(|until| until > standing.decided);
+        past.alert.direction == direction && (has_its_id || goes_on)
+    };
+    let by = (standing.decided_by, standing.decided);
+    let mut alert = Alert::open(direction, standing.onset, standing.severity, by);
+    let (reading, closed) = series
+        .bucket(site, standing.decided_by, standing.decided)
+        .unwrap_or_else(|| (series.open_reading(cx.params, 0), false));
+    let transition = match series.past.iter().rposition(is_again) {
+        Some(at) => {
+            alert = series.past.remove(at).alert;
+            alert.reopen(standing)
+        }
+        None => {
+            cx.tally.open(standing.decided_by, direction);
+            Transition::Opened
+        }
+    };
     series.alerts[direction as usize] = Some(alert);
-    if transition == Transition::Opened {
-        cx.tally.open(reading.lens, direction);
+    announce(ix, series.stream, alert, transition, &reading, closed, cx);
+}
+
+/// The numbers to tell a change with, and whether they are of a closed bucket.
+fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> (Reading, bool) {
+    let so_far = || (series.open_reading(site.params, 0), false);
+    match cause {
+        Cause::Closed(reading) => (*reading, true),
+        Cause::Late => {
+            let deciding = series.bucket(site, alert.decided_by, alert.decided);
+            deciding.unwrap_or_else(so_far)
+        }
+        Cause::Live | Cause::Word => so_far(),
     }
-    announce(ix, series.stream, alert, transition, reading, closed, cx);
 }
 
 fn publish(ix: CrossingIx, series: &Series, reading: &Reading, cx: &mut Context) {

@@ -8,6 +8,7 @@ use super::feed::FeedTimeline;
 use super::lens::{Lens, LensParams, LensState, Outlook, Prior, Slot, Verdict};
 use super::network::Crossing;
 use super::params::Params;
+use super::standing::{Ended, Reset};
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -105,6 +106,8 @@ pub struct Track {
     pub model: LensState,
     /// End of the last bucket whose evidence of a rise, and of a drop, was low: where an episode is thought to begin.
     pub high_since: [EventTime; 2],
+    /// The newest reset its evidence has begun anew with.
+    pub reset: EventTime,
 }
 
 /// Evidence is low below this share of the threshold, in logs, or below twice the level it keeps when nothing happens,
@@ -128,13 +131,25 @@ impl Track {
         Self {
             model: LensState::new(params, prior),
             high_since: [since; 2],
+            reset: EventTime::MIN,
         }
     }
 
-    /// Evidence begins anew with a bucket: an alert has ended, and the next one begins no earlier.
+    /// Evidence begins anew with a bucket.
     pub(super) fn begin_anew(&mut self, start: EventTime) {
         self.model.reset_evidence();
         self.high_since = [start; 2];
+    }
+
+    /// A bucket begins. With the first one after an alert ended evidence begins anew, and the next alert begins no earlier.
+    pub(super) fn begin(&mut self, params: &LensParams, start: EventTime, resets: &[Reset]) {
+        let (done, mut newest) = (self.reset, self.reset);
+        for reset in resets.iter().filter(|r| done < r.at && r.at <= start) {
+            self.model.dismiss(params, reset.why);
+            self.high_since = [start; 2];
+            newest = reset.at;
+        }
+        self.reset = newest;
     }
 
     pub(super) fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
@@ -192,17 +207,23 @@ pub(super) struct Lane {
     /// The state after the last bucket that has ended.
     pub(super) front: Track,
     pub(super) open: OpenBucket,
-    /// Readings of ended buckets that are not closed.
-    pub(super) ended: VecDeque<Reading>,
-    /// Starts of the buckets, in kept days, with which evidence began anew.
-    pub(super) resets: Vec<EventTime>,
+    /// Ended buckets that are not closed.
+    pub(super) ended: VecDeque<Ended>,
 }
 
 impl Lane {
-    /// Keeps the reading of an ended bucket until it is closed; of the few there are, none is room to spare.
+    /// Keeps an ended bucket until it is closed; of the few there are, none is room to spare.
     pub(super) fn hold(&mut self, reading: Reading) {
         self.ended.reserve_exact(1);
-        self.ended.push_back(reading);
+        self.ended.push_back(self.ended(reading));
+    }
+
+    /// A bucket that the front has just passed.
+    pub(super) fn ended(&self, reading: Reading) -> Ended {
+        Ended {
+            reading,
+            high_since: self.front.high_since,
+        }
     }
 }
 
@@ -285,27 +306,42 @@ impl Judged {
         in_surge: bool,
     ) -> Reading {
         let outlook = self.outlook.as_ref();
-        let [lower, upper] = outlook.map_or([0; 2], |o| o.quantiles(USUAL));
         let is_hour = params.lens == Lens::Hour;
         let rises = !in_surge && verdict.log_evidence_rise >= params.log_threshold_rise;
         let drops = verdict.log_evidence_drop >= params.log_threshold_drop;
         let upper_tail = outlook.filter(|_| rises || !is_hour);
         let lower_tail = outlook.filter(|_| drops || !is_hour);
+        let [lower, upper] = outlook.map_or([0; 2], |o| o.quantiles(USUAL));
+        Reading {
+            lower,
+            upper,
+            ln_tails: [
+                upper_tail.map(|o| o.ln_upper_tail(observed)),
+                lower_tail.map(|o| o.ln_lower_tail(observed)),
+            ],
+            ..self.bare_reading(params, observed, verdict)
+        }
+    }
+
+    /// The same without quantiles and tails, which nothing is decided by.
+    pub(super) fn bare_reading(
+        &self,
+        params: &LensParams,
+        observed: u64,
+        verdict: &Verdict,
+    ) -> Reading {
         Reading {
             lens: params.lens,
             start: self.start,
             end: self.end,
             observed,
-            expected: outlook.map_or(0.0, Outlook::mean),
-            lower,
-            upper,
+            expected: self.outlook.as_ref().map_or(0.0, Outlook::mean),
+            lower: 0,
+            upper: 0,
             exposure: self.shares.open,
             closed_ratio: self.shares.closed,
             blind_ratio: self.shares.blind,
-            ln_tails: [
-                upper_tail.map(|o| o.ln_upper_tail(observed)),
-                lower_tail.map(|o| o.ln_lower_tail(observed)),
-            ],
+            ln_tails: [None; 2],
             log_evidence_rise: verdict.log_evidence_rise,
             log_evidence_drop: verdict.log_evidence_drop,
             p_surge: verdict.p_surge,
@@ -351,12 +387,10 @@ pub(super) fn advance(
     day: &DayCounts,
     hour: usize,
     (start, end): (EventTime, EventTime),
-    resets: &[EventTime],
+    resets: &[Reset],
     observed: u64,
 ) -> Judged {
-    if resets.contains(&start) {
-        track.begin_anew(start);
-    }
+    track.begin(params, start, resets);
     let shares = site.shares(&day.span, (start, end), true);
     let outlook = track.model.close(
         params,
@@ -366,7 +400,9 @@ pub(super) fn advance(
     );
     track.note_evidence(params, end);
     if site.gate.is_redefined_in((start, end)) {
+        let reset = track.reset;
         *track = Track::fresh(params, prior(params.lens), end);
+        track.reset = reset;
     }
     Judged {
         start,

@@ -1,5 +1,6 @@
 //! Owns one lens of one series: its baseline and its evidence, moved forward bucket by bucket; thresholds and alerts are the engine's.
 
+use super::alert::{Feedback, Reason};
 use super::baseline::filter::{Filter, LogRate, MAX_TRIANGLE, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::MAX_DIM;
@@ -242,8 +243,7 @@ impl LensState {
         }
         *last = now;
         if now - *began + 1 >= params.adopt_after {
-            self.adopt(self.expected_ratio(params), ADOPTED_LOG_VARIANCE);
-            self.whole_until = now.saturating_add(params.learn_whole);
+            self.adopt_now(params);
         }
     }
 
@@ -304,6 +304,27 @@ impl LensState {
     pub fn reset_evidence(&mut self) {
         self.rise = ShiryaevRoberts::default();
         self.drop = ShiryaevRoberts::default();
+    }
+
+    /// An alert on this series has ended: evidence begins anew. Where an operator called it false the series is usual again, and of
+    /// a new usual the level is adopted and learnt whole in silence, as after an alarm that has lasted.
+    pub fn dismiss(&mut self, params: &LensParams, why: Reason) {
+        match why {
+            Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params),
+            Reason::Feedback(_) => {
+                self.regime = Regime::default();
+                self.alarm = [0; 2];
+                self.reset_evidence();
+            }
+            Reason::Calm | Reason::Recounted | Reason::Redefined | Reason::Explained => {
+                self.reset_evidence();
+            }
+        }
+    }
+
+    fn adopt_now(&mut self, params: &LensParams) {
+        self.adopt(self.expected_ratio(params), ADOPTED_LOG_VARIANCE);
+        self.whole_until = self.buckets_seen.saturating_add(params.learn_whole);
     }
 
     /// A level that lasted becomes the new usual: the level moves by the factor, its log variance widens by `log_variance`, the

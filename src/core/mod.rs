@@ -25,5 +25,6 @@ pub mod region;
 pub mod seen;
 pub mod series;
 pub mod snapshot;
+pub mod standing;
 pub mod tally;
 pub mod time;

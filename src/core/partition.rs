@@ -1,7 +1,7 @@
 //! Owns the state of one input partition: its watermark, the next offset, its crossings and the budget for bad records.
 
 use super::crossing::{Context, CrossingState, Outcome};
-use super::event::{Event, Reject};
+use super::event::{Event, Kind, Reject};
 use super::ids::{CrossingIx, NextOffset, Offset, Partition};
 use super::intake::{BudgetSpent, Intake};
 use super::network::Network;
@@ -126,7 +126,12 @@ impl PartitionState {
     }
 
     fn apply(&mut self, event: &Event, input: &Input, shared: &mut Shared) -> Outcome {
-        if event.time < self.watermark.plus_ms(-shared.params.lateness_horizon_ms) {
+        // A word on an alert holds from when it is read on: the clock of whoever says it moves nothing.
+        let is_word = matches!(event.kind, Kind::Feedback { .. });
+        if is_word && self.crossings[usize::from(event.crossing.0)].is_none() {
+            return Outcome::Rejected(Reject::UnknownAlert);
+        }
+        if !is_word && event.time < self.watermark.plus_ms(-shared.params.lateness_horizon_ms) {
             return Outcome::Rejected(Reject::TooLate);
         }
         let source = Source {
@@ -134,7 +139,9 @@ impl PartitionState {
             offset: Some(input.offset),
             recorded: input.recorded,
         };
-        self.advance(event.time, source, shared);
+        if !is_word {
+            self.advance(event.time, source, shared);
+        }
         let at = usize::from(event.crossing.0);
         if self.crossings[at].is_none() {
             let state = CrossingState::new(

@@ -5,7 +5,7 @@
 //! that has ended. The front is what the first one and the kept counts give, so any order of arrival inside the horizon ends in
 //! the same state; a late event costs the buckets of the kept days again, and so does a day that is settled.
 
-use super::alert::{Alert, Direction, Reading, Severity, Standing};
+use super::alert::{Alert, Direction, Reading, Reason};
 use super::calendar::DaySpan;
 use super::evidence::detectable::minimum_detectable;
 use super::exposure::Shares;
@@ -14,7 +14,9 @@ use super::lane::{Checkpoint, Judged, Lane, OpenBucket, advance, slot};
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
-use super::time::EventTime;
+use super::standing::{self, Ended, Reset, Standings, is_hushed};
+use super::time::{EventTime, HOUR_MS};
+use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 
@@ -34,14 +36,33 @@ pub enum Place {
 pub struct Series {
     /// The stream.
     pub stream: StreamIx,
-    /// The open alerts: surge, drop.
+    /// The open alerts as they were told of: surge, drop.
     pub alerts: [Option<Alert>; 2],
-    /// The last alert of each direction that was withdrawn.
-    pub withdrawn: [Option<Alert>; 2],
+    /// Alerts that have ended and that a change of the kept days may bring back.
+    pub past: Vec<Past>,
     weight: WeightClass,
     days: VecDeque<DayCounts>,
     lanes: [Lane; 2],
+    /// What the buckets before the first kept day say of alerts.
+    settled: Standings,
+    /// The same of all closed buckets.
+    closed: Standings,
+    resets: Vec<Reset>,
 }
+
+/// An alert that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// As it was told of last.
+    pub alert: Alert,
+    /// When the episode ended; nothing where the alert was withdrawn.
+    pub until: Option<EventTime>,
+}
+
+/// No day is longer.
+const DAY_AT_MOST_MS: i64 = 26 * HOUR_MS;
+/// How many ended alerts are kept at most; the oldest are given up first.
+const MAX_PAST: usize = 16;
 
 /// What the changelog keeps of a series besides its tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +71,19 @@ pub struct SeriesCounts {
     pub days: Vec<DayCounts>,
     /// Open alerts.
     pub alerts: [Option<Alert>; 2],
-    /// The last alert of each direction that was withdrawn.
-    pub withdrawn: [Option<Alert>; 2],
-    /// For each lens the starts of the buckets, in those days, with which evidence began anew.
-    pub resets: [Vec<EventTime>; 2],
+    /// Ended alerts that may come back.
+    pub past: Vec<Past>,
+    /// Moments from which evidence began anew that some lens has not settled yet.
+    pub resets: Vec<Reset>,
+}
+
+/// What the changelog keeps when a day is settled: everything before the first kept day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// By lens.
+    pub tracks: [Track; 2],
+    /// What it says of alerts.
+    pub standings: Standings,
 }
 
 impl Series {
@@ -63,14 +93,21 @@ impl Series {
         let counts = SeriesCounts {
             days: vec![DayCounts::empty(first_day)],
             alerts: [None; 2],
-            withdrawn: [None; 2],
-            resets: [Vec::new(), Vec::new()],
+            past: Vec::new(),
+            resets: Vec::new(),
         };
         let tracks = [0, 1].map(|i| {
             let (params, prior) = (&site.params.lenses[i], prior(LENSES[i]));
             Track::fresh(params, prior, first_day.start)
         });
-        Self::restored(stream, site, counts, tracks, watermark)
+        let standings = Standings::default();
+        Self::restored(
+            stream,
+            site,
+            counts,
+            Settled { tracks, standings },
+            watermark,
+        )
     }
 
     /// A series as the changelog has it: `settled` are each lens's states before the first day of `counts`.
@@ -80,24 +117,25 @@ impl Series {
         stream: StreamIx,
         site: &Site,
         counts: SeriesCounts,
-        settled: [Track; 2],
+        settled: Settled,
         watermark: EventTime,
     ) -> Self {
-        let mut resets = counts.resets.into_iter();
-        let lanes = settled.map(|track| Lane {
+        let lanes = settled.tracks.map(|track| Lane {
             settled: Checkpoint::of(&track),
             front: track,
             open: OpenBucket::nowhere(),
             ended: VecDeque::new(),
-            resets: resets.next().unwrap_or_default(),
         });
         let mut series = Self {
             stream,
             alerts: counts.alerts,
-            withdrawn: counts.withdrawn,
+            past: counts.past,
             weight: site.params.weight_class(&site.crossing.id, stream),
             days: counts.days.into(),
             lanes,
+            settled: settled.standings,
+            closed: settled.standings,
+            resets: counts.resets,
         };
         // Buckets that ended but are not closed are read again.
         series.compute_again(site, watermark, None);
@@ -116,15 +154,18 @@ impl Series {
         SeriesCounts {
             days: self.days.iter().cloned().collect(),
             alerts: self.alerts,
-            withdrawn: self.withdrawn,
-            resets: [&self.lanes[0], &self.lanes[1]].map(|lane| lane.resets.clone()),
+            past: self.past.clone(),
+            resets: self.resets.clone(),
         }
     }
 
-    /// What the changelog keeps when a day is settled: each lens's state before the first kept day.
+    /// What the changelog keeps when a day is settled.
     #[must_use]
-    pub fn settled(&self) -> [Track; 2] {
-        [0, 1].map(|i| self.lanes[i].settled.track())
+    pub fn settled(&self) -> Settled {
+        Settled {
+            tracks: [0, 1].map(|i| self.lanes[i].settled.track()),
+            standings: self.settled,
+        }
     }
 
     /// Changes the count at a moment from one arrival's `before` to its `after`.
@@ -170,11 +211,13 @@ impl Series {
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
     #[must_use]
     pub fn day_so_far(&self, params: &Params) -> Option<(u64, f64)> {
-        let expected = self.lanes[0].open.expected.get_or_init(|| {
-            let outlook = self.outlook(params, 0)?;
-            Some(outlook.mean())
-        });
-        expected.map(|expected| (self.observed(0), expected))
+        let expected = self.expected(params, 0)?;
+        Some((self.observed(0), expected))
+    }
+
+    fn expected(&self, params: &Params, lane: usize) -> Option<f64> {
+        let expected = &self.lanes[lane].open.expected;
+        *expected.get_or_init(|| Some(self.outlook(params, lane)?.mean()))
     }
 
     /// First moment of the day that is open and what is expected of it; nothing where the crossing stays shut all day.
@@ -194,89 +237,88 @@ impl Series {
         })
     }
 
-    /// Whether evidence began anew after a bucket, because an alert ended: what the bucket says was dealt with.
+    /// What everything counted so far says of alerts. Buckets that are not closed show rises and no drops.
     #[must_use]
-    pub fn was_reset_after(&self, reading: &Reading) -> bool {
-        let resets = &self.lanes[reading.lens as usize].resets;
-        resets.iter().any(|at| *at > reading.start)
-    }
-
-    /// What the kept counts say of an open alert; nothing where it began before them. Buckets that are not closed support a rise,
-    /// which is told of at the event, and no drop.
-    #[must_use]
-    pub fn standing(
-        &mut self,
-        site: &Site,
-        watermark: EventTime,
-        alert: &Alert,
-    ) -> Option<Standing> {
-        if alert.decided < self.days[0].span.start {
-            return None;
+    pub fn standings(&mut self, site: &Site) -> Standings {
+        let mut standings = self.closed;
+        let params = site.params.lenses_of(self.weight);
+        let mut ended: Vec<Ended> = self.lanes.iter().flat_map(|l| &l.ended).copied().collect();
+        ended.sort_by_key(|b| (b.reading.end, b.reading.lens == Lens::Day));
+        for bucket in &ended {
+            standings.hear(&self.resets, bucket.reading.end);
+            standings.preview(bucket, &params[bucket.reading.lens as usize], &self.resets);
         }
-        let is_rise = alert.direction == Direction::Surge;
-        let mut standing = Standing {
-            is_supported: is_rise && (self.alarms(site, 0) || self.alarms(site, 1)),
-            severity: Severity::Minor,
-            decided: None,
-        };
-        let end = if is_rise {
-            watermark
-        } else {
-            watermark.plus_ms(-site.params.close_after_ms)
-        };
-        for (i, &lens) in LENSES.iter().enumerate() {
-            self.stand(site, i, end, alert, &mut standing);
-            let open = &self.lanes[i].open;
-            if is_rise && (lens == Lens::Day || open.start == alert.decided) {
-                let reading = self.open_reading(site.params, i);
-                let now = Severity::of(alert.direction, reading.observed, reading.expected);
-                standing.severity = standing.severity.max(now);
+        standings.hear(&self.resets, EventTime::MAX);
+        for lane in [1, 0] {
+            let is_open = standings.open[Direction::Surge as usize].is_some();
+            if let Some(bucket) = self.filling(site, lane, is_open) {
+                standings.preview(&bucket, &params[lane], &self.resets);
             }
         }
-        Some(standing)
+        standings
     }
 
-    /// Adds what the ended buckets of a lens say of an alert.
-    fn stand(&self, site: &Site, i: usize, end: EventTime, alert: &Alert, standing: &mut Standing) {
-        let (lens, params) = (LENSES[i], &site.params.lenses_of(self.weight)[i]);
-        let threshold = match alert.direction {
-            Direction::Surge => params.log_threshold_rise,
-            Direction::Drop => params.log_threshold_drop,
+    /// A lens's open bucket as alerts need it; nothing where it can neither open one nor, as a day, add to one.
+    fn filling(&mut self, site: &Site, lane: usize, is_open: bool) -> Option<Ended> {
+        let alarms = self.alarms(site, lane);
+        let is_needed = alarms || (lane == 0 && is_open);
+        let expected = is_needed.then(|| self.expected(site.params, lane))??;
+        let Lane { front, open, .. } = &self.lanes[lane];
+        let params = self.lens(site.params, LENSES[lane]);
+        let (shares, _) = open.ahead?;
+        let judged = Judged {
+            start: open.start,
+            end: open.end,
+            shares,
+            outlook: None,
         };
-        let day_from = self
-            .days
-            .iter()
-            .rev()
-            .map(|day| day.span.start)
-            .find(|start| *start <= alert.decided);
-        let mut track = self.lanes[i].settled.track();
+        let mut verdict = front.model.verdict();
+        verdict.log_evidence_rise = if alarms {
+            f64::INFINITY
+        } else {
+            f64::NEG_INFINITY
+        };
+        let bare = judged.bare_reading(params, self.observed(lane), &verdict);
+        let reading = Reading { expected, ..bare };
+        Some(self.lanes[lane].ended(reading))
+    }
+
+    /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
+    #[must_use]
+    pub fn bucket(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Reading, bool)> {
+        let i = lens as usize;
+        let lane = &self.lanes[i];
+        if lane.open.start == start {
+            return Some((self.open_reading(site.params, i), false));
+        }
+        let held = lane.ended.iter().find(|b| b.reading.start == start);
+        if let Some(bucket) = held {
+            return Some((bucket.reading, false));
+        }
+        let params = &site.params.lenses_of(self.weight)[i];
+        let mut track = lane.settled.track();
         for day in &self.days {
             for (hour, span, observed) in day.buckets(lens) {
-                if span.1 > end {
-                    return;
+                if span.0 > start {
+                    return None;
                 }
-                let resets = &self.lanes[i].resets;
+                let resets = &self.resets;
                 let judged = advance(site, &mut track, params, day, hour, span, resets, observed);
-                let reading = judged.reading(params, observed, &track.model.verdict(), false);
-                let is_deciding = lens == alert.decided_by && span.0 == alert.decided;
-                if is_deciding {
-                    standing.decided = Some(reading);
+                if span.0 == start {
+                    let verdict = track.model.verdict();
+                    return Some((judged.reading(params, observed, &verdict, false), true));
                 }
-                let counts = is_deciding || lens == Lens::Day && Some(span.0) >= day_from;
-                if counts && reading.exposure > 0.0 {
-                    let then = Severity::of(alert.direction, observed, reading.expected);
-                    standing.severity = standing.severity.max(then);
-                }
-                let reaches = reading.log_evidence(alert.direction) >= threshold;
-                standing.is_supported |= span.1 > alert.decided && reaches;
             }
         }
+        None
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.
     pub fn alarms(&mut self, site: &Site, lane: usize) -> bool {
         let observed = self.observed(lane);
-        if observed == 0 {
+        let open = &self.lanes[lane].open;
+        let span = (open.start, open.end);
+        if observed == 0 || is_hushed(&self.resets, Direction::Surge, span) {
             return false;
         }
         let params = self.lens(site.params, LENSES[lane]);
@@ -299,43 +341,46 @@ impl Series {
         }
     }
 
-    /// Where the episode behind an alert is thought to begin.
-    #[must_use]
-    pub fn onset(&self, lane: usize, direction: Direction) -> EventTime {
-        self.lanes[lane].front.high_since[direction as usize]
-    }
-
-    /// Ends every bucket the watermark has passed and returns what they say, in order of their end.
-    pub fn roll(&mut self, site: &Site, watermark: EventTime) -> Vec<Reading> {
-        let mut ended = Vec::new();
+    /// Ends every bucket the watermark has passed. Returns whether alerts may have changed.
+    pub fn roll(&mut self, site: &Site, watermark: EventTime) -> bool {
+        let mut may_tell = self.alerts[Direction::Surge as usize].is_some();
         self.cover(site, watermark);
         for lane in 0..self.lanes.len() {
+            let threshold = self.lens(site.params, LENSES[lane]).log_threshold_rise;
             while self.lanes[lane].open.end <= watermark {
-                let reading = self
-                    .end_bucket(site, lane, true)
-                    .expect("a reading was asked for");
+                let reading = self.end_bucket(site, lane, true);
                 self.lanes[lane].hold(reading);
-                ended.push(reading);
+                may_tell |= reading.log_evidence_rise >= threshold;
             }
         }
-        ended.sort_by_key(|r| r.end);
-        ended
+        may_tell
     }
 
-    /// Takes the ended buckets that are due to be closed, in order of their end, the day after its hours.
-    pub fn close_due(&mut self, params: &Params, watermark: EventTime) -> Vec<Reading> {
-        let mut due = Vec::new();
-        for lane in self.lanes.iter_mut().rev() {
-            while lane
-                .ended
-                .front()
-                .is_some_and(|r| r.end.plus_ms(params.close_after_ms) <= watermark)
-            {
-                due.extend(lane.ended.pop_front());
-            }
+    /// Takes the first ended bucket that is due to be closed, in order of their end, the day after its hours.
+    pub fn next_due(&mut self, params: &Params, watermark: EventTime) -> Option<Ended> {
+        let end_of = |i: usize| self.lanes[i].ended.front().map(|b| b.reading.end);
+        let lane = [1, 0].into_iter().filter(|i| end_of(*i).is_some());
+        let lane = lane.min_by_key(|i| end_of(*i))?;
+        let is_due = end_of(lane)?.plus_ms(params.close_after_ms) <= watermark;
+        let front = is_due.then(|| self.lanes[lane].ended.pop_front());
+        front.flatten()
+    }
+
+    /// A bucket is closed: what closed buckets say of alerts goes on. Where an episode ends, evidence begins anew.
+    pub fn enter_closed(&mut self, site: &Site, watermark: EventTime, bucket: &Ended) {
+        let params = &site.params.lenses_of(self.weight)[bucket.reading.lens as usize];
+        let known = self.resets.len();
+        self.closed.hear(&self.resets, bucket.reading.end);
+        self.closed.close(bucket, params, &mut self.resets);
+        if self.resets.len() > known {
+            self.recompute(site, watermark);
         }
-        due.sort_by_key(|r| r.end);
-        due
+    }
+
+    /// An operator or a redefinition ends what is open in a direction at a moment.
+    pub fn reset(&mut self, site: &Site, watermark: EventTime, reset: Reset) {
+        standing::enter(&mut self.resets, reset);
+        self.recompute(site, watermark);
     }
 
     /// Settles the days no event can change any more. Returns whether there were any.
@@ -349,21 +394,65 @@ impl Series {
             let Some(day) = self.days.pop_front() else {
                 break;
             };
-            for (i, &lens) in LENSES.iter().enumerate() {
-                let params = &site.params.lenses_of(self.weight)[i];
-                let lane = &mut self.lanes[i];
-                let mut track = lane.settled.track();
-                for (hour, span, observed) in day.buckets(lens) {
-                    let resets = &lane.resets;
-                    advance(site, &mut track, params, &day, hour, span, resets, observed);
-                }
-                lane.settled = Checkpoint::of(&track);
-                lane.resets.retain(|at| *at >= day.span.end);
-                lane.open.day -= 1;
-            }
+            self.settle_day(site, &day);
             settled = true;
         }
+        if settled {
+            self.forget();
+        }
         settled
+    }
+
+    /// Enters a day into the settled state: its hours, then itself.
+    fn settle_day(&mut self, site: &Site, day: &DayCounts) {
+        let params = site.params.lenses_of(self.weight);
+        for i in [1, 0] {
+            let mut track = self.lanes[i].settled.track();
+            for (hour, span, observed) in day.buckets(LENSES[i]) {
+                let judged = advance(
+                    site,
+                    &mut track,
+                    &params[i],
+                    day,
+                    hour,
+                    span,
+                    &self.resets,
+                    observed,
+                );
+                let reading = judged.bare_reading(&params[i], observed, &track.model.verdict());
+                let bucket = Ended {
+                    reading,
+                    high_since: track.high_since,
+                };
+                self.settled.hear(&self.resets, span.1);
+                self.settled.close(&bucket, &params[i], &mut self.resets);
+            }
+            self.lanes[i].settled = Checkpoint::of(&track);
+            self.lanes[i].open.day -= 1;
+        }
+    }
+
+    /// Forgets what no change of the kept days can need: resets that are settled, and ended alerts whose ids cannot come back.
+    fn forget(&mut self) {
+        let tracks = [0, 1].map(|i| self.lanes[i].settled.track());
+        let first_kept = self.days[0].span.start;
+        let is_settled = |r: &Reset| r.at <= first_kept && tracks.iter().all(|t| r.at <= t.reset);
+        self.resets.retain(|r| !is_settled(r));
+        self.past.retain(|past| {
+            let at = past.alert.direction as usize;
+            let earliest = tracks.iter().map(|t| t.high_since[at]);
+            let earliest = earliest.fold(first_kept, EventTime::min);
+            past.until.is_some_and(|until| until > first_kept)
+                || past.alert.named.plus_ms(DAY_AT_MOST_MS) > earliest
+        });
+    }
+
+    /// Keeps an alert that has ended.
+    pub fn put_aside(&mut self, past: Past) {
+        self.past.push(past);
+        if self.past.len() > MAX_PAST {
+            self.past.remove(0);
+        }
     }
 
     /// Computes the kept days again after counts, gate or feed changed in `[from, to)`. The ended buckets of that time are returned
@@ -390,26 +479,39 @@ impl Series {
         changed: Option<(EventTime, EventTime)>,
     ) -> Vec<(Reading, bool)> {
         self.cover(site, watermark);
-        let mut revised = Vec::new();
-        for (i, &lens) in LENSES.iter().enumerate() {
-            let lane = &mut self.lanes[i];
+        let first_kept = self.days[0].span.start;
+        self.resets
+            .retain(|r| r.why != Reason::Calm || r.at <= first_kept);
+        self.closed = self.settled;
+        for (lane, &lens) in self.lanes.iter_mut().zip(&LENSES) {
             lane.front = lane.settled.track();
             lane.open = OpenBucket::at(&self.days[0], 0, 0, lens);
             lane.ended.clear();
-            while self.lanes[i].open.end <= watermark {
-                let open = &self.lanes[i].open;
-                let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
-                let holds = changed.is_some_and(|(from, to)| open.start < to && from < open.end);
-                let Some(reading) = self.end_bucket(site, i, !closed || holds) else {
-                    continue;
-                };
-                if holds {
-                    revised.push((reading, closed));
-                }
-                if !closed {
-                    self.lanes[i].hold(reading);
-                }
+        }
+        let mut revised = Vec::new();
+        loop {
+            // In order of their end, an hour before its day.
+            let i = usize::from(self.lanes[1].open.end <= self.lanes[0].open.end);
+            let open = &self.lanes[i].open;
+            if open.end > watermark {
+                break;
             }
+            let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
+            let holds = changed.is_some_and(|(from, to)| open.start < to && from < open.end);
+            let reading = self.end_bucket(site, i, !closed || holds);
+            let bucket = self.lanes[i].ended(reading);
+            if closed {
+                let params = &site.params.lenses_of(self.weight)[i];
+                self.closed.hear(&self.resets, reading.end);
+                self.closed.close(&bucket, params, &mut self.resets);
+            } else {
+                self.lanes[i].hold(reading);
+            }
+            if holds {
+                revised.push((reading, closed));
+            }
+        }
+        for i in 0..self.lanes.len() {
             self.look_ahead(site, i);
         }
         revised
@@ -425,18 +527,8 @@ impl Series {
     }
 
     /// Computes the kept days again: something changed that no count or gate tells of.
-    pub fn recompute(&mut self, site: &Site, watermark: EventTime) {
+    fn recompute(&mut self, site: &Site, watermark: EventTime) {
         self.compute_again(site, watermark, None);
-    }
-
-    /// Begins the evidence anew from the open buckets on: an alert has ended.
-    pub fn reset_evidence(&mut self, site: &Site) {
-        for lane in &mut self.lanes {
-            if lane.resets.last() != Some(&lane.open.start) {
-                lane.resets.push(lane.open.start);
-            }
-        }
-        self.refresh(site);
     }
 
     /// The gate changed at a moment that lies in an open bucket or after it: the open buckets are judged anew.
@@ -457,10 +549,9 @@ impl Series {
     pub fn deadline(&self, params: &Params) -> EventTime {
         let settle = self.days[0].span.end.plus_ms(params.lateness_horizon_ms);
         let lanes = self.lanes.iter().map(|lane| {
-            let close = lane
-                .ended
-                .front()
-                .map_or(EventTime::MAX, |r| r.end.plus_ms(params.close_after_ms));
+            let close = lane.ended.front().map_or(EventTime::MAX, |b| {
+                b.reading.end.plus_ms(params.close_after_ms)
+            });
             lane.open.end.min(close)
         });
         lanes.fold(settle, EventTime::min)
@@ -474,8 +565,8 @@ impl Series {
         }
     }
 
-    /// Enters the open bucket into `front` and opens the next one.
-    fn end_bucket(&mut self, site: &Site, i: usize, wants_reading: bool) -> Option<Reading> {
+    /// Enters the open bucket into `front` and opens the next one. `is_told` says that somebody will read the reading.
+    fn end_bucket(&mut self, site: &Site, i: usize, is_told: bool) -> Reading {
         let observed = self.observed(i);
         let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
@@ -489,12 +580,16 @@ impl Series {
             day,
             hour,
             (start, end),
-            &lane.resets,
+            &self.resets,
             observed,
         );
         let in_surge = self.alerts[Direction::Surge as usize].is_some();
-        let reading = wants_reading
-            .then(|| closed.reading(params, observed, &lane.front.model.verdict(), in_surge));
+        let verdict = lane.front.model.verdict();
+        let reading = if is_told {
+            closed.reading(params, observed, &verdict, in_surge)
+        } else {
+            closed.bare_reading(params, observed, &verdict)
+        };
         let last_hour = LENSES[i] != Lens::Hour || hour + 1 >= day.span.hours();
         let (day_index, hour) = if last_hour {
             (day_index + 1, 0)
@@ -506,7 +601,7 @@ impl Series {
             self.days.push_back(DayCounts::empty(next));
         }
         self.lanes[i].open = OpenBucket::at(&self.days[day_index], day_index, hour, LENSES[i]);
-        if wants_reading {
+        if is_told {
             self.look_ahead(site, i);
         }
         reading
@@ -514,10 +609,9 @@ impl Series {
 
     /// Prepares the open bucket. The day's is always at hand for the gauges; an hour's when an arrival asks for it.
     fn look_ahead(&mut self, site: &Site, i: usize) {
+        let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
-        if lane.resets.last() == Some(&lane.open.start) {
-            lane.front.begin_anew(lane.open.start);
-        }
+        lane.front.begin(params, lane.open.start, &self.resets);
         lane.open.ahead = None;
         if LENSES[i] != Lens::Hour {
             self.judge(site, i);

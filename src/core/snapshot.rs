@@ -15,14 +15,15 @@ use super::network::Network;
 use super::params::Params;
 use super::partition::PartitionState;
 use super::seen::{Page, Seen};
-use super::series::{DayCounts, Series, SeriesCounts, Site, Track};
+use super::series::{DayCounts, Past, Series, SeriesCounts, Settled, Site};
+use super::standing::Reset;
 use super::time::EventTime;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout and of what its numbers mean.
-pub const SCHEMA_VERSION: u8 = 5;
+pub const SCHEMA_VERSION: u8 = 6;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 
@@ -112,8 +113,8 @@ struct SeriesBody {
     stream: String,
     days: Vec<DayBody>,
     alerts: [Option<Alert>; 2],
-    withdrawn: [Option<Alert>; 2],
-    resets: [Vec<EventTime>; 2],
+    past: Vec<Past>,
+    resets: Vec<Reset>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,7 +126,7 @@ struct DayBody {
 
 #[derive(Serialize, Deserialize)]
 struct TracksBody {
-    series: Vec<(String, [Track; 2])>,
+    series: Vec<(String, Settled)>,
 }
 
 /// The records of everything that changed in a partition since the last call.
@@ -230,7 +231,7 @@ fn restore_crossing(
             .get(&tracks_key)
             .ok_or_else(|| torn("no baselines"))?,
     )?;
-    let mut tracks: BTreeMap<String, [Track; 2]> = tracks.series.into_iter().collect();
+    let mut tracks: BTreeMap<String, Settled> = tracks.series.into_iter().collect();
     let mut pages: Vec<Page> = Vec::new();
     for (key, value) in latest.range(format!("i/{}/", crossing.id)..format!("i/{}0", crossing.id)) {
         pages.push(read(key, value)?);
@@ -277,7 +278,7 @@ fn restore_counts(body: SeriesBody, tz: &jiff::tz::TimeZone) -> Option<SeriesCou
     (!days.is_empty()).then_some(SeriesCounts {
         days,
         alerts: body.alerts,
-        withdrawn: body.withdrawn,
+        past: body.past,
         resets: body.resets,
     })
 }
@@ -312,7 +313,7 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
             stream: network.stream(series.stream).to_owned(),
             days: days.collect(),
             alerts: counts.alerts,
-            withdrawn: counts.withdrawn,
+            past: counts.past,
             resets: counts.resets,
         }
     });

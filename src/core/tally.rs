@@ -1,6 +1,6 @@
 //! Owns the plain counters of the machine; it knows no metrics library.
 
-use super::alert::Direction;
+use super::alert::{Alert, Direction, Feedback};
 use super::event::Reject;
 use super::lens::{Lens, LensParams};
 
@@ -23,6 +23,8 @@ pub struct Tally {
     pub buckets_closed: u64,
     /// Alerts opened, by lens and direction.
     pub opened: [[u64; 2]; 2],
+    /// Words of operators on alerts, by lens and direction and in the order of [`Feedback::ALL`].
+    pub feedback: [[[u64; Feedback::ALL.len()]; 2]; 2],
     /// False alerts accepted for the closed buckets, by lens and direction: one in A of them.
     pub promised: [[f64; 2]; 2],
 }
@@ -36,6 +38,12 @@ impl Tally {
     /// Counts an alert.
     pub fn open(&mut self, lens: Lens, direction: Direction) {
         self.opened[lens as usize][direction as usize] += 1;
+    }
+
+    /// Counts a word of an operator on an alert.
+    pub fn hear(&mut self, alert: &Alert, feedback: Feedback) {
+        let of = &mut self.feedback[alert.decided_by as usize][alert.direction as usize];
+        of[feedback as usize] += 1;
     }
 
     /// Counts what is accepted of a closed bucket that was judged in a direction.

@@ -33,6 +33,11 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
         &["direction", "lens"],
     ),
     (
+        "alerts_feedback_total",
+        "Words of operators on alerts; those that were `false` beside what was promised are the promise kept.",
+        &["direction", "feedback", "lens"],
+    ),
+    (
         "restore_seconds_total",
         "Time spent restoring state.",
         &["stage"],

@@ -4,7 +4,7 @@ use super::families::{counter, counters, float_counters, gauge, gauges, histogra
 use super::gauges::{Cap, StateGauges, place_labels};
 use super::openmetrics::Exemplars;
 use super::outbox::Told;
-use crate::core::alert::{Direction, Transition};
+use crate::core::alert::{Direction, Feedback, Transition};
 use crate::core::engine::Engine;
 use crate::core::event::Reject;
 use crate::core::ids::{CrossingIx, StreamIx};
@@ -51,6 +51,7 @@ pub struct Metrics {
     promised_per_year: GaugeVec,
     promised: CounterVec,
     opened: IntCounterVec,
+    feedback: IntCounterVec,
     ids_remembered: IntGauge,
 }
 
@@ -89,6 +90,7 @@ impl Metrics {
             promised_per_year: gauges(r, "false_alerts_promised_per_year"),
             promised: float_counters(r, "false_alerts_promised_total"),
             opened: counters(r, "alerts_opened_total"),
+            feedback: counters(r, "alerts_feedback_total"),
             ids_remembered: gauge(r, "ids_remembered"),
             registry,
         };
@@ -105,6 +107,10 @@ impl Metrics {
                 .set(accepted);
             self.promised.with_label_values(&labels);
             self.opened.with_label_values(&labels);
+            for word in Feedback::ALL {
+                let labels = [labels[0], word.label(), labels[1]];
+                self.feedback.with_label_values(&labels);
+            }
         }
         for direction in Direction::ALL {
             self.promised_per_year
@@ -229,6 +235,10 @@ impl Metrics {
                 &self.opened.with_label_values(&labels),
                 tally.opened[at.0][at.1],
             );
+            for (word, &count) in Feedback::ALL.iter().zip(&tally.feedback[at.0][at.1]) {
+                let labels = [labels[0], word.label(), labels[1]];
+                raise(&self.feedback.with_label_values(&labels), count);
+            }
             let promised = self.promised.with_label_values(&labels);
             promised.inc_by((tally.promised[at.0][at.1] - promised.get()).max(0.0));
         }

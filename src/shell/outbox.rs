@@ -269,6 +269,12 @@ fn explained(reason: Reject) -> &'static str {
         Reject::UnknownReplaced => {
             "`replaces` names no arrival of this crossing within time.lateness_horizon_secs; send the arrival before its correction"
         }
+        Reject::UnknownAlert => {
+            "`alert_id` names no alert that is open in this partition; copy it from the alert, and key feedback by the alert's crossing"
+        }
+        Reject::EndedAlert => {
+            "the alert that `alert_id` names has ended; nothing is left to say of it"
+        }
         _ => "",
     }
 }

@@ -4,6 +4,7 @@
 //! the record's own timestamp and never a clock, so that a replay decides the same.
 
 use super::cloudevents;
+use super::feedback::feedback;
 use super::fields::{Field, Fields, object_text, parse, shown, wrong_shape};
 use crate::core::event::{Event, GateState, Kind, Reject};
 use crate::core::ids::{CrossingIx, EventId, StreamIx};
@@ -12,7 +13,7 @@ use crate::core::time::{EventTime, WallTime};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
-const EVENT_TYPES: &str = "arrival, status, heartbeat, correction";
+const EVENT_TYPES: &str = "arrival, status, heartbeat, correction, feedback";
 const TIME_REMEDY: &str = "give RFC 3339 with an offset, as 2023-11-17T16:20:00+02:00";
 
 /// The parts of a Kafka record that decide what it means.
@@ -96,7 +97,10 @@ fn event(
     limits: &Limits,
 ) -> Result<Event, DecodeError> {
     let kind = fields.kind.text("type", "give the type of the event")?;
-    if !matches!(kind, "arrival" | "status" | "heartbeat" | "correction") {
+    if !matches!(
+        kind,
+        "arrival" | "status" | "heartbeat" | "correction" | "feedback"
+    ) {
         return refuse(
             Reject::UnknownType,
             format!("`type` is {}; it must be one of {EVENT_TYPES}", shown(kind)),
@@ -106,7 +110,10 @@ fn event(
         "id",
         "give every event an id of its own, so that it counts once",
     )?);
-    let crossing = crossing(&fields.crossing, network)?;
+    let (crossing, word) = match kind {
+        "feedback" => feedback(fields, network).map(|(at, word)| (at, Some(word)))?,
+        _ => (crossing(&fields.crossing, network)?, None),
+    };
     let time = near(
         moment("time", &fields.time)?,
         &fields.time,
@@ -130,6 +137,7 @@ fn event(
             ),
             count: count(&fields.count, 0, limits)?,
         },
+        "feedback" => word.expect("it was read with its crossing"),
         _ => Kind::Heartbeat,
     };
     Ok(Event {

@@ -1,7 +1,7 @@
 //! Owns the records put out: alerts and counts as JSON, with their keys and CloudEvents headers.
 
 use super::sentence::{self, Subject};
-use crate::core::alert::{Alert, Direction, Reading, Severity, Transition};
+use crate::core::alert::{Alert, Direction, Feedback, Reading, Severity, Transition};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
@@ -73,6 +73,12 @@ pub struct AlertRecord<'a> {
     /// What the numbers rest on.
     #[serde(default)]
     pub data_status: DataStatus,
+    /// Why it changed, where the numbers do not say it: calm, recounted, redefined, or an operator's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// The last word of an operator on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
     /// When the episode is thought to have begun.
     #[schemars(extend("format" = "date-time"))]
     pub onset: String,
@@ -274,6 +280,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         },
         evidence: evidence(reading, alert.direction),
         data_status: *data,
+        reason: alert.reason.map(|reason| reason.label().into()),
+        feedback: alert.feedback,
         onset: civil(alert.onset),
         as_of: civil(*as_of),
         known_at,
@@ -304,9 +312,9 @@ pub fn alert_id(
     alert: &Alert,
 ) -> String {
     let place = network.crossing(crossing);
-    let onset = crate::core::calendar::local(&place.tz, alert.onset).date();
+    let named = crate::core::calendar::local(&place.tz, alert.named).date();
     format!(
-        "{}.{}.{}.{onset}",
+        "{}.{}.{}.{named}",
         place.id,
         network.stream(stream),
         alert.direction.label()

@@ -2,6 +2,7 @@
 //!
 //! Decoding is more forgiving than this form ([`decode`](super::decode)); whatever keeps to the form decodes.
 
+use crate::core::alert::Feedback;
 use crate::core::event::GateState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,20 @@ pub enum EventRecord {
         replaces: String,
         /// The right count, at most `limits.max_count`; 0 withdraws the arrival.
         count: u32,
+    },
+    /// An operator's word on an alert.
+    Feedback {
+        /// Names the event.
+        #[schemars(length(min = 1))]
+        id: String,
+        /// The alert's id; its record is keyed by the alert's crossing.
+        #[schemars(length(min = 1))]
+        alert_id: String,
+        /// When it was said, with an offset; it holds from when it is read.
+        #[schemars(extend("format" = "date-time"))]
+        time: String,
+        /// The word.
+        feedback: Feedback,
     },
 }
 

@@ -33,6 +33,10 @@ pub(super) struct Fields<'a, C = Field<'a>> {
     pub(super) until: Field<'a>,
     #[serde(borrow, default)]
     pub(super) replaces: Field<'a>,
+    #[serde(borrow, default)]
+    pub(super) alert_id: Field<'a>,
+    #[serde(borrow, default)]
+    pub(super) feedback: Field<'a>,
     /// Present only in a structured CloudEvent.
     #[serde(borrow, default)]
     pub(super) specversion: Field<'a>,

@@ -7,6 +7,7 @@ pub mod decode;
 mod decode_tests;
 pub mod encode;
 pub mod events;
+pub mod feedback;
 mod fields;
 pub mod incident;
 pub mod notice;

@@ -56,7 +56,7 @@ impl Contract {
 }
 
 /// Every contract: events in, then records out.
-pub const CONTRACTS: [Contract; 8] = [
+pub const CONTRACTS: [Contract; 9] = [
     Contract {
         name: "arrival",
         carrier: Carrier::Arrivals,
@@ -80,6 +80,12 @@ pub const CONTRACTS: [Contract; 8] = [
         carrier: Carrier::Arrivals,
         title: "A correction of an earlier arrival, as it comes in",
         make: || event("correction"),
+    },
+    Contract {
+        name: "feedback",
+        carrier: Carrier::Arrivals,
+        title: "An operator's word on an alert, as it comes in",
+        make: || event("feedback"),
     },
     Contract {
         name: "count",

@@ -1,6 +1,6 @@
 //! Owns the one sentence of an alert that a duty officer can read aloud, and how moments are written.
 
-use crate::core::alert::{Alert, Direction, Reading, Transition};
+use crate::core::alert::{Alert, Direction, Feedback, Reading, Reason, Transition};
 use crate::core::calendar::local;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
@@ -93,8 +93,28 @@ pub fn summary(
         Transition::Reopened => {
             format!("{name}: the {what} is there again: {numbers} {began}")
         }
-        Transition::Updated => format!("{name}: the {what} goes on: {numbers} {began}"),
-        Transition::Resolved => format!("{name}: the {what} is over: {numbers} {began}"),
+        Transition::Updated => format!(
+            "{name}: the {what} goes on{}: {numbers} {began}",
+            word(alert)
+        ),
+        Transition::Resolved => format!(
+            "{name}: the {what} is over{}: {numbers} {began}",
+            word(alert)
+        ),
+    }
+}
+
+/// What an operator has just said of the alert.
+fn word(alert: &Alert) -> &'static str {
+    let Some(Reason::Feedback(feedback)) = alert.reason else {
+        return "";
+    };
+    match feedback {
+        Feedback::Acknowledged => ", and an operator has seen it",
+        Feedback::Known => ", and an operator says that it is known",
+        Feedback::Exercise => ", and an operator says that it is part of an exercise",
+        Feedback::False => ", because an operator says that it was false",
+        Feedback::NewUsual => ", because an operator says that it is usual from now on",
     }
 }
 

@@ -1,7 +1,9 @@
 //! Owns what the tests of the machine share: settings, machines, feeds of records, and runs with batches and crashes.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod model;
 pub(crate) mod random;
+pub(crate) mod reference;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,18 +42,21 @@ pub(crate) fn params(network: &Network) -> Params {
         max_ratio: 0.5,
         window: 1000,
     };
-    let (horizon_ms, close_ms) = (172_800_000, 900_000);
+    let horizon_ms = 172_800_000;
     Params::new(
         network,
         budget,
         0.05,
         horizon_ms,
-        close_ms,
+        CLOSE_AFTER_MS,
         200_000,
         bad_records,
     )
     .with_blind_after_ms(BLIND_AFTER_MS)
 }
+
+/// How long after its end a bucket is closed.
+pub(crate) const CLOSE_AFTER_MS: i64 = 900_000;
 
 /// Random streams send a heartbeat every six hours.
 pub(crate) const BLIND_AFTER_MS: i64 = 7 * 3_600_000;
@@ -160,6 +165,7 @@ impl Feed {
             self.commit(&mut engine, &mut open, ran);
         }
         ran.late = engine.tally().late;
+        ran.closed = engine.tally().buckets_closed;
     }
 
     fn commit(&self, engine: &mut Engine, open: &mut Vec<Output>, ran: &mut Ran) {
@@ -196,6 +202,7 @@ pub(crate) struct Ran {
     pub(crate) changelog: BTreeMap<Partition, Vec<ChangelogRecord>>,
     pub(crate) outcomes: BTreeMap<(Partition, Offset), Outcome>,
     pub(crate) late: u64,
+    pub(crate) closed: u64,
 }
 
 impl Ran {

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::sync::Arc;
+use surgewatch::core::alert::{Direction, Feedback};
+use surgewatch::core::calendar::local;
 use surgewatch::core::event::{Event, GateState, Kind, Reject};
 use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
 use surgewatch::core::network::{Crossing, Network, OpenHours};
@@ -53,6 +55,14 @@ pub(crate) struct Options {
     pub(crate) too_late_per_mille: i64,
     /// Days of a crossing on which its feed says nothing.
     pub(crate) dead_days_per_mille: i64,
+    /// Days of a crossing on which its feed lives and nobody arrives.
+    pub(crate) empty_days_per_mille: i64,
+    /// Heartbeats that come as late as other events.
+    pub(crate) late_beats_per_mille: i64,
+    /// Arrivals after which an operator says something of the alert they may belong to.
+    pub(crate) words_per_mille: i64,
+    /// What raises an alert, as a share of what the default budget asks for, in logs: low ones come and go.
+    pub(crate) thresholds_per_mille: i64,
 }
 
 impl Options {
@@ -82,6 +92,10 @@ impl Options {
             bad_per_mille: dice.below(50),
             too_late_per_mille: dice.below(10),
             dead_days_per_mille: [0, 100][dice.below(2) as usize],
+            empty_days_per_mille: [0, 0, 200][dice.below(3) as usize],
+            late_beats_per_mille: [0, 300][dice.below(2) as usize],
+            words_per_mille: [0, 0, 50][dice.below(3) as usize],
+            thresholds_per_mille: [1_000, 600, 300][dice.below(3) as usize],
         }
     }
 }
@@ -124,7 +138,8 @@ pub(crate) fn feed(options: &Options) -> Feed {
     drafts.sort_by_key(|(read_at, event)| (*read_at, event.as_ref().map_or(0, |e| e.id.0)));
     for hour in 1..=24 * 6 {
         for at in 0..network.crossings.len() {
-            let time = end_ms + 48 * HOUR_MS + hour * HOUR_MS;
+            // Past the moment at which buckets are closed, so that none is left that has ended and is not.
+            let time = end_ms + 48 * HOUR_MS + hour * HOUR_MS + HOUR_MS / 3;
             drafts.push((time, Ok(heartbeat(at, time))));
         }
     }
@@ -143,8 +158,14 @@ pub(crate) fn feed(options: &Options) -> Feed {
         read[at as usize] += 1;
         records.push((Partition(at as i32), input));
     }
+    let mut params = params(&network);
+    for lens in &mut params.lenses {
+        let share = options.thresholds_per_mille as f64 / 1_000.0;
+        lens.log_threshold_rise *= share;
+        lens.log_threshold_drop *= share;
+    }
     Feed {
-        params: params(&network),
+        params,
         network: Arc::new(network),
         records,
     }
@@ -172,7 +193,8 @@ fn drafts(options: &Options, network: &Network, dice: &mut Dice, start_ms: i64) 
             if dice.below(1_000) < options.dead_days_per_mille {
                 continue;
             }
-            for _ in 0..dice.below(most + 1) {
+            let is_empty = dice.per_mille(options.empty_days_per_mille);
+            for _ in 0..if is_empty { 0 } else { dice.below(most + 1) } {
                 n += 1;
                 one(
                     options,
@@ -185,7 +207,13 @@ fn drafts(options: &Options, network: &Network, dice: &mut Dice, start_ms: i64) 
             }
             for hour in [0, 6, 12, 18] {
                 let time = start_ms + day * DAY_MS + hour * HOUR_MS;
-                drafts.push((time, Ok(heartbeat(at, time))));
+                let is_late = dice.per_mille(options.late_beats_per_mille);
+                let delay = if is_late {
+                    dice.below(options.jumble_ms + 1)
+                } else {
+                    0
+                };
+                drafts.push((time + delay, Ok(heartbeat(at, time))));
             }
         }
     }
@@ -265,6 +293,22 @@ fn one(
         for _ in 0..=dice.below(2) {
             drafts.push((read_at + dice.below(HOUR_MS), Ok(status.clone())));
         }
+    }
+    if dice.per_mille(options.words_per_mille) {
+        let zone = &network.crossings[at].tz;
+        let begun = EventTime(time - dice.below(3) * DAY_MS);
+        let kind = Kind::Feedback {
+            stream: streams[dice.below(streams.len() as i64) as usize],
+            direction: Direction::ALL[dice.below(2) as usize],
+            day: local(zone, begun).date(),
+            feedback: Feedback::ALL[dice.below(5) as usize],
+        };
+        let word = Event {
+            kind,
+            id: EventId::of(&format!("w-{n}")),
+            ..arrival.clone()
+        };
+        drafts.push((read_at + dice.below(30 * HOUR_MS), Ok(word)));
     }
     if dice.per_mille(options.bad_per_mille) {
         let reason = Reject::ALL[dice.below(11) as usize];

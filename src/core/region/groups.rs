@@ -5,13 +5,14 @@
 //! never falls because one of its gates did. What is left to learn is one factor that all share, and how much it varies.
 
 use super::displacement::{Day, DayFlow, Displaced};
-use crate::core::alert::{Alert, Direction, Reading, Severity, Transition};
+use crate::core::alert::{Alert, Direction, Reading, Reason, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::exposure::Shares;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lane::{Judged, Track};
 use crate::core::lens::{LensParams, Prior, Slot};
 use crate::core::network::Network;
+use crate::core::standing::{End, Standing};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,6 +168,7 @@ impl Group {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct GroupState {
     track: Track,
+    standings: [Option<Standing>; 2],
     alerts: [Option<Alert>; 2],
 }
 
@@ -184,6 +186,7 @@ impl GroupState {
         let prior = Prior::new(UNIT, FACTOR_LOG_VARIANCE).expect("the numbers are in range");
         Self {
             track: Track::fresh(params, prior, first.start),
+            standings: [None; 2],
             alerts: [None; 2],
         }
     }
@@ -257,17 +260,31 @@ impl GroupState {
             Direction::Surge => params.log_threshold_rise,
             Direction::Drop => params.log_threshold_drop,
         };
-        let (alert, transition) = match self.alerts[direction as usize] {
-            Some(mut alert) => {
-                let transition = if is_explained {
-                    alert.end()
-                } else {
-                    let on_day = alert.on_day(reading);
-                    // A day without a word may still have counted.
+        let open = self.alerts[direction as usize].zip(self.standings[direction as usize]);
+        let (alert, standing, transition) = match open {
+            Some((alert, standing)) if is_explained => {
+                let mut alert = alert;
+                let transition = alert.end(Some(end(reading, Reason::Explained, standing)));
+                (alert, standing, transition)
+            }
+            Some((mut alert, mut standing)) => {
+                if reading.exposure > 0.0 {
+                    standing.see(direction, reading);
+                }
+                let is_over = standing.calm(direction, reading);
+                let changed = (!is_over).then(|| alert.on_standing(&standing, false));
+                // A day without a word may still have counted.
+                self.standings[direction as usize] = Some(standing);
+                if reading.exposure <= 0.0 {
                     self.alerts[direction as usize] = Some(alert);
-                    on_day?
+                    return None;
+                }
+                let transition = if is_over {
+                    alert.end(Some(end(reading, Reason::Calm, standing)))
+                } else {
+                    changed.flatten().unwrap_or_else(|| alert.update())
                 };
-                (alert, transition)
+                (alert, standing, transition)
             }
             None => {
                 let reaches = reading.log_evidence(direction) >= threshold;
@@ -275,14 +292,15 @@ impl GroupState {
                     return None;
                 }
                 let onset = self.track.high_since[direction as usize].min(reading.start);
-                let severity = Severity::of(direction, reading.observed, reading.expected);
+                let standing = Standing::open(direction, onset, reading);
                 let decided = (reading.lens, reading.start);
-                let alert = Alert::open(direction, onset, severity, decided);
-                (alert, Transition::Opened)
+                let alert = Alert::open(direction, onset, standing.severity, decided);
+                (alert, standing, Transition::Opened)
             }
         };
         let is_over = transition.is_end();
         self.alerts[direction as usize] = (!is_over).then_some(alert);
+        self.standings[direction as usize] = (!is_over).then_some(standing);
         if is_over {
             self.track.begin_anew(reading.end);
         }
@@ -291,6 +309,14 @@ impl GroupState {
             alert,
             reading: *reading,
         })
+    }
+}
+
+fn end(day: &Reading, why: Reason, standing: Standing) -> End {
+    End {
+        at: day.end,
+        why,
+        standing: Some(standing),
     }
 }
 

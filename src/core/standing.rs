@@ -1,0 +1,304 @@
+//! Owns what counts say of alerts: which episode is open in each direction, since when and how severe, as a fold over closed buckets.
+//!
+//! The fold begins with what no event can change any more and is computed again whenever a kept bucket changes, so that any order
+//! of arrival inside the lateness horizon ends in the same alerts. What was told of them is [`Alert`](super::alert::Alert)'s; the
+//! difference between the two is the next transition.
+
+use super::alert::{Direction, Reading, Reason, Severity};
+use super::lens::{Lens, LensParams};
+use super::time::{EventTime, HOUR_MS};
+use serde::{Deserialize, Serialize};
+
+/// Whole open days in a row that must look usual before an alert ends: two quiet days inside an episode do not end it
+/// (23 and 24 December 2015 at Salla and Raja-Jooseppi).
+pub const CALM_DAYS: u8 = 3;
+/// A day looks usual below this probability of the abnormal state.
+pub const CALM_PROBABILITY: f64 = 0.5;
+
+/// An open episode, by the counts alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// First moment of the bucket the episode is thought to have begun in.
+    pub onset: EventTime,
+    /// The worst of the deciding bucket and the days from its own on.
+    pub severity: Severity,
+    /// First moment of the bucket that opened it.
+    pub decided: EventTime,
+    /// The lens of that bucket.
+    pub decided_by: Lens,
+    /// A status has closed the crossing for a whole day since it last counted a major number.
+    pub was_shut: bool,
+    calm_days: u8,
+}
+
+impl Standing {
+    /// An episode that a bucket opens.
+    #[must_use]
+    pub fn open(direction: Direction, onset: EventTime, reading: &Reading) -> Self {
+        Self {
+            onset,
+            severity: Severity::of(direction, reading.observed, reading.expected),
+            decided: reading.start,
+            decided_by: reading.lens,
+            was_shut: false,
+            calm_days: 0,
+        }
+    }
+
+    /// What a day with exposure adds, closed or not.
+    pub fn see(&mut self, direction: Direction, day: &Reading) {
+        let severity = Severity::of(direction, day.observed, day.expected);
+        self.severity = self.severity.max(severity);
+        self.was_shut &= severity < Severity::Major;
+    }
+
+    /// A closed bucket passes over it. Returns whether it ends: only a day says so; one without exposure says nothing, and one of
+    /// which less than half was open and seen does not calm, so a closed crossing or a dead feed ends no alert.
+    pub fn calm(&mut self, direction: Direction, bucket: &Reading) -> bool {
+        if bucket.lens != Lens::Day {
+            return false;
+        }
+        if bucket.exposure <= 0.0 {
+            self.was_shut |= bucket.closed_ratio > 0.0;
+            return false;
+        }
+        let calm = bucket.p_abnormal(direction) < CALM_PROBABILITY;
+        self.calm_days = match (calm, bucket.is_mostly_seen()) {
+            (false, _) => 0,
+            (true, false) => self.calm_days,
+            (true, true) => self.calm_days + 1,
+        };
+        self.calm_days >= CALM_DAYS && bucket.is_mostly_seen()
+    }
+}
+
+/// A moment from which the evidence of a series begins anew, because an episode in one direction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// The moment. Buckets that hold it open no alert in the direction any more; the next one begins without evidence.
+    pub at: EventTime,
+    /// The direction that was judged.
+    pub direction: Direction,
+    /// Why it ended.
+    pub why: Reason,
+}
+
+/// A bucket with what its lens knew after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// Its numbers.
+    pub reading: Reading,
+    /// Since when evidence was high, by direction.
+    pub high_since: [EventTime; 2],
+}
+
+impl Ended {
+    fn onset(&self, direction: Direction) -> EventTime {
+        self.high_since[direction as usize].min(self.reading.start)
+    }
+
+    fn reaches(&self, direction: Direction, params: &LensParams) -> bool {
+        let threshold = match direction {
+            Direction::Surge => params.log_threshold_rise,
+            Direction::Drop => params.log_threshold_drop,
+        };
+        self.reading.exposure > 0.0 && self.reading.log_evidence(direction) >= threshold
+    }
+}
+
+/// The end of an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at: EventTime,
+    /// Why.
+    pub why: Reason,
+    /// The episode up to then; nothing where no closed bucket shows it.
+    pub standing: Option<Standing>,
+}
+
+/// The open episodes of a series and the last end in each direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standings {
+    /// Surge, drop.
+    pub open: [Option<Standing>; 2],
+    /// The newest end.
+    pub ended: [Option<End>; 2],
+}
+
+impl Standings {
+    /// Enters a bucket; buckets come in order of their end, an hour before its day. `resets` are those known; a day that ends an
+    /// episode by being calm adds one.
+    pub fn close(&mut self, bucket: &Ended, params: &LensParams, resets: &mut Vec<Reset>) {
+        let reading = &bucket.reading;
+        for direction in Direction::ALL {
+            if self.is_open(direction) {
+                self.see_day(direction, bucket, params);
+                let standing = self.open[direction as usize].as_mut();
+                let calms = standing.is_some_and(|standing| standing.calm(direction, reading));
+                if calms {
+                    let reset = Reset {
+                        at: reading.end,
+                        direction,
+                        why: Reason::Calm,
+                    };
+                    self.end(&reset);
+                    enter(resets, reset);
+                }
+            } else {
+                self.judge(direction, bucket, params, resets);
+            }
+        }
+    }
+
+    /// Enters a bucket that may still change soon, or is still open: it can show a rise and nothing else.
+    pub fn preview(&mut self, bucket: &Ended, params: &LensParams, resets: &[Reset]) {
+        if self.is_open(Direction::Surge) {
+            self.see_day(Direction::Surge, bucket, params);
+        } else {
+            self.judge(Direction::Surge, bucket, params, resets);
+        }
+    }
+
+    /// Ends what a word of an operator or a redefinition of the feed ended before `until`.
+    pub fn hear(&mut self, resets: &[Reset], until: EventTime) {
+        for reset in resets {
+            let heard = self.ended[reset.direction as usize].map_or(EventTime::MIN, |end| end.at);
+            if reset.why != Reason::Calm && heard < reset.at && reset.at < until {
+                self.end(reset);
+            }
+        }
+    }
+
+    fn is_open(&self, direction: Direction) -> bool {
+        self.open[direction as usize].is_some()
+    }
+
+    fn end(&mut self, reset: &Reset) {
+        let standing = self.open[reset.direction as usize].take();
+        self.ended[reset.direction as usize] = Some(End {
+            at: reset.at,
+            why: reset.why,
+            standing,
+        });
+    }
+
+    fn judge(
+        &mut self,
+        direction: Direction,
+        bucket: &Ended,
+        params: &LensParams,
+        resets: &[Reset],
+    ) {
+        let reading = &bucket.reading;
+        if !bucket.reaches(direction, params)
+            || is_hushed(resets, direction, (reading.start, reading.end))
+        {
+            return;
+        }
+        let onset = bucket.onset(direction);
+        self.open[direction as usize] = Some(Standing::open(direction, onset, reading));
+    }
+
+    /// What a bucket adds to an open episode: a day its severity, and the day of its first hour an earlier onset.
+    fn see_day(&mut self, direction: Direction, bucket: &Ended, params: &LensParams) {
+        let reading = &bucket.reading;
+        let Some(standing) = &mut self.open[direction as usize] else {
+            return;
+        };
+        if reading.lens != Lens::Day || reading.exposure <= 0.0 {
+            return;
+        }
+        standing.see(direction, reading);
+        let is_first_day = reading.start <= standing.decided && standing.decided < reading.end;
+        if is_first_day && standing.decided_by == Lens::Hour && bucket.reaches(direction, params) {
+            // An hour says more exactly when it began; a day sees further back.
+            let by_day = bucket.onset(direction);
+            if standing.onset.0 - by_day.0 >= 24 * HOUR_MS {
+                standing.onset = by_day;
+            }
+        }
+    }
+}
+
+/// Whether a bucket is past judging: an episode in the direction has ended inside it.
+#[must_use]
+pub fn is_hushed(
+    resets: &[Reset],
+    direction: Direction,
+    (start, end): (EventTime, EventTime),
+) -> bool {
+    let hushes = |r: &Reset| r.direction == direction && start < r.at && r.at <= end;
+    resets.iter().any(hushes)
+}
+
+/// Adds a reset in order of time; one that is known stays as it is.
+pub fn enter(resets: &mut Vec<Reset>, reset: Reset) {
+    let at = resets.partition_point(|r| (r.at, r.direction) <= (reset.at, reset.direction));
+    if at.checked_sub(1).is_none_or(|last| resets[last] != reset) {
+        resets.insert(at, reset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(observed: u64, expected: f64, exposure: f64, p_surge: f64) -> Reading {
+        Reading {
+            lens: Lens::Day,
+            start: EventTime(0),
+            end: EventTime(1),
+            observed,
+            expected,
+            lower: 0,
+            upper: 9,
+            exposure,
+            closed_ratio: 0.0,
+            blind_ratio: 0.0,
+            ln_tails: [Some(-1.0); 2],
+            log_evidence_rise: 0.0,
+            log_evidence_drop: 0.0,
+            p_surge,
+            p_drop: 0.0,
+        }
+    }
+
+    #[test]
+    fn an_episode_ends_after_three_usual_open_days_and_closed_days_do_not_count() {
+        let (calm, shut, busy) = (
+            day(0, 1.0, 1.0, 0.1),
+            day(0, 0.0, 0.0, 0.1),
+            day(9, 1.0, 1.0, 0.9),
+        );
+        let mut standing = Standing::open(Direction::Surge, EventTime(0), &busy);
+        let ends: Vec<bool> = [calm, calm, busy, calm, shut, calm, shut, calm]
+            .iter()
+            .map(|d| standing.calm(Direction::Surge, d))
+            .collect();
+        assert_eq!(
+            ends,
+            [false, false, false, false, false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn severity_never_falls_from_one_day_to_the_next() {
+        let mut standing = Standing::open(Direction::Surge, EventTime(0), &day(4, 1.0, 1.0, 0.9));
+        standing.see(Direction::Surge, &day(60, 1.0, 1.0, 0.9));
+        standing.see(Direction::Surge, &day(2, 1.0, 1.0, 0.1));
+        assert_eq!(standing.severity, Severity::Critical);
+    }
+
+    #[test]
+    fn a_word_hushes_the_bucket_it_falls_into_and_no_other() {
+        let (direction, why) = (Direction::Surge, Reason::Calm);
+        let at = EventTime(15);
+        let resets = [Reset { at, direction, why }];
+        let hushes = |start, end| is_hushed(&resets, direction, (EventTime(start), EventTime(end)));
+        assert!(hushes(10, 20));
+        assert!(hushes(0, 15) && !hushes(0, 10) && !hushes(15, 20) && !hushes(20, 30));
+        let span = (EventTime(10), EventTime(20));
+        assert!(!is_hushed(&resets, Direction::Drop, span));
+    }
+}

@@ -1,0 +1,274 @@
+//! Owns the naive model of counts: it keeps every event and recounts every bucket from scratch.
+
+use super::random::DAY_MS;
+use super::reference::Facts;
+use super::{BLIND_AFTER_MS, CLOSE_AFTER_MS, Feed};
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use surgewatch::core::alert::Reason;
+use surgewatch::core::crossing::Outcome;
+use surgewatch::core::event::{Event, Kind, Reject};
+use surgewatch::core::ids::{CrossingIx, StreamIx};
+use surgewatch::core::partition::Input;
+use surgewatch::core::time::{EventTime, HOUR_MS};
+
+const HORIZON_MS: i64 = 2 * DAY_MS;
+
+/// An arrival as the model keeps it.
+#[derive(Clone, Copy)]
+struct Arrival {
+    time: i64,
+    stream: StreamIx,
+    count: u32,
+    corrected: Option<i64>,
+}
+
+/// A bucket: crossing, stream, lens, first moment.
+pub(crate) type BucketKey = (String, String, String, i64);
+
+/// The crossing's civil day that holds a moment: start and end.
+fn day_of(tz: &TimeZone, time: i64) -> (i64, i64) {
+    let at = EventTime(time).timestamp().to_zoned(tz.clone());
+    let start = at.start_of_day().expect("days begin");
+    let next = at
+        .date()
+        .tomorrow()
+        .expect("there is one")
+        .to_zoned(tz.clone());
+    (
+        start.timestamp().as_millisecond(),
+        next.expect("days begin").timestamp().as_millisecond(),
+    )
+}
+
+/// The hour bucket that holds a moment: whole hours from the start of its day.
+fn hour_of(tz: &TimeZone, time: i64) -> (i64, i64) {
+    let (start, end) = day_of(tz, time);
+    let from = start + (time - start) / HOUR_MS * HOUR_MS;
+    (from, (from + HOUR_MS).min(end))
+}
+
+#[derive(Default)]
+pub(crate) struct Model {
+    pub(crate) watermarks: BTreeMap<i32, i64>,
+    arrivals: BTreeMap<(CrossingIx, u64), Arrival>,
+    /// All else that is known of each crossing.
+    facts: BTreeMap<CrossingIx, Facts>,
+    pub(crate) revised: u64,
+}
+
+impl Model {
+    /// Takes one record and says what the machine must have made of it.
+    pub(crate) fn take(
+        &mut self,
+        feed: &Feed,
+        partition: i32,
+        input: &Input,
+        theirs: Outcome,
+    ) -> Outcome {
+        let event = match &input.event {
+            Ok(event) => event,
+            Err(reason) => return Outcome::Rejected(*reason),
+        };
+        let watermark = self.watermarks.entry(partition).or_insert(i64::MIN / 4);
+        if let Kind::Feedback {
+            stream,
+            direction,
+            feedback,
+            ..
+        } = event.kind
+        {
+            // Which alerts are open is the reference's concern; what was accepted is taken for a fact.
+            if theirs == Outcome::Applied && feedback.ends() {
+                let why = Reason::Feedback(feedback);
+                let word = (*watermark + 1, stream, direction, why);
+                self.facts
+                    .entry(event.crossing)
+                    .or_default()
+                    .words
+                    .push(word);
+            }
+            return theirs;
+        }
+        let horizon = *watermark - HORIZON_MS;
+        if event.time.0 < horizon {
+            return Outcome::Rejected(Reject::TooLate);
+        }
+        *watermark = (*watermark).max(event.time.0);
+        let watermark = *watermark;
+        self.watch_from(feed, event.crossing, event.time.0, watermark);
+        match &event.kind {
+            Kind::Heartbeat => {
+                self.hear(feed, event.crossing, (event.time.0, true), watermark);
+                Outcome::Applied
+            }
+            Kind::Arrival { stream, count } => {
+                self.hear(feed, event.crossing, (event.time.0, false), watermark);
+                let arrival = Arrival {
+                    time: event.time.0,
+                    stream: *stream,
+                    count: *count,
+                    corrected: None,
+                };
+                let key = (event.crossing, event.id.0);
+                if self.arrivals.contains_key(&key) {
+                    return Outcome::Duplicate;
+                }
+                self.arrivals.insert(key, arrival);
+                let changed = (event.time.0, event.time.0 + 1);
+                self.revise(feed, event.crossing, changed, watermark, 1);
+                Outcome::Applied
+            }
+            Kind::Correction { replaces, count } => self.correct(
+                feed,
+                event,
+                (event.crossing, replaces.0),
+                *count,
+                watermark,
+                theirs,
+            ),
+            Kind::Redefined | Kind::Feedback { .. } => {
+                unreachable!("random streams keep their meaning")
+            }
+            Kind::Status { .. } => {
+                let facts = self.facts.entry(event.crossing).or_default();
+                let known = facts.gates.insert(event.time.0, event.kind.clone());
+                if known.as_ref() == Some(&event.kind) {
+                    return Outcome::Duplicate;
+                }
+                let series = feed.network.crossing(event.crossing).streams.len() as u64;
+                let changed = (event.time.0, i64::MAX);
+                self.revise(feed, event.crossing, changed, watermark, series);
+                Outcome::Applied
+            }
+        }
+    }
+
+    fn correct(
+        &mut self,
+        feed: &Feed,
+        event: &Event,
+        key: (CrossingIx, u64),
+        count: u32,
+        watermark: i64,
+        theirs: Outcome,
+    ) -> Outcome {
+        let unknown = Outcome::Rejected(Reject::UnknownReplaced);
+        let Some(mut arrival) = self.arrivals.get(&key).copied() else {
+            return unknown;
+        };
+        // Past the horizon an arrival may be forgotten, page by page; whichever the machine says is right.
+        if arrival.time < watermark - HORIZON_MS && theirs == unknown {
+            return unknown;
+        }
+        if arrival.corrected.is_some_and(|at| at > event.time.0) {
+            return Outcome::Duplicate;
+        }
+        arrival.corrected = Some(event.time.0);
+        let tz = &feed.network.crossing(event.crossing).tz;
+        if day_of(tz, arrival.time).1 > watermark - HORIZON_MS {
+            arrival.count = count;
+            let changed = (arrival.time, arrival.time + 1);
+            self.revise(feed, event.crossing, changed, watermark, 1);
+        }
+        self.arrivals.insert(key, arrival);
+        Outcome::Applied
+    }
+
+    /// The earliest event says since when a crossing is watched: time before it gains its exposure.
+    fn watch_from(&mut self, feed: &Feed, at: CrossingIx, time: i64, watermark: i64) {
+        let since = &mut self.facts.entry(at).or_default().since;
+        match *since {
+            Some(known) if time < known => {
+                *since = Some(time);
+                let series = feed.network.crossing(at).streams.len() as u64;
+                self.revise(feed, at, (time, known), watermark, series);
+            }
+            Some(_) => {}
+            None => *since = Some(time),
+        }
+    }
+
+    /// An event that shows a feed alive in time that has passed and was thought blind publishes that time again; the first
+    /// heartbeat publishes all time from it on.
+    fn hear(&mut self, feed: &Feed, at: CrossingIx, (time, is_beat): (i64, bool), watermark: i64) {
+        let heard = &mut self.facts.entry(at).or_default().heard;
+        let first_beat = |heard: &std::collections::BTreeSet<(i64, bool)>| {
+            heard
+                .iter()
+                .find(|(_, is_beat)| *is_beat)
+                .map(|(at, _)| *at)
+        };
+        let followed = first_beat(heard);
+        let was_alive = |moment: i64| {
+            let covers = |(h, _): &(i64, bool)| *h <= moment && moment < h + BLIND_AFTER_MS;
+            heard.iter().any(covers)
+        };
+        let until = time + BLIND_AFTER_MS;
+        let ends = heard.iter().map(|(h, _)| h + BLIND_AFTER_MS);
+        let mut moments = ends
+            .chain([time])
+            .filter(|m| (time..until.min(watermark)).contains(m));
+        let is_mended = followed.is_some() && moments.any(|m| !was_alive(m));
+        heard.insert((time, is_beat));
+        let series = feed.network.crossing(at).streams.len() as u64;
+        if is_beat && followed.is_none_or(|first| time < first) {
+            let until = followed.unwrap_or(i64::MAX).max(until);
+            self.revise(feed, at, (time, until), watermark, series);
+        } else if is_mended {
+            self.revise(feed, at, (time, until), watermark, series);
+        }
+    }
+
+    /// Something changed from a moment to another: every closed bucket of that time is published again.
+    fn revise(
+        &mut self,
+        feed: &Feed,
+        at: CrossingIx,
+        (from, to): (i64, i64),
+        watermark: i64,
+        series: u64,
+    ) {
+        let tz = &feed.network.crossing(at).tz;
+        for bucket_of in [day_of, hour_of] {
+            let mut time = from;
+            while time < to {
+                let (_, end) = bucket_of(tz, time);
+                if end + CLOSE_AFTER_MS > watermark {
+                    break;
+                }
+                self.revised += series;
+                time = end;
+            }
+        }
+    }
+
+    /// Every bucket that holds an arrival, counted from scratch.
+    pub(crate) fn counts(&self, feed: &Feed) -> BTreeMap<BucketKey, u64> {
+        let mut counts = BTreeMap::new();
+        for ((crossing, _), arrival) in &self.arrivals {
+            let place = feed.network.crossing(*crossing);
+            let stream = feed.network.stream(arrival.stream).to_owned();
+            let starts = [
+                ("day", day_of(&place.tz, arrival.time).0),
+                ("hour", hour_of(&place.tz, arrival.time).0),
+            ];
+            for (lens, start) in starts {
+                let key = (place.id.clone(), stream.clone(), lens.to_owned(), start);
+                *counts.entry(key).or_default() += u64::from(arrival.count);
+            }
+        }
+        counts
+    }
+
+    /// What is known of a crossing in the end, every arrival with the count in force.
+    pub(crate) fn facts(&self, at: CrossingIx) -> Facts {
+        let mut facts = self.facts.get(&at).cloned().unwrap_or_default();
+        let here = self
+            .arrivals
+            .iter()
+            .filter(|((crossing, _), _)| *crossing == at);
+        facts.arrivals = here.map(|(_, a)| (a.time, a.stream, a.count)).collect();
+        facts
+    }
+}

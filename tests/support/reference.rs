@@ -1,0 +1,343 @@
+//! Owns the naive reference for alerts: it keeps every event and works out each alert from scratch, bucket by bucket in the order
+//! of time. Of the machine it takes the statistics of one lens and the calendar, which have tests of their own, and nothing else.
+
+use super::random::DAY_MS;
+use super::{BLIND_AFTER_MS, Feed};
+use std::collections::{BTreeMap, BTreeSet};
+use surgewatch::core::alert::{Direction, Reason, Severity};
+use surgewatch::core::calendar::{DaySpan, local};
+use surgewatch::core::event::{GateState, Kind};
+use surgewatch::core::ids::{CrossingIx, StreamIx};
+use surgewatch::core::lens::{Lens, LensParams, LensState, Slot};
+use surgewatch::core::network::Crossing;
+use surgewatch::core::series::{is_evidence_low, prior};
+use surgewatch::core::time::EventTime;
+
+/// What is known of one crossing in the end.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Facts {
+    /// The earliest event.
+    pub(crate) since: Option<i64>,
+    /// Statuses by the moment from which they hold.
+    pub(crate) gates: BTreeMap<i64, Kind>,
+    /// Every event that shows the feed alive, and whether it is a heartbeat.
+    pub(crate) heard: BTreeSet<(i64, bool)>,
+    /// Arrivals: when, of what, how many.
+    pub(crate) arrivals: Vec<(i64, StreamIx, u32)>,
+    /// Operators' words that end alerts: when they were read, on which stream and direction, why.
+    pub(crate) words: Vec<(i64, StreamIx, Direction, Reason)>,
+}
+
+/// One episode.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Episode {
+    pub(crate) onset: i64,
+    pub(crate) severity: Severity,
+    /// Why it ended; open where nothing is said.
+    pub(crate) ended: Option<&'static str>,
+}
+
+struct Going {
+    onset: i64,
+    severity: Severity,
+    decided: (Lens, i64),
+    calm_days: u32,
+}
+
+/// One lens as the reference moves it.
+struct Watch {
+    model: LensState,
+    high_since: [i64; 2],
+    begun: i64,
+}
+
+struct Bucket {
+    start: i64,
+    end: i64,
+    observed: u64,
+    expected: f64,
+    exposure: f64,
+    closed_or_blind: f64,
+    evidence: [f64; 2],
+    abnormal: [f64; 2],
+    high_since: [i64; 2],
+}
+
+impl Facts {
+    fn is_closed(&self, time: i64) -> bool {
+        match self.gates.range(..=time).next_back() {
+            Some((_, Kind::Status { state, until })) => {
+                *state == GateState::Closed && until.is_none_or(|until| time < until.0)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_blind(&self, time: i64) -> bool {
+        let first_beat = self.heard.iter().find(|(_, is_beat)| *is_beat);
+        let followed = first_beat.is_some_and(|(first, _)| *first <= time);
+        let from = (time - BLIND_AFTER_MS + 1, false);
+        followed && self.heard.range(from..=(time, true)).next().is_none()
+    }
+
+    /// The shares of a bucket in which the crossing was open and seen, and in which it was scheduled and not.
+    fn shares(&self, place: &Crossing, start: i64, end: i64) -> (f64, f64) {
+        let mut moments: BTreeSet<i64> = BTreeSet::from([start, end]);
+        let changes = self.gates.iter().flat_map(|(from, kind)| match kind {
+            Kind::Status {
+                until: Some(until), ..
+            } => vec![*from, until.0],
+            _ => vec![*from],
+        });
+        let heard = self
+            .heard
+            .iter()
+            .flat_map(|(at, _)| [*at, at + BLIND_AFTER_MS]);
+        // Opening hours begin and end on whole minutes; every quarter of an hour is near enough to hold each of them.
+        let quarters = (0..=(end - start) / 900_000).map(|n| start + n * 900_000);
+        let all = changes.chain(heard).chain(quarters).chain(self.since);
+        moments.extend(all.filter(|at| start < *at && *at < end));
+        let moments: Vec<i64> = moments.into_iter().collect();
+        let (mut seen, mut unseen) = (0, 0);
+        for piece in moments.windows(2) {
+            let (from, length) = (piece[0], piece[1] - piece[0]);
+            if self.since.is_none_or(|since| from < since) || !is_scheduled(place, from) {
+                continue;
+            }
+            if self.is_closed(from) || self.is_blind(from) {
+                unseen += length;
+            } else {
+                seen += length;
+            }
+        }
+        let share = |ms: i64| ms as f64 / (end - start) as f64;
+        (share(seen), share(unseen))
+    }
+
+    fn count(&self, stream: StreamIx, start: i64, end: i64) -> u64 {
+        let inside = self
+            .arrivals
+            .iter()
+            .filter(|(at, of, _)| *of == stream && start <= *at && *at < end);
+        inside.map(|(.., count)| u64::from(*count)).sum()
+    }
+}
+
+fn is_scheduled(place: &Crossing, time: i64) -> bool {
+    let Some(week) = &place.hours else {
+        return true;
+    };
+    let now = local(&place.tz, EventTime(time));
+    let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
+    let weekday = now.date().weekday().to_monday_zero_offset();
+    week[usize::from(weekday.unsigned_abs())]
+        .is_some_and(|hours| (hours.open_minute..hours.close_minute).contains(&minute))
+}
+
+/// One series from its first day on, judged from scratch.
+struct Naive<'a> {
+    facts: &'a Facts,
+    place: &'a Crossing,
+    stream: StreamIx,
+    params: &'a [LensParams; 2],
+    watches: [Watch; 2],
+    /// Moments at which an episode ended: by a word, or by calm days found on the way.
+    ends: Vec<(i64, Direction, Reason)>,
+    going: [Option<Going>; 2],
+    episodes: Vec<(Direction, Episode)>,
+}
+
+/// Every episode of a series up to the last bucket that closes by `until`.
+pub(crate) fn episodes(
+    feed: &Feed,
+    at: CrossingIx,
+    stream: StreamIx,
+    facts: &Facts,
+    until: i64,
+) -> Vec<(Direction, Episode)> {
+    let Some(since) = facts.since else {
+        return Vec::new();
+    };
+    let place = feed.network.crossing(at);
+    let mut day = DaySpan::holding(&place.tz, EventTime(since));
+    let params = feed
+        .params
+        .lenses_of(feed.params.weight_class(&place.id, stream));
+    let begin = day.start.0;
+    let watch = |lens: &LensParams| Watch {
+        model: LensState::new(lens, prior(lens.lens)),
+        high_since: [begin; 2],
+        begun: i64::MIN,
+    };
+    let words = facts.words.iter().filter(|(_, of, ..)| *of == stream);
+    let mut naive = Naive {
+        facts,
+        place,
+        stream,
+        params,
+        watches: [watch(&params[0]), watch(&params[1])],
+        ends: words
+            .map(|(at, _, direction, why)| (*at, *direction, *why))
+            .collect(),
+        going: [None, None],
+        episodes: Vec::new(),
+    };
+    loop {
+        let special = feed
+            .params
+            .day_class(&place.corridor, day.date)
+            .log_variance();
+        for hour in 0..day.hours() {
+            let (start, end) = day.hour_span(hour);
+            if end.0 + super::CLOSE_AFTER_MS > until {
+                return naive.finish();
+            }
+            let slot = day.hour_slot(&place.tz, hour);
+            let slot = Slot {
+                special_log_variance: special,
+                ..slot
+            };
+            naive.hear(start.0, end.0);
+            let bucket = naive.watch(1, start.0, end.0, slot);
+            naive.judge(Lens::Hour, &bucket);
+        }
+        let slot = Slot {
+            special_log_variance: special,
+            ..day.slot()
+        };
+        let bucket = naive.watch(0, day.start.0, day.end.0, slot);
+        naive.judge(Lens::Day, &bucket);
+        day = day.next(&place.tz);
+    }
+}
+
+impl Naive<'_> {
+    /// Words of operators in `[start, end)`.
+    fn hear(&mut self, start: i64, end: i64) {
+        for (at, direction, why) in self.ends.clone() {
+            if why != Reason::Calm && start <= at && at < end {
+                self.end(direction, why);
+            }
+        }
+    }
+
+    fn end(&mut self, direction: Direction, why: Reason) {
+        if let Some(going) = self.going[direction as usize].take() {
+            let (onset, severity) = (going.onset, going.severity);
+            let ended = Some(why.label());
+            self.episodes.push((
+                direction,
+                Episode {
+                    onset,
+                    severity,
+                    ended,
+                },
+            ));
+        }
+    }
+
+    fn watch(&mut self, lens: usize, start: i64, end: i64, slot: Slot) -> Bucket {
+        let (exposure, closed_or_blind) = self.facts.shares(self.place, start, end);
+        let observed = self.facts.count(self.stream, start, end);
+        let params = &self.params[lens];
+        let watch = &mut self.watches[lens];
+        let mut fresh: Vec<_> = self
+            .ends
+            .iter()
+            .filter(|(at, ..)| watch.begun < *at && *at <= start)
+            .collect();
+        fresh.sort_by_key(|(at, direction, _)| (*at, *direction));
+        for (_, _, why) in fresh {
+            watch.model.dismiss(params, *why);
+            watch.high_since = [start; 2];
+        }
+        watch.begun = start;
+        let outlook = watch.model.close(params, slot, exposure, observed);
+        let evidence = [
+            watch.model.log_evidence_rise(),
+            watch.model.log_evidence_drop(),
+        ];
+        for (since, low) in watch
+            .high_since
+            .iter_mut()
+            .zip(is_evidence_low(evidence, params))
+        {
+            if low {
+                *since = end;
+            }
+        }
+        Bucket {
+            start,
+            end,
+            observed,
+            expected: outlook.as_ref().map_or(0.0, |o| o.mean()),
+            exposure,
+            closed_or_blind,
+            evidence,
+            abnormal: [watch.model.p_surge(), watch.model.p_drop()],
+            high_since: watch.high_since,
+        }
+    }
+
+    fn judge(&mut self, lens: Lens, bucket: &Bucket) {
+        let params = &self.params[usize::from(lens == Lens::Hour)];
+        let lines = [params.log_threshold_rise, params.log_threshold_drop];
+        for direction in Direction::ALL {
+            let at = direction as usize;
+            let reaches = bucket.exposure > 0.0 && bucket.evidence[at] >= lines[at];
+            let onset = bucket.high_since[at].min(bucket.start);
+            let severity = Severity::of(direction, bucket.observed, bucket.expected);
+            let dealt_with = self
+                .ends
+                .iter()
+                .any(|(end, of, _)| *of == direction && bucket.start < *end && *end <= bucket.end);
+            match &mut self.going[at] {
+                None if reaches && !dealt_with => {
+                    self.going[at] = Some(Going {
+                        onset,
+                        severity,
+                        decided: (lens, bucket.start),
+                        calm_days: 0,
+                    });
+                }
+                Some(going) if lens == Lens::Day && bucket.exposure > 0.0 => {
+                    going.severity = going.severity.max(severity);
+                    let by_an_hour_of_it = going.decided.0 == Lens::Hour
+                        && (bucket.start..bucket.end).contains(&going.decided.1);
+                    if by_an_hour_of_it && reaches && going.onset - onset >= DAY_MS {
+                        going.onset = onset;
+                    }
+                    let seen = bucket.exposure >= bucket.closed_or_blind;
+                    if bucket.abnormal[at] >= 0.5 {
+                        going.calm_days = 0;
+                    } else if seen {
+                        going.calm_days += 1;
+                        if going.calm_days >= 3 {
+                            self.end(direction, Reason::Calm);
+                            self.ends.push((bucket.end, direction, Reason::Calm));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<(Direction, Episode)> {
+        for direction in Direction::ALL {
+            if let Some(going) = self.going[direction as usize].take() {
+                let (onset, severity) = (going.onset, going.severity);
+                self.episodes.push((
+                    direction,
+                    Episode {
+                        onset,
+                        severity,
+                        ended: None,
+                    },
+                ));
+            }
+        }
+        self.episodes.sort();
+        self.episodes
+    }
+}
