@@ -30,9 +30,10 @@ fn run(feed: &Feed) -> (Tally, Vec<Output>) {
     (engine.tally().clone(), outputs)
 }
 
-/// Buckets at their first close, with exposure and without an open alert of the direction, each times 1 / A of its series.
+/// Buckets at their close, with exposure and without an open alert of the direction, each times 1 / A of its series. A bucket
+/// closes at the moment at which that is due, and the buckets of a series in order: all else that is published is a revision.
 fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
-    let (mut tally, mut closed, mut open) = (Tally::default(), BTreeSet::new(), BTreeMap::new());
+    let (mut tally, mut closed, mut open) = (Tally::default(), BTreeMap::new(), BTreeMap::new());
     for output in outputs {
         match output {
             Output::Alert {
@@ -43,8 +44,14 @@ fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
                 reading,
                 ..
             } => {
-                let is_open = !transition.is_end();
-                open.insert((*crossing, *stream, alert.direction), is_open);
+                // One that has ended may be withdrawn while a later one is open.
+                let series = (*crossing, *stream, alert.direction);
+                let of_series: &mut BTreeSet<_> = open.entry(series).or_default();
+                if transition.is_end() {
+                    of_series.remove(&alert.named);
+                } else {
+                    of_series.insert(alert.named);
+                }
                 if *transition == Transition::Opened {
                     tally.open(reading.lens, alert.direction);
                 }
@@ -53,10 +60,17 @@ fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
                 crossing,
                 stream,
                 reading,
+                as_of,
                 ..
             } => {
-                let bucket = (*crossing, *stream, reading.lens, reading.start);
-                if !closed.insert(bucket) || reading.exposure <= 0.0 {
+                let lane = (*crossing, *stream, reading.lens);
+                let is_due = reading.end.plus_ms(feed.params.close_after_ms) == *as_of;
+                let is_next = closed.get(&lane).is_none_or(|last| *last < reading.start);
+                if !(is_due && is_next) {
+                    continue;
+                }
+                closed.insert(lane, reading.start);
+                if reading.exposure <= 0.0 {
                     continue;
                 }
                 let class = feed
@@ -64,7 +78,8 @@ fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
                     .weight_class(&feed.network.crossing(*crossing).id, *stream);
                 let lens = &feed.params.lenses_of(class)[reading.lens as usize];
                 for direction in Direction::ALL {
-                    if open.get(&(*crossing, *stream, direction)) != Some(&true) {
+                    let of_series = open.get(&(*crossing, *stream, direction));
+                    if of_series.is_none_or(BTreeSet::is_empty) {
                         tally.promise(lens, direction);
                     }
                 }

@@ -98,7 +98,6 @@ fn lives(ran: &Ran) -> (BTreeMap<String, Told>, usize) {
     let outputs = ran.outputs.values().flatten();
     for output in outputs.filter(|o| o.headers.iter().any(|(_, value)| is_alert(value))) {
         let (id, now) = told(&output.value);
-        println!("{id} {}", String::from_utf8_lossy(&output.value));
         assert_eq!(output.key, id, "alerts are keyed by their id");
         let what = now.transition.as_str();
         match last.get(&id) {
@@ -180,7 +179,8 @@ fn assert_same_alerts(feed: &Feed, model: &Model, last: &BTreeMap<String, Told>)
                     ours.retain(|episode| episode.onset > last);
                     theirs.retain(|episode| episode.onset > last);
                 }
-                (ours.sort(), theirs.sort());
+                ours.sort();
+                theirs.sort();
                 assert_eq!(theirs, ours, "{series:?}: machine left, reference right");
             }
         }
@@ -220,7 +220,7 @@ impl std::ops::Add for Seen {
 fn simulate(seed: u64) -> Seen {
     let options = Options::of(seed);
     // Shown where the seed fails.
-    println!("SURGEWATCH_SEED={seed} cargo test --test simulation one_seed\n{options:#?}");
+    eprintln!("SURGEWATCH_SEED={seed} cargo test --test simulation one_seed\n{options:#?}");
     let feed = random::feed(&options);
     let ran = feed.run(50, &[]);
     let mut model = Model::default();
@@ -292,7 +292,7 @@ fn thousands_of_seeds_of_the_environment_are_simulated() {
     let (Some(from), Some(to)) = (from, to) else {
         panic!("SURGEWATCH_SEEDS is {given}; give two numbers as 1000..6000");
     };
-    println!("{} seeds: {:?}", to - from, simulate_all(from..to));
+    eprintln!("{} seeds: {:?}", to - from, simulate_all(from..to));
 }
 
 #[test]

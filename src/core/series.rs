@@ -15,10 +15,12 @@ pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
 use super::standing::{self, Ended, Reset, Standings, is_hushed};
-use super::time::{EventTime, HOUR_MS};
+use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+
+mod settling;
 
 /// Whether a changed count lies in buckets that are still open or in one that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +61,6 @@ pub struct Past {
     pub until: Option<EventTime>,
 }
 
-/// No day is longer.
-const DAY_AT_MOST_MS: i64 = 26 * HOUR_MS;
 /// How many ended alerts are kept at most; the oldest are given up first.
 const MAX_PAST: usize = 16;
 
@@ -345,8 +345,8 @@ impl Series {
     pub fn roll(&mut self, site: &Site, watermark: EventTime) -> bool {
         let mut may_tell = self.alerts[Direction::Surge as usize].is_some();
         self.cover(site, watermark);
-        for lane in 0..self.lanes.len() {
-            let threshold = self.lens(site.params, LENSES[lane]).log_threshold_rise;
+        for (lane, &lens) in LENSES.iter().enumerate() {
+            let threshold = self.lens(site.params, lens).log_threshold_rise;
             while self.lanes[lane].open.end <= watermark {
                 let reading = self.end_bucket(site, lane, true);
                 self.lanes[lane].hold(reading);
@@ -381,70 +381,6 @@ impl Series {
     pub fn reset(&mut self, site: &Site, watermark: EventTime, reset: Reset) {
         standing::enter(&mut self.resets, reset);
         self.recompute(site, watermark);
-    }
-
-    /// Settles the days no event can change any more. Returns whether there were any.
-    pub fn settle(&mut self, site: &Site, watermark: EventTime) -> bool {
-        let horizon = watermark.plus_ms(-site.params.lateness_horizon_ms);
-        let mut settled = false;
-        while self.days.len() > 1
-            && self.days[0].span.end <= horizon
-            && self.lanes.iter().all(|l| l.open.day > 0)
-        {
-            let Some(day) = self.days.pop_front() else {
-                break;
-            };
-            self.settle_day(site, &day);
-            settled = true;
-        }
-        if settled {
-            self.forget();
-        }
-        settled
-    }
-
-    /// Enters a day into the settled state: its hours, then itself.
-    fn settle_day(&mut self, site: &Site, day: &DayCounts) {
-        let params = site.params.lenses_of(self.weight);
-        for i in [1, 0] {
-            let mut track = self.lanes[i].settled.track();
-            for (hour, span, observed) in day.buckets(LENSES[i]) {
-                let judged = advance(
-                    site,
-                    &mut track,
-                    &params[i],
-                    day,
-                    hour,
-                    span,
-                    &self.resets,
-                    observed,
-                );
-                let reading = judged.bare_reading(&params[i], observed, &track.model.verdict());
-                let bucket = Ended {
-                    reading,
-                    high_since: track.high_since,
-                };
-                self.settled.hear(&self.resets, span.1);
-                self.settled.close(&bucket, &params[i], &mut self.resets);
-            }
-            self.lanes[i].settled = Checkpoint::of(&track);
-            self.lanes[i].open.day -= 1;
-        }
-    }
-
-    /// Forgets what no change of the kept days can need: resets that are settled, and ended alerts whose ids cannot come back.
-    fn forget(&mut self) {
-        let tracks = [0, 1].map(|i| self.lanes[i].settled.track());
-        let first_kept = self.days[0].span.start;
-        let is_settled = |r: &Reset| r.at <= first_kept && tracks.iter().all(|t| r.at <= t.reset);
-        self.resets.retain(|r| !is_settled(r));
-        self.past.retain(|past| {
-            let at = past.alert.direction as usize;
-            let earliest = tracks.iter().map(|t| t.high_since[at]);
-            let earliest = earliest.fold(first_kept, EventTime::min);
-            past.until.is_some_and(|until| until > first_kept)
-                || past.alert.named.plus_ms(DAY_AT_MOST_MS) > earliest
-        });
     }
 
     /// Keeps an alert that has ended.

@@ -211,10 +211,7 @@ pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         revision: *revision,
         observed: reading.observed,
         expected: significant(reading.expected),
-        interval: Interval {
-            lower: reading.lower,
-            upper: reading.upper,
-        },
+        interval: interval(reading),
         log_evidence_rise: evidence_log(reading.log_evidence_rise),
         log_evidence_drop: evidence_log(reading.log_evidence_drop),
         p_surge: significant(reading.p_surge),
@@ -246,16 +243,17 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     else {
         return None;
     };
-    let place = network.crossing(*crossing);
-    let id = alert_id(network, *crossing, *stream, alert);
-    let civil = |time: EventTime| sentence::civil_time(network, *crossing, time);
+    let (crossing, stream) = (*crossing, *stream);
+    let place = network.crossing(crossing);
+    let id = alert_id(network, crossing, stream, alert);
+    let civil = |time: EventTime| sentence::civil_time(network, crossing, time);
     let known_at = source
         .recorded
         .map(|at| EventTime(at.0).timestamp().to_string());
     let subject = Subject {
         network,
-        crossing: *crossing,
-        stream: *stream,
+        crossing,
+        stream,
     };
     let mut summary = sentence::summary(&subject, alert, *transition, reading, *closed, *as_of);
     summary.push_str(sentence::rests_on(*data));
@@ -268,16 +266,13 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         crossing_name: place.name.as_str().into(),
         country: place.country.as_str().into(),
         corridor: place.corridor.as_str().into(),
-        stream: network.stream(*stream).into(),
+        stream: network.stream(stream).into(),
         direction: alert.direction,
         lens: reading.lens,
-        bucket: bucket(reading, *closed, network, *crossing),
+        bucket: bucket(reading, *closed, network, crossing),
         observed: reading.observed,
         expected: significant(reading.expected),
-        interval: Interval {
-            lower: reading.lower,
-            upper: reading.upper,
-        },
+        interval: interval(reading),
         evidence: evidence(reading, alert.direction),
         data_status: *data,
         reason: alert.reason.map(|reason| reason.label().into()),
@@ -295,10 +290,9 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         *as_of,
         origin,
     );
-    let value = json(&record);
     Some(Encoded {
+        value: json(&record),
         key: id,
-        value,
         headers,
     })
 }
@@ -347,6 +341,13 @@ fn evidence(reading: &Reading, direction: Direction) -> Evidence {
         tail_log10: reading
             .ln_tail(direction)
             .map(|ln| significant(ln / std::f64::consts::LN_10)),
+    }
+}
+
+fn interval(reading: &Reading) -> Interval {
+    Interval {
+        lower: reading.lower,
+        upper: reading.upper,
     }
 }
 

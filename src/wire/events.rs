@@ -84,7 +84,7 @@ pub enum EventRecord {
         #[schemars(length(min = 1))]
         id: String,
         /// The alert's id; its record is keyed by the alert's crossing.
-        #[schemars(length(min = 1))]
+        #[schemars(extend("pattern" = r"^[^.]+\..+\.(surge|drop)\.[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
         alert_id: String,
         /// When it was said, with an offset; it holds from when it is read.
         #[schemars(extend("format" = "date-time"))]

@@ -136,16 +136,28 @@ fn event(kind: &str) -> Value {
     let one = all["oneOf"].as_array().into_iter().flatten();
     let mut one = one.filter(|form| form["properties"]["type"]["const"] == kind);
     let mut schema = one.next().cloned().expect("every event has its form");
-    let uses = |part: &str| schema.to_string().contains(&format!("#/$defs/{part}\""));
-    let parts = all["$defs"].as_object().into_iter().flatten();
-    // A part may use another, so that all are kept where one is used.
-    let parts: Map<String, Value> = parts
-        .map(|(name, part)| (name.clone(), part.clone()))
-        .collect();
-    if parts.keys().any(|part| uses(part)) {
-        schema["$defs"] = Value::Object(parts);
+    let parts = all["$defs"].as_object().cloned().unwrap_or_default();
+    let used = used(&schema, &parts);
+    if !used.is_empty() {
+        schema["$defs"] = Value::Object(used);
     }
     schema
+}
+
+/// The parts that a schema uses, and those that these use.
+fn used(schema: &Value, parts: &Map<String, Value>) -> Map<String, Value> {
+    let mut kept = Map::new();
+    let mut text = schema.to_string();
+    loop {
+        let is_new = |name: &&String| {
+            !kept.contains_key(*name) && text.contains(&format!("#/$defs/{name}\""))
+        };
+        let Some(name) = parts.keys().find(is_new) else {
+            return kept;
+        };
+        text.push_str(&parts[name].to_string());
+        kept.insert(name.clone(), parts[name].clone());
+    }
 }
 
 fn plain(schema: Schema) -> Value {
