@@ -122,11 +122,17 @@ async fn the_live_page_shows_alerts_as_they_come_on_a_phone_and_asks_nothing_of_
         "fi-raja-jooseppi"
     ]);
     assert_eq!(told(&page, order).await, south_to_north);
-    let unworded = "[...document.querySelectorAll('#now .told .head b:first-child')].filter((e) => !/critical|major|minor|notice/.test(e.innerText)).length";
+    let unworded = "[...document.querySelectorAll('#now .told .head b:first-child')].filter((e) => !/critical|major|minor|notice/.test(e.textContent)).length";
     assert_eq!(
         told(&page, unworded).await,
         json!(0),
         "what an alert is must be said in words"
+    );
+    let inside = "document.querySelectorAll('#now > ul > li:first-child details li').length >= 5 && document.querySelectorAll('#now > ul > li').length < 6";
+    assert_eq!(
+        told(&page, inside).await,
+        json!(true),
+        "alerts are told inside their incident"
     );
     let unlabelled = "[...document.querySelectorAll('.place svg.plot')].filter((e) => !/usually/.test(e.getAttribute('aria-label'))).length";
     assert_eq!(

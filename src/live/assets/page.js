@@ -103,7 +103,10 @@ function place(crossing) {
   card.id = crossing.id;
   card.append(make("h4", "", make("b", "", crossing.name), make("span", "state", `${glyph} ${word}`)));
   for (const alert of alerts) card.append(make("p", "flag", `${mark(alert)} ${alert.severity} ${alert.direction}`));
-  const shown = crossing.series.filter((series) => series.days.length > 0 || series.today);
+  const counted = crossing.series.filter((series) => series.days.length > 0 || series.today);
+  // A stream that never counted anything says nothing beside one that did.
+  const busy = counted.filter((series) => series.today?.observed > 0 || series.days.some((day) => day.observed > 0));
+  const shown = busy.length ? busy : counted.slice(0, 1);
   for (const series of shown) {
     const last = series.days.at(-1);
     const label = last ? `${crossing.name}, ${series.stream}: ${last.observed} on ${last.start.slice(0, 10)}, ${usual(last)}` : crossing.name;
