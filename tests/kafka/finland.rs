@@ -2,7 +2,8 @@
 
 use crate::daemon::{self, Deployment};
 use crate::process::Process;
-use crate::rig::{self, GroupOffsets};
+use crate::recomputed;
+use crate::rig;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -34,21 +35,6 @@ fn page(port: u16, path: &str) -> String {
         .split_once("\r\n\r\n")
         .map(|(_, body)| body.to_owned())
         .unwrap_or_default()
-}
-
-fn caught_up(deployment: &Deployment, worker: &mut Process) {
-    let offsets = GroupOffsets::of(&deployment.name, &deployment.topics.input);
-    let ends = rig::end_offsets(&deployment.topics.input);
-    rig::wait_until("the replay committed", PATIENCE, || {
-        assert!(
-            !worker.has_ended(),
-            "the worker ended:\n{}",
-            worker.log_tail()
-        );
-        let next = offsets.read();
-        let mut pairs = next.iter().zip(&ends);
-        pairs.all(|(next, end)| next.unwrap_or(0) == *end)
-    });
 }
 
 /// The alert topic as kcat, a client that is not ours, reads it.
@@ -137,7 +123,7 @@ fn finland_2023_is_read_by_kcat_and_prometheus_and_a_restart_repeats_nothing() {
     let mut worker = deployment.start(0);
     let published = deployment.finish(&["publish", "--episode", "finland-2023"]);
     assert!(published.status.success(), "{published:?}");
-    caught_up(&deployment, &mut worker);
+    recomputed::both_caught_up(&deployment, &mut worker);
     let alerts = read_by_kcat(&deployment.topics.alerts);
     assert_published_days(&alerts);
 

@@ -12,14 +12,6 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
-fn caught_up(deployment: &Deployment, worker: &mut Process) {
-    let (group, input) = (&deployment.name, &deployment.topics.input);
-    rig::wait_until_consumed(group, input, PATIENCE, &mut || {
-        assert!(!worker.has_ended(), "it ended:\n{}", worker.log_tail());
-    });
-    recomputed::caught_up(deployment);
-}
-
 /// Committed records of a topic as JSON, tombstones left out.
 fn records(topic: &str) -> Vec<Value> {
     let values = rig::read_committed(topic, PATIENCE).into_iter();
@@ -113,7 +105,7 @@ fn finland_2023_is_one_incident_on_the_alert_topic() {
     let mut worker = deployment.start(0);
     let published = deployment.finish(&["publish", "--episode", "finland-2023"]);
     assert!(published.status.success(), "{published:?}");
-    caught_up(&deployment, &mut worker);
+    recomputed::both_caught_up(&deployment, &mut worker);
 
     let alerts = records(&deployment.topics.alerts);
     let incident = only_incident(&alerts);

@@ -2,6 +2,7 @@
 //! the crossings' stage committed, and compared byte for byte.
 
 use crate::daemon::Deployment;
+use crate::process::Process;
 use crate::rig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use surgewatch::core::region::machine::{RegionMachine, RegionOutput};
 use surgewatch::wire::encode::{Encoded, Origin};
 use surgewatch::wire::region;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Key, headers and value of one record.
 type Body = (Vec<u8>, Vec<(String, Vec<u8>)>, Vec<u8>);
@@ -30,6 +31,15 @@ pub(crate) fn caught_up(deployment: &Deployment) {
         ends = vec![last.flatten()];
         next == ends
     });
+}
+
+/// Waits until a living daemon has committed all input of both stages.
+pub(crate) fn both_caught_up(deployment: &Deployment, daemon: &mut Process) {
+    let (group, input) = (&deployment.name, &deployment.topics.input);
+    rig::wait_until_consumed(group, input, PATIENCE, &mut || {
+        assert!(!daemon.has_ended(), "it ended:\n{}", daemon.log_tail());
+    });
+    caught_up(deployment);
 }
 
 /// Panics unless the incident records are those that follow from the log. Returns how many there are, and how long the log is.
