@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How long one answer of the broker is waited for.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a partition may be without a leader.
+const ELECTION: Duration = Duration::from_secs(30);
 
 /// What a restore did.
 #[derive(Debug, Clone, Default)]
@@ -261,9 +263,28 @@ impl Reader<'_> {
         Ok((records.collect(), read))
     }
 
+    /// First offset and end as a client sees them; while a leader is being elected it is asked again.
+    fn watermarks(
+        &self,
+        client: &BaseConsumer<QuietContext>,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(i64, i64), KafkaError> {
+        let deadline = Instant::now() + ELECTION;
+        loop {
+            match client.fetch_watermarks(topic, partition, ANSWER) {
+                Err(error) if is_election(&error) && Instant::now() < deadline => {
+                    (self.onlooker)(self.remaining.get());
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     /// First offset and end of a partition, records of open transactions included.
     fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), ShellError> {
-        let answer = self.uncommitted.fetch_watermarks(topic, partition, ANSWER);
+        let answer = self.watermarks(&self.uncommitted, topic, partition);
         answer.map_err(|source| match code(&source) {
             Some(RDKafkaErrorCode::UnknownPartition) => self.lacking(source),
             _ => ShellError::Kafka {
@@ -298,9 +319,7 @@ impl Reader<'_> {
         let mut told = false;
         loop {
             (self.onlooker)(self.remaining.get());
-            let answer = self
-                .committed
-                .fetch_watermarks(self.topic, partition, ANSWER);
+            let answer = self.watermarks(&self.committed, self.topic, partition);
             let (_, stable) = answer.map_err(|source| ShellError::Kafka {
                 doing: "reading the changelog's end",
                 source,
@@ -333,4 +352,12 @@ impl Reader<'_> {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// Whether the partition has no leader at the moment, or another than the client knew.
+fn is_election(error: &KafkaError) -> bool {
+    matches!(
+        code(error),
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
 }
