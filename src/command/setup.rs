@@ -21,7 +21,7 @@ use crate::wire::decode::Limits;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ pub(super) fn settings(args: &ConfigArgs) -> Result<Settings, CommandError> {
     let mut sources = Sources {
         file,
         crossings: None,
+        episodes: None,
         env: std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect(),
@@ -51,18 +52,41 @@ pub(super) fn settings(args: &ConfigArgs) -> Result<Settings, CommandError> {
         refusal: Some(refusal),
     };
     if let Some(path) = config::crossings_file(&sources) {
-        let beside = args
-            .config
-            .as_deref()
-            .and_then(Path::parent)
-            .unwrap_or(Path::new(""))
-            .join(path);
+        let beside = beside(args, &path);
         sources.crossings = Some((
             beside.display().to_string(),
             read("the list of crossings", &beside)?,
         ));
     }
+    if let Some(path) = config::episodes_folder(&sources) {
+        sources.episodes = Some(episodes(&beside(args, &path))?);
+    }
     config::load(&sources).map_err(CommandError::Config)
+}
+
+/// A path of the configuration file, which is relative to that file.
+fn beside(args: &ConfigArgs, path: &str) -> PathBuf {
+    let folder = args.config.as_deref().and_then(Path::parent);
+    folder.unwrap_or(Path::new("")).join(path)
+}
+
+/// Name and text of every file of a folder that ends in `.toml`, sorted by name.
+fn episodes(folder: &Path) -> Result<Vec<(String, String)>, CommandError> {
+    let what = "the folder of episodes";
+    let unread = |source| CommandError::Read {
+        what,
+        path: folder.display().to_string(),
+        source,
+    };
+    let entries = std::fs::read_dir(folder).map_err(unread)?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(unread)?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+    paths.sort();
+    let text = |path: PathBuf| Ok((path.display().to_string(), read("an episode", &path)?));
+    paths.into_iter().map(text).collect()
 }
 
 /// What librdkafka has against a property, asked of a client that is never made.

@@ -2,7 +2,8 @@
 
 use super::crossings;
 use super::document::Document;
-use super::load::Refusal;
+use super::episodes;
+use super::load::Sources;
 use super::problem::{Place, Problem, shown, suggest};
 use super::properties;
 use super::raw::Raw;
@@ -11,6 +12,7 @@ use super::settings::{
     DeadLetter, DeadLetterPayload, Detection, Http, Kafka, Limits, Log, LogFormat, LogLevel, Ratio,
     Settings, Time, Topics,
 };
+use crate::core::episode::Families;
 use crate::core::network::Network;
 use crate::core::params::Weights;
 use std::collections::BTreeMap;
@@ -31,13 +33,13 @@ pub(super) fn check(
     raw: &Raw,
     places: &BTreeMap<String, Place>,
     problems: Vec<Problem>,
-    crossings_text: Option<&(String, String)>,
-    refusal: Option<Refusal>,
+    sources: &Sources,
     document: Option<&Document>,
 ) -> Result<Settings, Vec<Problem>> {
     let mut check = Checker { places, problems };
+    let crossings_text = sources.crossings.as_ref();
     let kafka = kafka(&mut check, raw);
-    if let Some(refusal) = refusal {
+    if let Some(refusal) = sources.refusal {
         properties::refused(&mut check, &raw.kafka, refusal);
     }
     let mut topics = topics(&mut check, raw);
@@ -70,6 +72,7 @@ pub(super) fn check(
     } else {
         crossings::network(&mut check, crossings_text, &raw.network.corridors)
     };
+    let families = families(&mut check, raw, sources);
     topics.incidents = incidents(raw, &network);
     let weights = weights(&mut check, raw, &network);
     let names = (raw.topics.prefix.as_str(), &topics);
@@ -91,7 +94,22 @@ pub(super) fn check(
         crossings_file,
         corridors,
         network,
+        families,
     })
+}
+
+fn families(check: &mut Checker<'_>, raw: &Raw, sources: &Sources) -> Families {
+    let (key, folder) = at!(raw, episodes.folder);
+    if !folder.is_empty() && sources.episodes.is_none() {
+        check.fail(
+            key,
+            folder,
+            "must be a folder that can be read",
+            "correct the path, or leave it empty for the embedded episodes",
+        );
+        return Families::default();
+    }
+    episodes::families(check, sources.episodes.as_deref())
 }
 
 fn kafka(check: &mut Checker<'_>, raw: &Raw) -> Kafka {

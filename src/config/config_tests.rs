@@ -441,6 +441,7 @@ proptest! {
         };
         let _ = load(&Sources {
             file: named("f.toml", &damaged(include_str!("../../config/surgewatch.toml"))),
+            episodes: named("e.toml", &damaged(include_str!("../../config/episodes/probe-2023.toml"))).map(|file| vec![file]),
             crossings: named("c.toml", &damaged(CROSSINGS)),
             env: vec![(format!("SURGEWATCH__{env}"), value.clone())],
             overrides: vec![(format!("kafka.properties.{env}"), value.clone()), (env, value)],

@@ -34,6 +34,9 @@ pub struct Sources {
     /// Name and text of the crossings file that [`crossings_file`] names; `None` where it names none (the embedded list is
     /// used) or where that file can't be read (a problem).
     pub crossings: Option<(String, String)>,
+    /// Name and text of every file of the folder that [`episodes_folder`] names, sorted by name; `None` where it names none (the
+    /// embedded ones are used) or where that folder can't be read (a problem).
+    pub episodes: Option<Vec<(String, String)>>,
     /// Environment variables; those without [`ENV_PREFIX`] are ignored.
     pub env: Vec<(String, String)>,
     /// `--set` flags as key path and value; the last of a key wins.
@@ -51,15 +54,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
     let mut layers = layers(sources)?;
     let document = layers.document.take();
     let (raw, places, problems) = layers.finish();
-    let (crossings, refusal) = (sources.crossings.as_ref(), sources.refusal);
-    check::check(
-        &raw,
-        &places,
-        problems,
-        crossings,
-        refusal,
-        document.as_ref(),
-    )
+    check::check(&raw, &places, problems, sources, document.as_ref())
 }
 
 /// The path in `network.crossings_file` after all layers, for the caller to read into [`Sources::crossings`]; `None` is the
@@ -68,6 +63,14 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
 pub fn crossings_file(sources: &Sources) -> Option<String> {
     let (raw, _, _) = layers(sources).ok()?.finish();
     Some(raw.network.crossings_file).filter(|path| !path.is_empty())
+}
+
+/// The path in `episodes.folder` after all layers, for the caller to read into [`Sources::episodes`]; `None` is the embedded
+/// files. Mistakes are left to [`load`].
+#[must_use]
+pub fn episodes_folder(sources: &Sources) -> Option<String> {
+    let (raw, _, _) = layers(sources).ok()?.finish();
+    Some(raw.episodes.folder).filter(|path| !path.is_empty())
 }
 
 fn layers(sources: &Sources) -> Result<Layers, Vec<Problem>> {

@@ -8,6 +8,7 @@ mod crossings;
 mod crossings_tests;
 mod document;
 mod entry;
+mod episodes;
 mod load;
 mod problem;
 mod properties;
@@ -15,7 +16,7 @@ mod raw;
 mod routes;
 mod settings;
 
-pub use load::{ENV_PREFIX, Refusal, Sources, crossings_file, load};
+pub use load::{ENV_PREFIX, Refusal, Sources, crossings_file, episodes_folder, load};
 pub use problem::{Place, Problem};
 pub use settings::{
     Corridor, DeadLetter, DeadLetterPayload, Detection, Fingerprint, Http, Kafka, Kind, Limits,

@@ -32,6 +32,7 @@ sections! {
         http: Http = Http::default(),
         log: Log = Log::default(),
         network: Network = Network::default(),
+        episodes: Episodes = Episodes::default(),
     }
     Kafka {
         brokers: String = "127.0.0.1:9092".to_owned(),
@@ -95,4 +96,5 @@ sections! {
         crossings_file: String = String::new(),
         corridors: Vec<String> = Vec::new(),
     }
+    Episodes { folder: String = String::new(), }
 }

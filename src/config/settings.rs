@@ -1,6 +1,7 @@
 //! Owns the checked settings: a value of these types has passed every rule, so nobody checks again.
 
 use crate::core::alert::{Direction, Severity};
+use crate::core::episode::Families;
 use crate::core::holidays::Holidays;
 use crate::core::network::Network;
 use crate::core::params::Weights;
@@ -32,6 +33,7 @@ pub struct Settings {
     pub(super) crossings_file: Option<String>,
     pub(super) corridors: Vec<Corridor>,
     pub(super) network: Network,
+    pub(super) families: Families,
 }
 
 /// The connection to Kafka.
@@ -338,13 +340,20 @@ impl Settings {
         &self.corridors
     }
 
+    /// The episodes that incidents are held against.
+    #[must_use]
+    pub fn families(&self) -> &Families {
+        &self.families
+    }
+
     /// The file the network was read from; `None` is the embedded list.
     #[must_use]
     pub fn crossings_file(&self) -> Option<&str> {
         self.crossings_file.as_deref()
     }
 
-    /// The hash of what changes decisions: time, detection, the limits that refuse or forget, and the network without names.
+    /// The hash of what changes decisions: time, detection, the limits that refuse or forget, the network without names, the
+    /// ranges of episodes.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(xxhash_rust::xxh3::xxh3_64(self.canonical().as_bytes()))
@@ -382,6 +391,9 @@ impl Settings {
             for rule in &corridor.holidays.rules {
                 let _ = writeln!(text, "holiday {} {rule}", corridor.id);
             }
+        }
+        for family in &self.families.families {
+            let _ = writeln!(text, "episode {family:?}");
         }
         for crossing in &self.network.crossings {
             let neighbours: Vec<&str> = crossing

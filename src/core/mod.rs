@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod calendar;
 pub mod crossing;
 pub mod engine;
+pub mod episode;
 pub mod event;
 pub mod evidence;
 pub mod exposure;

@@ -1,0 +1,14 @@
+//! Owns the likeness of an incident to episodes that are known: what an episode is, what is seen of an incident, and what is said of it.
+//!
+//! A likeness is one of numbers: shape in time, regularity, spread over crossings. It says nothing of who comes or why.
+
+pub mod family;
+pub mod likeness;
+pub mod situation;
+
+pub use family::{Curve, Families, Family, Measure, Pattern, Places, Range, Regularity};
+pub use likeness::{Doubling, Likeness, Onset, Projection, Stage, TooLittle, Verdict};
+pub use situation::{Gate, Place, Seen, Situation};
+
+/// The id of what is always a candidate: no known episode.
+pub const NONE_OF_THESE: &str = "none-of-these";
