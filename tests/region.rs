@@ -121,7 +121,8 @@ fn kept(run: &Run) -> Vec<ChangelogRecord> {
 
 /// The incidents as they are written, without the offset of the record that decided.
 fn sentences(told: &[RegionOutput]) -> Vec<String> {
-    let network = &stage_one().0.network;
+    let feed = &stage_one().0;
+    let both = (feed.network.as_ref(), feed.params.families.as_ref());
     let lines = told.iter().map(|output| match output {
         RegionOutput::Incident {
             told,
@@ -130,7 +131,7 @@ fn sentences(told: &[RegionOutput]) -> Vec<String> {
         } => {
             let mut source = *source;
             source.offset = None;
-            let record = region::incident(network, told, *severity, &source, &origin());
+            let record = region::incident(both, told, *severity, &source, &origin());
             String::from_utf8(record.value).expect("JSON")
         }
         RegionOutput::Retired { key } => format!("{key} retires"),

@@ -216,7 +216,8 @@ pub fn engine(settings: &Settings) -> Engine {
     let params = params
         .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
         .weighted(&network, budget, &settings.weights)
-        .with_holidays(holidays.collect());
+        .with_holidays(holidays.collect())
+        .with_families(settings.families().clone());
     Engine::new(network, params, settings.fingerprint().0)
 }
 
@@ -247,7 +248,7 @@ pub(super) fn metrics(settings: &Settings) -> (Metrics, RegionMetrics, [LoopMetr
     let hash = settings.fingerprint().to_string();
     let max_series = settings.http.max_series as usize;
     let metrics = Metrics::new(settings.network(), budget(settings), &hash, max_series);
-    let region = RegionMetrics::new(metrics.registry());
+    let region = RegionMetrics::new(metrics.registry(), settings.families());
     let loops = LoopMetrics::register(metrics.registry());
     (metrics, region, loops)
 }

@@ -352,8 +352,8 @@ impl Settings {
         self.crossings_file.as_deref()
     }
 
-    /// The hash of what changes decisions: time, detection, the limits that refuse or forget, the network without names, the
-    /// ranges of episodes.
+    /// The hash of what changes decisions: time, detection, the limits that refuse or forget, and the network without names.
+    /// Episodes decide no alert.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(xxhash_rust::xxh3::xxh3_64(self.canonical().as_bytes()))
@@ -391,9 +391,6 @@ impl Settings {
             for rule in &corridor.holidays.rules {
                 let _ = writeln!(text, "holiday {} {rule}", corridor.id);
             }
-        }
-        for family in &self.families.families {
-            let _ = writeln!(text, "episode {family:?}");
         }
         for crossing in &self.network.crossings {
             let neighbours: Vec<&str> = crossing

@@ -1,6 +1,7 @@
 //! Owns what the machine is told: horizons, limits, and the thresholds that split one false-alert budget over all series.
 
 use super::alert::Direction;
+use super::episode::Families;
 use super::holidays::{DayClass, Holidays};
 use super::ids::StreamIx;
 use super::intake::BadRecordBudget;
@@ -9,6 +10,7 @@ use super::network::Network;
 use super::region::groups;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Number of lenses a series is watched through.
 pub const LENSES: [Lens; 2] = [Lens::Day, Lens::Hour];
@@ -102,6 +104,8 @@ pub struct Params {
     classes: BTreeMap<(String, StreamIx), WeightClass>,
     /// By corridor; one that is missing has none.
     holidays: BTreeMap<String, Holidays>,
+    /// What incidents are held against; without any they are not.
+    pub families: Arc<Families>,
 }
 
 impl Params {
@@ -143,6 +147,7 @@ impl Params {
             weighted: Vec::new(),
             classes: BTreeMap::new(),
             holidays: BTreeMap::new(),
+            families: Arc::default(),
         }
     }
 
@@ -157,6 +162,13 @@ impl Params {
     #[must_use]
     pub fn with_holidays(mut self, by_corridor: BTreeMap<String, Holidays>) -> Self {
         self.holidays = by_corridor;
+        self
+    }
+
+    /// Holds incidents against these episodes.
+    #[must_use]
+    pub fn with_families(mut self, families: Families) -> Self {
+        self.families = Arc::new(families);
         self
     }
 

@@ -5,6 +5,7 @@ use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::engine::Engine;
+use crate::core::episode::Verdict;
 use crate::core::ids::{CrossingIx, Offset, Partition, StreamIx};
 use crate::core::intake::BudgetSpent;
 use crate::core::lens::{Lens, Outlook};
@@ -18,7 +19,7 @@ use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Change, Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
 use crate::wire::sentence::{self, Subject};
-use crate::wire::{incident, notice};
+use crate::wire::{self, incident, notice};
 use jiff::civil::{Date, DateTime, Time};
 use std::collections::BTreeMap;
 
@@ -66,6 +67,7 @@ pub fn episode(
         kept: BTreeMap::new(),
         region: Region::new(network.clone(), params.clone(), RegionState::default()),
         incidents: BTreeMap::new(),
+        likened: BTreeMap::new(),
         notices: Vec::new(),
     };
     for (offset, event) in (0..).zip(&replay.events) {
@@ -110,6 +112,8 @@ struct Watch<'a> {
     kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
     region: Region,
     incidents: BTreeMap<IncidentId, Incident>,
+    /// What each incident was called like when that was last told.
+    likened: BTreeMap<IncidentId, Option<usize>>,
     notices: Vec<(DateTime, String)>,
 }
 
@@ -161,15 +165,30 @@ impl Watch<'_> {
 
     fn note_incident(&mut self, told: &Told) {
         let id = told.incident.id;
-        let Some(sentence) = incident::summary(self.network, told) else {
+        let said = incident::summary(self.network, told);
+        let said: Vec<String> = said.into_iter().chain(self.newly_like(told)).collect();
+        if said.is_empty() {
             return;
-        };
+        }
         let noted = self.incidents.entry(id).or_insert_with(|| Incident {
             title: format!("Incident: {}", incident::title(self.network, id)),
             lines: Vec::new(),
         });
         let tz = &self.network.crossing(id.crossing).tz;
-        noted.lines.push((civil(tz, told.incident.as_of), sentence));
+        let at = civil(tz, told.incident.as_of);
+        noted.lines.extend(said.into_iter().map(|line| (at, line)));
+    }
+
+    /// What an incident looks like, where it is called something else than before.
+    fn newly_like(&mut self, told: &Told) -> Option<String> {
+        let likeness = told.incident.likeness.as_ref()?;
+        if !matches!(likeness.verdict, Verdict::Compared { .. }) {
+            return None;
+        }
+        let named = likeness.named().map(|(at, _)| at);
+        let before = self.likened.insert(told.incident.id, named);
+        let families = &self.params.families;
+        (before != Some(named)).then(|| wire::episode::sentence(families, likeness))
     }
 
     /// An alert as it is told at one of its transitions.

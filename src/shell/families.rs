@@ -209,6 +209,11 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
         &["severity"],
     ),
     (
+        "episode_probability_ratio",
+        "How much an open incident is like a known episode in its numbers: the highest probability of all open ones, 0 where none is compared.",
+        &["episode"],
+    ),
+    (
         "incident_transitions_total",
         "Changes in the life of incidents.",
         &["transition"],

@@ -77,10 +77,9 @@ impl RegionStage {
                 source,
             } => {
                 let network = self.machine.network();
-                let whole = region::incident(network, told, *severity, source, &self.origin);
-                for (country, part) in
-                    region::slices(network, told, *severity, source, &self.origin)
-                {
+                let both = (network.as_ref(), self.machine.families());
+                let whole = region::incident(both, told, *severity, source, &self.origin);
+                for (country, part) in region::slices(both, told, *severity, source, &self.origin) {
                     if let Some(topic) = self.incidents.get(&country) {
                         to.write(record(topic, part));
                     }

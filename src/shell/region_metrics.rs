@@ -1,10 +1,11 @@
 //! Owns the metrics of incidents: how many are open and how severe, what became of them, what of their flow may have moved.
 
-use super::families::{counter, counters, gauge, int_gauges};
+use super::families::{counter, counters, gauge, gauges, int_gauges};
 use super::metrics::raise;
 use crate::core::alert::Severity;
+use crate::core::episode::{Families, NONE_OF_THESE, Verdict};
 use crate::core::region::machine::{IncidentTransition, RegionMachine};
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 /// The families, all at 0 from the start.
 #[derive(Clone)]
@@ -13,19 +14,26 @@ pub struct RegionMetrics {
     transitions: IntCounterVec,
     displaced: IntCounter,
     waiting: IntGauge,
+    episodes: GaugeVec,
+    /// Ids of the episodes, `none-of-these` last.
+    ids: Vec<String>,
 }
 
 impl RegionMetrics {
     /// Registers them.
     #[must_use]
-    pub fn new(registry: &Registry) -> Self {
+    pub fn new(registry: &Registry, families: &Families) -> Self {
+        let ids = families.families.iter().map(|family| family.id.clone());
         let made = Self {
             open: int_gauges(registry, "incidents_open"),
             transitions: counters(registry, "incident_transitions_total"),
             displaced: counter(registry, "displaced_arrivals_total"),
             waiting: gauge(registry, "region_waiting_records"),
+            episodes: gauges(registry, "episode_probability_ratio"),
+            ids: ids.chain([NONE_OF_THESE.to_owned()]).collect(),
         };
         made.show_open([0; 3]);
+        made.show_episodes(&vec![0.0; made.ids.len()]);
         for transition in IncidentTransition::ALL {
             made.transitions.with_label_values(&[transition.label()]);
         }
@@ -35,10 +43,18 @@ impl RegionMetrics {
     /// Copies the machine's numbers.
     pub fn refresh(&self, machine: &RegionMachine) {
         let mut open = [0; 3];
+        let mut likeliest = vec![0.0f64; self.ids.len()];
         for incident in machine.open() {
             open[machine.severity(incident) as usize] += 1;
+            let verdict = incident.likeness.as_ref().map(|likeness| &likeness.verdict);
+            if let Some(Verdict::Compared { families, none, .. }) = verdict {
+                for (most, p) in likeliest.iter_mut().zip(families.iter().chain([none])) {
+                    *most = most.max(*p);
+                }
+            }
         }
         self.show_open(open);
+        self.show_episodes(&likeliest);
         let tally = machine.tally();
         for (transition, &count) in IncidentTransition::ALL.iter().zip(&tally.transitions) {
             let label = [transition.label()];
@@ -46,6 +62,12 @@ impl RegionMetrics {
         }
         raise(&self.displaced, tally.displaced);
         self.waiting.set(machine.waiting() as i64);
+    }
+
+    fn show_episodes(&self, likeliest: &[f64]) {
+        for (id, p) in self.ids.iter().zip(likeliest) {
+            self.episodes.with_label_values(&[id]).set(*p);
+        }
     }
 
     fn show_open(&self, open: [i64; 3]) {

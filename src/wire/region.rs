@@ -2,9 +2,11 @@
 //! headers and a plain sentence.
 
 use super::encode::{Encoded, Origin, SourceRecord, cloud_event, json, significant, source_record};
+use super::episode::{self, EpisodeRecord};
 use super::incident::spoken;
 use super::sentence::civil_time;
 use crate::core::alert::{Direction, Severity};
+use crate::core::episode::Families;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
 use crate::core::output::Source;
@@ -54,6 +56,10 @@ pub struct IncidentRecord<'a> {
     /// The incident it became part of, or that it was part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
+    /// What its numbers are like, as of its last closed day: no statement on who comes or why. Of the whole incident, also in the slice
+    /// of a country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<EpisodeRecord<'a>>,
     /// Event time of the change.
     pub as_of: String,
     /// Kafka's timestamp of the arrival, or what else decided.
@@ -142,20 +148,20 @@ pub struct MoveRecord<'a> {
 /// Encodes a change of an incident.
 #[must_use]
 pub fn incident(
-    network: &Network,
+    (network, families): (&Network, &Families),
     told: &Told,
     severity: Severity,
     source: &Source,
     origin: &Origin,
 ) -> Encoded {
-    encoded(network, told, severity, source, origin, None)
+    encoded((network, families), told, severity, source, origin, None)
 }
 
 /// Encodes what a change says to each country that it concerns: its own members, what explains it among them and what moved
 /// to them. A crossing that joined concerns its country; everything else all that have a part.
 #[must_use]
 pub fn slices(
-    network: &Network,
+    (network, families): (&Network, &Families),
     told: &Told,
     severity: Severity,
     source: &Source,
@@ -186,14 +192,15 @@ pub fn slices(
             change: told.change,
             incident,
         };
-        let record = encoded(network, &part, severity, source, origin, Some(&country));
+        let both = (network, families);
+        let record = encoded(both, &part, severity, source, origin, Some(&country));
         Some((country, record))
     });
     slices.collect()
 }
 
 fn encoded(
-    network: &Network,
+    (network, families): (&Network, &Families),
     told: &Told,
     severity: Severity,
     source: &Source,
@@ -204,6 +211,12 @@ fn encoded(
     let transition = IncidentTransition::of(told);
     let id = incident.id.name(network);
     let first = incident.id.crossing;
+    let likeness = incident.likeness.as_ref();
+    let episode = likeness.map(|likeness| episode::record(families, likeness));
+    let mut summary = spoken(network, told);
+    if let Some(episode) = episode.as_ref().filter(|_| !transition.is_end()) {
+        summary = format!("{summary} {}", episode.sentence);
+    }
     let record = IncidentRecord {
         incident_id: id.as_str().into(),
         sequence: incident.sequence,
@@ -228,12 +241,13 @@ fn encoded(
             .collect(),
         day: incident.day.map(Day::date),
         other: told.change.other().map(|id| id.name(network)),
+        episode,
         as_of: civil_time(network, first, incident.as_of),
         known_at: source
             .recorded
             .map(|at| EventTime(at.0).timestamp().to_string()),
         source: source_record(source, origin),
-        summary: spoken(network, told),
+        summary,
     };
     let headers = cloud_event(
         format!("{id}/{}", incident.sequence),

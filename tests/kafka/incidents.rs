@@ -2,7 +2,6 @@
 //! partition that falls silent without holding the region up.
 
 use crate::daemon::{self, Deployment};
-use crate::process::Process;
 use crate::recomputed;
 use crate::rig;
 use crate::scene;

@@ -47,6 +47,8 @@ pub(crate) fn hold(deployment: &Deployment) -> (usize, usize) {
     let settings = settings(deployment);
     let engine = surgewatch::command::engine(&settings);
     let (network, params) = (Arc::clone(engine.network()), engine.params().clone());
+    let families = Arc::clone(&params.families);
+    let both = (network.as_ref(), families.as_ref());
     let mut machine = RegionMachine::new(Arc::clone(&network), params, 0);
     let origin = Origin {
         topic: deployment.topics.region.clone(),
@@ -65,10 +67,10 @@ pub(crate) fn hold(deployment: &Deployment) -> (usize, usize) {
                 severity,
                 source,
             } => {
-                let whole = region::incident(&network, &told, severity, &source, &origin);
+                let whole = region::incident(both, &told, severity, &source, &origin);
                 states.insert(whole.key.clone().into_bytes(), Some(whole.value.clone()));
                 alerts.push(body(whole));
-                for (country, part) in region::slices(&network, &told, severity, &source, &origin) {
+                for (country, part) in region::slices(both, &told, severity, &source, &origin) {
                     countries.entry(country).or_default().push(body(part));
                 }
             }

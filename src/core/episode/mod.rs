@@ -3,11 +3,18 @@
 //! A likeness is one of numbers: shape in time, regularity, spread over crossings. It says nothing of who comes or why.
 
 pub mod family;
+mod fit;
 pub mod likeness;
+mod matching;
+mod numbers;
+mod outlook;
+mod shape;
 pub mod situation;
+mod spread;
 
 pub use family::{Curve, Families, Family, Measure, Pattern, Places, Range, Regularity};
 pub use likeness::{Doubling, Likeness, Onset, Projection, Stage, TooLittle, Verdict};
+pub use matching::liken;
 pub use situation::{Gate, Place, Seen, Situation};
 
 /// The id of what is always a candidate: no known episode.

@@ -2,6 +2,7 @@
 
 use crate::core::alert::Direction;
 use crate::core::region::displacement::Day;
+use serde::{Deserialize, Serialize};
 
 /// An incident in numbers: consecutive civil days, the last one closed, and for each crossing one [`Seen`] a day.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +42,7 @@ pub struct Seen {
 }
 
 /// The state of a crossing for most of a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Gate {
     /// Open and seen.
     Open,

@@ -63,12 +63,7 @@ impl StreamState {
             *known = (*known + 1).min(KNOWN_DAYS);
         }
         let history = self.history.entry(crossing).or_default();
-        history.push_back(DaySeen {
-            day,
-            observed: flow.observed,
-            expected: flow.expected as f32,
-            exposure: flow.open_ratio as f32,
-        });
+        history.push_back(DaySeen::of(day, &flow));
         history.drain(..history.len().saturating_sub(LEAD_DAYS));
         self.days.entry(day).or_default().insert(crossing, flow);
         let mut over = Vec::new();
@@ -130,6 +125,11 @@ impl StreamState {
         let flows = of_day.map(|(at, (_, flow))| (*at, *flow)).collect();
         let displaced = self.displacement.so_far(day, &flows, hops);
         (flows, displaced)
+    }
+
+    /// The crossings that are known, in their order.
+    pub(super) fn crossings(&self) -> impl Iterator<Item = CrossingIx> {
+        self.history.keys().copied()
     }
 
     /// The last days of a crossing, the oldest first.

@@ -4,6 +4,7 @@ use super::displacement::{Day, DayFlow, Displaced, Move};
 use super::groups::GroupIx;
 use super::scan;
 use crate::core::alert::{Direction, Reading, Severity};
+use crate::core::episode::{Gate, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
 use crate::core::time::{EventTime, HOUR_MS};
@@ -99,6 +100,8 @@ pub struct DaySeen {
     pub expected: f32,
     /// Share of the day in which it was open and seen, in [0, 1].
     pub exposure: f32,
+    /// What it was for most of the day.
+    pub gate: Gate,
 }
 
 /// An alert of an incident.
@@ -193,6 +196,8 @@ pub struct Incident {
     pub moves: Vec<Move>,
     /// Crossings that flow is missing at, with the arrivals of their last day before.
     pub sources: BTreeMap<CrossingIx, u64>,
+    /// What it is like, as of its last closed day.
+    pub likeness: Option<Likeness>,
     /// Its last change, by event time.
     pub as_of: EventTime,
 }
@@ -241,6 +246,7 @@ impl Incident {
             explaining: Vec::new(),
             moves: Vec::new(),
             sources: BTreeMap::new(),
+            likeness: None,
             as_of,
         }
     }

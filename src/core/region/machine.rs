@@ -10,6 +10,7 @@ use super::log::{self, Entry, Mark, Sent};
 use super::watch::{Region, RegionState};
 use crate::core::alert::{Direction, Severity};
 use crate::core::calendar::local;
+use crate::core::episode::Families;
 use crate::core::ids::{CrossingIx, NextOffset, Offset, Partition, StreamIx};
 use crate::core::network::Network;
 use crate::core::notice::NoticeKind;
@@ -474,6 +475,12 @@ impl RegionMachine {
     #[must_use]
     pub fn tally(&self) -> &RegionTally {
         &self.tally
+    }
+
+    /// The episodes that incidents are held against.
+    #[must_use]
+    pub fn families(&self) -> &Families {
+        &self.params.families
     }
 
     /// The border.

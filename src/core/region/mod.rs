@@ -5,6 +5,7 @@ mod days;
 pub mod displacement;
 pub mod groups;
 pub mod incident;
+mod likeness;
 pub mod log;
 pub mod machine;
 pub mod scan;

@@ -4,8 +4,10 @@ use super::days::{Over, StreamState};
 use super::displacement::{Day, Hops};
 use super::groups::{self, DayOf, Group, GroupIx, GroupState, Judgement, span_of};
 use super::incident::{Change, DaySeen, GroupMember, Incident, IncidentId, LINK_MS, Member, Told};
+use super::likeness;
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Transition};
+use crate::core::episode;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
@@ -17,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Crossings of different corridors hang together at this many steps along the neighbours.
-const LINK_HOPS: u32 = 2;
+pub(super) const LINK_HOPS: u32 = 2;
 
 /// All incidents of a border. It consumes what the machine puts out, in order.
 #[derive(Debug, Clone)]
@@ -158,12 +160,7 @@ impl Region {
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             for member in &mut incident.members {
                 if let Some(flow) = over.flows.get(&member.crossing) {
-                    member.remember(DaySeen {
-                        day: over.day,
-                        observed: flow.observed,
-                        expected: flow.expected as f32,
-                        exposure: flow.open_ratio as f32,
-                    });
+                    member.remember(DaySeen::of(over.day, flow));
                 }
             }
             if !incident.is_open() {
@@ -182,6 +179,7 @@ impl Region {
             }
         }
         self.explain_groups(stream);
+        self.liken(stream);
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             if incident.is_open() && incident.has_day() {
                 told.push(incident.tell(Change::Updated, as_of));
@@ -197,6 +195,24 @@ impl Region {
             }
         }
         told
+    }
+
+    /// Holds the open incidents of a stream against the episodes that are known, as of the day that is over.
+    fn liken(&mut self, stream: StreamIx) {
+        let families = &self.params.families;
+        let Some(state) = self.state.streams.get(&stream) else {
+            return;
+        };
+        if families.families.is_empty() {
+            return;
+        }
+        for incident in &mut self.state.incidents {
+            if incident.id.stream == stream && incident.is_open() {
+                let (network, hops) = (&self.network, &self.hops);
+                let seen = likeness::situation(network, &self.params, hops, state, incident);
+                incident.likeness = seen.map(|seen| episode::liken(families, &seen));
+            }
+        }
     }
 
     /// Judges the groups of a stream, the narrowest first, by the crossings that raise no alert of their own and belong to no

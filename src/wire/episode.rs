@@ -1,0 +1,306 @@
+//! Owns what a record says of the episodes that an incident is like: probabilities, stage, growth, what may come, and a plain
+//! sentence. It is a likeness of numbers: no sentence says who comes or why.
+
+use super::encode::significant;
+use crate::core::episode::{
+    Families, Likeness, NONE_OF_THESE, Projection, Stage, TooLittle, Verdict,
+};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Days up to which a match is a first guess.
+const FIRST_GUESS_DAYS: u32 = 7;
+/// Probabilities are told from this one on.
+const TOLD_RATIO: f64 = 0.005;
+
+/// What an incident is like, at the end of its last closed day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EpisodeRecord<'a> {
+    /// Days since the likely onset, the first is 1.
+    pub day: u32,
+    /// The likeliest day of the onset.
+    #[schemars(with = "String")]
+    pub onset: Date,
+    /// With 80 % it began from this day on.
+    #[schemars(with = "String")]
+    pub onset_first: Date,
+    /// And by this one.
+    #[schemars(with = "String")]
+    pub onset_last: Date,
+    /// Why nothing is said yet: `days` or `arrivals` are too few; absent where candidates are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_little: Option<Cow<'a, str>>,
+    /// What it is called like: an episode with half of the probability or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Cow<'a, str>>,
+    /// All candidates, `none-of-these` included, the likeliest first; empty where too little is known. They sum to 1.
+    pub probabilities: Vec<ProbabilityRecord<'a>>,
+    /// How far along it is; absent where too little is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Days in which what is above the usual doubles; negative while it halves; absent where it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubling_days: Option<f64>,
+    /// The shortest doubling time of 80 %; absent where it may as well not grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubling_days_low: Option<f64>,
+    /// The longest doubling time of 80 %; absent where it may as well not grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubling_days_high: Option<f64>,
+    /// What came next in the past, of what it is called like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Cow<'a, str>>,
+    /// Arrivals of all of its crossings in the next days, the usual ones included; what is open now is thought to stay open.
+    pub projection: Vec<ProjectionRecord>,
+    /// In plain words.
+    pub sentence: String,
+}
+
+/// A candidate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ProbabilityRecord<'a> {
+    /// Id of the episode, or `none-of-these`.
+    pub episode: Cow<'a, str>,
+    /// Its probability.
+    pub probability: f64,
+}
+
+/// Arrivals of the next days, summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ProjectionRecord {
+    /// How many days.
+    pub days: u32,
+    /// As likely more as fewer.
+    pub median: u64,
+    /// Fewer with 10 %.
+    pub low: u64,
+    /// More with 10 %.
+    pub high: u64,
+}
+
+/// What is written of a likeness.
+#[must_use]
+pub fn record<'a>(families: &'a Families, likeness: &Likeness) -> EpisodeRecord<'a> {
+    let (probabilities, stage, too_little) = match &likeness.verdict {
+        Verdict::TooLittle(why) => (Vec::new(), None, Some(why.label().into())),
+        Verdict::Compared {
+            families: all,
+            none,
+            stage,
+        } => (probabilities(families, all, *none), Some(*stage), None),
+    };
+    let named = likeness.named().and_then(|(at, _)| families.get(at));
+    let days = |per_day: f64| (per_day.abs() > 1e-3).then(|| significant(per_day.recip()));
+    let growth = likeness.doubling;
+    // An interval of rates that holds zero is no interval of doubling times.
+    let certain = growth.filter(|d| d.per_day_low > 0.0 || d.per_day_high < 0.0);
+    EpisodeRecord {
+        day: likeness.day,
+        onset: likeness.onset.likely.date(),
+        onset_first: likeness.onset.first.date(),
+        onset_last: likeness.onset.last.date(),
+        too_little,
+        named: named.map(|family| family.id.as_str().into()),
+        probabilities,
+        stage,
+        doubling_days: growth.and_then(|d| days(d.per_day)),
+        doubling_days_low: certain.and_then(|d| days(d.per_day_high)),
+        doubling_days_high: certain.and_then(|d| days(d.per_day_low)),
+        followed: named.map(|family| family.followed.as_str().into()),
+        projection: likeness.projections.iter().map(projection).collect(),
+        sentence: sentence(families, likeness),
+    }
+}
+
+fn probabilities<'a>(families: &'a Families, all: &[f64], none: f64) -> Vec<ProbabilityRecord<'a>> {
+    let each = families.families.iter().zip(all);
+    let each = each.map(|(family, p)| (family.id.as_str(), *p));
+    let mut each: Vec<(&str, f64)> = each.chain([(NONE_OF_THESE, none)]).collect();
+    each.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let told = each.into_iter().map(|(id, p)| ProbabilityRecord {
+        episode: id.into(),
+        probability: (p * 1e4).round() / 1e4,
+    });
+    told.collect()
+}
+
+fn projection(of: &Projection) -> ProjectionRecord {
+    ProjectionRecord {
+        days: of.days,
+        median: of.median,
+        low: of.low,
+        high: of.high,
+    }
+}
+
+/// One or two plain sentences: what it looks like, how sure that is, how far along it is.
+#[must_use]
+pub fn sentence(families: &Families, likeness: &Likeness) -> String {
+    let (all, none, stage) = match &likeness.verdict {
+        Verdict::TooLittle(TooLittle::Days { have, .. }) => {
+            return format!(
+                "Only {} so far: too few to say what it looks like.",
+                counted(*have, "day of counts", "days of counts")
+            );
+        }
+        Verdict::TooLittle(TooLittle::Arrivals { .. }) => {
+            return "There are too few arrivals to say what it looks like.".to_owned();
+        }
+        Verdict::Compared {
+            families,
+            none,
+            stage,
+        } => (families, *none, *stage),
+    };
+    let first = match likeness.day <= FIRST_GUESS_DAYS {
+        true => format!(
+            "; with {} that is a first guess",
+            counted(likeness.day, "day of counts", "days of counts")
+        ),
+        false => String::new(),
+    };
+    let best = all.iter().copied().enumerate();
+    let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
+    let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
+    match (likeness.named(), family) {
+        (Some(_), Some((family, p))) => format!(
+            "By its numbers it looks most like {} ({}){first}. It is day {}: {}.",
+            family.name,
+            in_ten(p),
+            likeness.day,
+            stage_in_words(stage)
+        ),
+        (None, Some((family, p))) if p > none && p > TOLD_RATIO => format!(
+            "By its numbers it looks like nothing known for sure; the nearest is {} ({}){first}.",
+            family.name,
+            in_ten(p)
+        ),
+        _ => format!(
+            "By its numbers it looks like nothing known ({}){first}.",
+            in_ten(none)
+        ),
+    }
+}
+
+fn stage_in_words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Growth => "it grows",
+        Stage::Level => "it neither grows nor falls plainly",
+        Stage::Decline => "it falls",
+        Stage::Over => "the last days were nearly usual",
+    }
+}
+
+/// A probability as people say it.
+fn in_ten(p: f64) -> String {
+    match (p * 10.0).round() as u32 {
+        0 => "less than 1 in 10".to_owned(),
+        10 => "more than 9 in 10".to_owned(),
+        tenths => format!("about {tenths} in 10"),
+    }
+}
+
+fn counted(number: u32, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+    use crate::core::episode::{Doubling, Onset};
+    use crate::core::region::displacement::Day;
+
+    fn families() -> Families {
+        let settings = load(&Sources::default()).expect("the defaults are good");
+        settings.families().clone()
+    }
+
+    /// Day 19,675 since 1970 is 14 November 2023.
+    fn likeness(day: u32, verdict: Verdict) -> Likeness {
+        Likeness {
+            day,
+            onset: Onset {
+                first: Day(19_674),
+                likely: Day(19_675),
+                last: Day(19_676),
+            },
+            verdict,
+            doubling: None,
+            projections: Vec::new(),
+        }
+    }
+
+    fn like(families: &Families, day: u32, id: &str, p: f64) -> Likeness {
+        let mut all = vec![0.0; families.families.len()];
+        all[families.position(id).expect("it is a family")] = p;
+        let verdict = Verdict::Compared {
+            families: all,
+            none: 1.0 - p,
+            stage: Stage::Growth,
+        };
+        likeness(day, verdict)
+    }
+
+    #[test]
+    fn sentences_are_plain_and_say_how_sure_they_are() {
+        let families = families();
+        let few = |why| likeness(1, Verdict::TooLittle(why));
+        let said = [
+            few(TooLittle::Days { have: 1, need: 3 }),
+            few(TooLittle::Days { have: 2, need: 3 }),
+            few(TooLittle::Arrivals { have: 4, need: 10 }),
+            like(&families, 3, "finland-2023-shift", 0.71),
+            like(&families, 12, "finland-2023-shift", 0.97),
+            like(&families, 12, "belarus-2021-push", 0.3),
+            like(&families, 5, "belarus-2021-push", 0.01),
+        ];
+        let said = said.map(|likeness| sentence(&families, &likeness));
+        insta::assert_snapshot!(said.join("\n"), @r"
+        Only 1 day of counts so far: too few to say what it looks like.
+        Only 2 days of counts so far: too few to say what it looks like.
+        There are too few arrivals to say what it looks like.
+        By its numbers it looks most like Finland in the autumn of 2023 (about 7 in 10); with 3 days of counts that is a first guess. It is day 3: it grows.
+        By its numbers it looks most like Finland in the autumn of 2023 (more than 9 in 10). It is day 12: it grows.
+        By its numbers it looks like nothing known (about 7 in 10).
+        By its numbers it looks like nothing known (more than 9 in 10); with 5 days of counts that is a first guess.
+        ");
+    }
+
+    #[test]
+    fn a_record_holds_all_candidates_and_no_interval_where_growth_is_not_certain() {
+        let families = families();
+        let mut likeness = like(&families, 12, "finland-2023-shift", 0.8);
+        likeness.doubling = Some(Doubling {
+            per_day: 0.1,
+            per_day_low: -0.1,
+            per_day_high: 0.3,
+        });
+        let told = record(&families, &likeness);
+        let sum: f64 = told.probabilities.iter().map(|p| p.probability).sum();
+        assert!((sum - 1.0).abs() < 1e-3);
+        assert_eq!(told.probabilities.len(), families.families.len() + 1);
+        assert_eq!(told.named.as_deref(), Some("finland-2023-shift"));
+        assert_eq!(told.probabilities[1].episode, NONE_OF_THESE);
+        assert_eq!(
+            (told.doubling_days, told.doubling_days_low),
+            (Some(10.0), None)
+        );
+        likeness.doubling = Some(Doubling {
+            per_day: 0.5,
+            per_day_low: 0.25,
+            per_day_high: 1.0,
+        });
+        let told = record(&families, &likeness);
+        let growth = (
+            told.doubling_days,
+            told.doubling_days_low,
+            told.doubling_days_high,
+        );
+        assert_eq!(growth, (Some(2.0), Some(1.0), Some(4.0)));
+    }
+}
