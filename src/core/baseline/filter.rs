@@ -2,7 +2,7 @@
 
 use super::forecast::{DISPERSION_RATIOS, DISPERSIONS, LN_FAINT, Matching, Mixture};
 use super::season::{Component, Lens, MAX_DIM};
-use super::special::{ln_sum_exp, polygamma};
+use super::special::{exp_each, ln_sum_exp};
 
 /// Entries of the covariance's lower triangle at the largest dimension.
 pub const MAX_TRIANGLE: usize = MAX_DIM * (MAX_DIM + 1) / 2;
@@ -119,11 +119,9 @@ impl Filter {
             };
             *scale = (shrink / params.discounts.of(component)).sqrt();
         }
-        let mut at = 0;
         for i in 0..dim {
-            for j in 0..=i {
-                c[at] *= scale[i] * scale[j];
-                at += 1;
+            for (c, other) in c[packed(i, 0)..=packed(i, i)].iter_mut().zip(&scale) {
+                *c *= scale[i] * other;
             }
         }
     }
@@ -132,16 +130,13 @@ impl Filter {
     #[must_use]
     pub fn log_rate(&self, dim: usize, design: &[f64; MAX_DIM]) -> LogRate {
         let mut gain = [0.0; MAX_DIM];
-        let mut at = 0;
         for i in 0..dim {
-            for j in 0..i {
-                let c = self.covariance[at];
-                gain[i] += c * design[j];
-                gain[j] += c * design[i];
-                at += 1;
+            let row = &self.covariance[packed(i, 0)..=packed(i, i)];
+            let (before, from) = gain.split_at_mut(i);
+            for (gain, c) in before.iter_mut().zip(row) {
+                *gain += c * design[i];
             }
-            gain[i] += self.covariance[at] * design[i];
-            at += 1;
+            from[0] += dot(row, &design[..=i]);
         }
         let mean = (0..dim).map(|i| design[i] * self.mean[i]).sum();
         let variance: f64 = (0..dim).map(|i| design[i] * gain[i]).sum();
@@ -171,11 +166,11 @@ impl Filter {
         }
         self.mean[0] = self.mean[0].clamp(-LEVEL_LIMIT, LEVEL_LIMIT);
         let shrink = h * damp;
-        let mut at = 0;
         for i in 0..dim {
-            for j in 0..=i {
-                self.covariance[at] -= rate.gain[i] * rate.gain[j] * shrink;
-                at += 1;
+            let row = &mut self.covariance[packed(i, 0)..=packed(i, i)];
+            let gain = rate.gain[i] * shrink;
+            for (c, other) in row.iter_mut().zip(&rate.gain) {
+                *c -= gain * other;
             }
             let diagonal = &mut self.covariance[packed(i, i)];
             *diagonal = diagonal.max(1e-14);
@@ -215,6 +210,20 @@ impl Filter {
             }
         }
     }
+}
+
+/// The product of two vectors of one length, in four sums side by side: one alone would wait for itself.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a4, a_rest) = a.as_chunks::<4>();
+    let (b4, b_rest) = b.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for (a, b) in a4.iter().zip(b4) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 /// ln of the dispersions' weights before anything is known: in proportion to the ratio to the minus `exponent` for the first
@@ -261,19 +270,20 @@ pub struct LogRate {
 /// `g` and `h` averaged with the posterior weights; `h` loses the variance of `g` between the dispersions, floor 0.
 fn correction(said: Said<'_>) -> (f64, f64) {
     let total = ln_sum_exp(said.ln_joint);
+    let mut posterior = said.ln_joint.map(|joint| joint - total);
+    exp_each(&mut posterior);
     let (mut mean_g, mut mean_gg, mut mean_h) = (0.0, 0.0, 0.0);
-    for (part, joint) in said.forecast.parts.iter().zip(said.ln_joint) {
-        let posterior = (joint - total).exp();
+    for (part, posterior) in said.forecast.parts.iter().zip(posterior) {
         if posterior < 1e-12 {
             continue;
         }
         let learner = &part.learner;
-        let after = polygamma(learner.shape + learner.share * said.count as f64);
+        let own = learner.own();
+        let moved = own.moved(learner.shape, learner.share * said.count as f64);
         // beta = shape / mean; digamma(alpha) - ln beta is the prior's log mean.
         let seen_ratio = learner.share * part.count.mean() / learner.shape;
-        let log_shift = after.digamma - learner.digamma - seen_ratio.ln_1p();
-        let g = log_shift / learner.log_variance;
-        let h = (1.0 - after.trigamma / learner.log_variance) / learner.log_variance;
+        let g = (moved.digamma - seen_ratio.ln_1p()) / own.trigamma;
+        let h = -moved.trigamma / (own.trigamma * own.trigamma);
         mean_g += posterior * g;
         mean_gg += posterior * g * g;
         mean_h += posterior * h;

@@ -1,7 +1,7 @@
 //! Owns the forecast of one bucket: a mixture of negative binomials over a grid of dispersions, its tails and quantiles.
 
 use super::negbin::NegBin;
-use super::special::{ln_sum_exp, polygamma, trigamma_inverse};
+use super::special::{Polygamma, ln_sum_exp, polygamma, trigamma_inverse};
 
 /// Number of dispersions on the grid.
 pub const DISPERSIONS: usize = 17;
@@ -72,10 +72,7 @@ pub struct Part {
 pub struct Learner {
     /// Its shape.
     pub shape: f64,
-    /// digamma of the shape.
-    pub digamma: f64,
-    /// trigamma of the shape: the variance of the log rate.
-    pub log_variance: f64,
+    own: Option<Polygamma>,
     /// Weight of a count, in (0, 1].
     pub share: f64,
 }
@@ -92,15 +89,19 @@ fn count_of(size: f64, mean: f64) -> NegBin {
 }
 
 impl Learner {
-    /// The forecast's own Gamma.
+    /// The forecast's own Gamma. Its polygammas are left to whoever asks: most dispersions have no say in what is learnt.
     fn of_forecast(count: NegBin) -> Self {
-        let own = polygamma(count.size());
         Self {
             shape: count.size(),
-            digamma: own.digamma,
-            log_variance: own.trigamma,
+            own: None,
             share: 1.0,
         }
+    }
+
+    /// The polygammas of the shape; trigamma is the variance of the log rate.
+    #[must_use]
+    pub fn own(&self) -> Polygamma {
+        self.own.unwrap_or_else(|| polygamma(self.shape))
     }
 }
 
@@ -141,7 +142,7 @@ impl Mixture {
             } => {
                 let per_mean = (-f).exp();
                 let mut level = None;
-                let mut last: Option<Matched> = None;
+                let mut last: Option<(f64, Matched)> = None;
                 parts.extend(heard.map(|k| {
                     let ratio = DISPERSION_RATIOS[k];
                     if ratio >= rate_from_ratio {
@@ -151,14 +152,13 @@ impl Mixture {
                     let log_variance = (q + (ratio - 1.0) * per_mean).min(max_log_variance);
                     // At small means many dispersions are at the limit, and alike.
                     let matched = match last {
-                        Some(alike)
-                            if alike.learner.log_variance.to_bits() == log_variance.to_bits() =>
-                        {
-                            alike
+                        Some((alike, matched)) if alike.to_bits() == log_variance.to_bits() => {
+                            matched
                         }
                         _ => in_log_rate(f, log_variance),
                     };
-                    part(k, *last.insert(matched))
+                    last = Some((log_variance, matched));
+                    part(k, matched)
                 }));
             }
             Matching::Rate => {
@@ -314,20 +314,14 @@ impl Mixture {
 struct Level {
     shape: f64,
     mean: f64,
-    digamma: f64,
-    log_variance: f64,
+    own: Polygamma,
 }
 
 impl Level {
     fn new(f: f64, q: f64) -> Self {
         let (shape, own) = trigamma_inverse(q);
         let mean = shape * (f - own.digamma).exp();
-        Self {
-            shape,
-            mean,
-            digamma: own.digamma,
-            log_variance: q,
-        }
+        Self { shape, mean, own }
     }
 
     /// Times independent noise of a variance / mean ratio, [`Matching::Rate`].
@@ -338,8 +332,7 @@ impl Level {
             count: count_of(size, self.mean),
             learner: Learner {
                 shape: self.shape,
-                digamma: self.digamma,
-                log_variance: self.log_variance,
+                own: Some(self.own),
                 share: 1.0 / ratio,
             },
         }
@@ -354,8 +347,7 @@ fn in_log_rate(f: f64, log_variance: f64) -> Matched {
         count: count_of(size, mean),
         learner: Learner {
             shape: size,
-            digamma: own.digamma,
-            log_variance,
+            own: Some(own),
             share: 1.0,
         },
     }

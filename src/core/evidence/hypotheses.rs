@@ -3,7 +3,7 @@
 use super::switching::Regime;
 use crate::core::baseline::forecast::{DISPERSIONS, Mixture};
 use crate::core::baseline::negbin::NegBin;
-use crate::core::baseline::special::ln_sum_exp;
+use crate::core::baseline::special::{exp_each, ln_each, ln_sum_exp};
 
 /// Most rises on the grid.
 pub const MAX_RISES: usize = 8;
@@ -12,8 +12,6 @@ pub const MAX_DROPS: usize = 4;
 /// Usual, and the two nulls of the guard band.
 const NULLS: usize = 3;
 const MAX_HYPOTHESES: usize = NULLS + MAX_RISES + MAX_DROPS;
-/// A rival that a count makes less likely than its null by this factor, in logs, is known by its largest term alone.
-const LN_LOST: f64 = -60.0;
 /// exp of less is lost beside 1, whatever it is multiplied by here.
 const LN_NOTHING: f64 = -700.0;
 
@@ -44,18 +42,12 @@ struct Growth {
 /// The probability of a count under every hypothesis, by dispersion.
 #[derive(Debug, Clone)]
 pub struct Weighed {
-    count: f64,
-    ln_joint: [f64; DISPERSIONS],
+    /// ln of the probability under each hypothesis.
+    ln: [f64; MAX_HYPOTHESES],
     /// ln of the largest dispersion's share in each hypothesis' probability, the factor `s^y` included.
     ln_most: [f64; MAX_HYPOTHESES],
     /// Each dispersion's share over the largest.
     shares: [[f64; DISPERSIONS]; MAX_HYPOTHESES],
-}
-
-impl Weighed {
-    fn ln(&self, hypothesis: usize) -> f64 {
-        self.ln_most[hypothesis] + self.shares[hypothesis].iter().sum::<f64>().ln()
-    }
 }
 
 /// What a count says, as logs.
@@ -100,16 +92,17 @@ impl Hypotheses {
             parts: Vec::with_capacity(forecast.parts.len()),
         };
         let mut excess = [0.0; MAX_HYPOTHESES];
+        made.ln_scale = [1.0; MAX_HYPOTHESES];
         for (h, scale) in scales.enumerate() {
-            made.ln_scale[h] = scale.ln();
+            made.ln_scale[h] = scale;
             excess[h] = scale - 1.0;
         }
-        let used = NULLS + rises.len() + drops.len();
+        ln_each(&mut made.ln_scale);
         let mut last: Option<NegBin> = None;
         for part in &forecast.parts {
             let growth = match made.parts.last() {
                 Some(growth) if last == Some(part.count) => *growth,
-                _ => Growth::new(part.count, &excess[..used]),
+                _ => Growth::new(part.count, &excess),
             };
             last = Some(part.count);
             made.parts.push(growth);
@@ -154,35 +147,34 @@ impl Hypotheses {
     #[must_use]
     pub fn weigh(&self, ln_joint: &[f64; DISPERSIONS], y: u64) -> Weighed {
         let mut weighed = Weighed {
-            count: y as f64,
-            ln_joint: *ln_joint,
+            ln: [f64::NEG_INFINITY; MAX_HYPOTHESES],
             ln_most: [f64::NEG_INFINITY; MAX_HYPOTHESES],
             shares: [[0.0; DISPERSIONS]; MAX_HYPOTHESES],
         };
-        for h in 0..NULLS {
-            self.weigh_one(&mut weighed, h, f64::NEG_INFINITY);
-        }
-        let least = weighed.ln_most[1].min(weighed.ln_most[2]) + LN_LOST;
-        for h in NULLS..NULLS + self.rises + self.drops {
-            self.weigh_one(&mut weighed, h, least);
-        }
-        weighed
-    }
-
-    fn weigh_one(&self, weighed: &mut Weighed, hypothesis: usize, least: f64) {
-        let mut terms = [f64::NEG_INFINITY; DISPERSIONS];
+        let count = y as f64;
+        let used = NULLS + self.rises + self.drops;
+        let mut sums = [1.0; MAX_HYPOTHESES];
         for (k, part) in self.parts.iter().enumerate() {
-            terms[k] = weighed.ln_joint[k] - (part.size + weighed.count) * part.ln[hypothesis];
-        }
-        let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let ln_most = most + weighed.count * self.ln_scale[hypothesis];
-        weighed.ln_most[hypothesis] = ln_most;
-        let reach = if ln_most < least { 0.0 } else { LN_NOTHING };
-        for (share, term) in weighed.shares[hypothesis].iter_mut().zip(terms) {
-            if term - most >= reach {
-                *share = (term - most).exp();
+            let power = part.size + count;
+            for (shares, ln) in weighed.shares[..used].iter_mut().zip(&part.ln) {
+                shares[k] = ln_joint[k] - power * ln;
             }
         }
+        for (h, sum) in sums.iter_mut().enumerate().take(used) {
+            let shares = &mut weighed.shares[h][..self.parts.len()];
+            let most = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            for share in shares.iter_mut() {
+                *share -= most;
+            }
+            exp_each(shares);
+            *sum = shares.iter().sum();
+            weighed.ln_most[h] = most + count * self.ln_scale[h];
+        }
+        ln_each(&mut sums);
+        for (h, ln) in weighed.ln[..used].iter_mut().enumerate() {
+            *ln = weighed.ln_most[h] + sums[h];
+        }
+        weighed
     }
 
     /// What a count says.
@@ -196,14 +188,14 @@ impl Hypotheses {
             rise_to_usual: [0.0; MAX_RISES],
             drop_to_usual: [0.0; MAX_DROPS],
         };
-        let [usual, up, down] = [0, 1, 2].map(|h| weighed.ln(h));
+        let [usual, up, down] = [weighed.ln[0], weighed.ln[1], weighed.ln[2]];
         for j in 0..self.rises {
-            let ln = weighed.ln(NULLS + j);
+            let ln = weighed.ln[NULLS + j];
             out.rise[j] = ln - up;
             out.rise_to_usual[j] = ln - usual;
         }
         for j in 0..self.drops {
-            let ln = weighed.ln(NULLS + self.rises + j);
+            let ln = weighed.ln[NULLS + self.rises + j];
             out.drop[j] = ln - down;
             out.drop_to_usual[j] = ln - usual;
         }
@@ -217,31 +209,44 @@ impl Hypotheses {
         let others = before.surge[..self.rises]
             .iter()
             .chain(&before.drop[..self.drops]);
-        let mut ln_p = [f64::NEG_INFINITY; MAX_HYPOTHESES];
-        ln_p[0] = before.p_usual().max(f64::MIN_POSITIVE).ln();
-        for (h, p) in (NULLS..).zip(others) {
-            ln_p[h] = p.max(f64::MIN_POSITIVE).ln();
+        let mut factors = [f64::MIN_POSITIVE; MAX_HYPOTHESES];
+        factors[0] = before.p_usual().max(f64::MIN_POSITIVE);
+        for (factor, p) in factors[NULLS..].iter_mut().zip(others) {
+            *factor = p.max(f64::MIN_POSITIVE);
         }
-        let ln_terms: [f64; MAX_HYPOTHESES] = std::array::from_fn(|h| ln_p[h] + weighed.ln_most[h]);
-        let most = ln_terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let factors = ln_terms.map(|ln| (ln - most).exp());
+        ln_each(&mut factors);
+        // The nulls of the guard band are no states of their own.
+        factors[1..NULLS].fill(f64::NEG_INFINITY);
+        for (factor, ln_most) in factors.iter_mut().zip(weighed.ln_most) {
+            *factor += ln_most;
+        }
+        let most = factors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for factor in &mut factors {
+            *factor -= most;
+        }
+        exp_each(&mut factors);
+        let mut sums = [0.0; DISPERSIONS];
+        for (factor, shares) in factors.iter().zip(&weighed.shares) {
+            for (sum, share) in sums.iter_mut().zip(shares) {
+                *sum += factor * share;
+            }
+        }
+        for sum in &mut sums {
+            *sum = sum.max(f64::MIN_POSITIVE);
+        }
+        ln_each(&mut sums);
         let mut out = [f64::NEG_INFINITY; DISPERSIONS];
-        for (k, out) in out.iter_mut().enumerate().take(self.parts.len()) {
-            let sum: f64 = (0..MAX_HYPOTHESES)
-                .map(|h| factors[h] * weighed.shares[h][k])
-                .sum();
-            *out = most + sum.ln().max(LN_NOTHING);
+        for (out, ln_sum) in out.iter_mut().zip(sums).take(self.parts.len()) {
+            *out = most + ln_sum.max(LN_NOTHING);
         }
         out
     }
 }
 
 impl Growth {
-    fn new(count: NegBin, excess: &[f64]) -> Self {
-        let mut ln = [0.0; MAX_HYPOTHESES];
-        for (ln, excess) in ln.iter_mut().zip(excess) {
-            *ln = (1.0 + excess * count.odds()).ln();
-        }
+    fn new(count: NegBin, excess: &[f64; MAX_HYPOTHESES]) -> Self {
+        let mut ln = excess.map(|excess| 1.0 + excess * count.odds());
+        ln_each(&mut ln);
         Self {
             size: count.size(),
             ln,

@@ -4,7 +4,7 @@
 //! analysis of nonstationary time series", Econometrica 57, eq. 22.4.5-6 of his 1994 book).
 
 use super::hypotheses::{Likelihoods, MAX_DROPS, MAX_RISES};
-use crate::core::baseline::special::ln_sum_exp;
+use crate::core::baseline::special::{exp_each, ln_each};
 
 /// Below this a state counts as impossible until the next entry.
 const PROBABILITY_FLOOR: f64 = 1e-300;
@@ -78,22 +78,34 @@ impl Regime {
     /// The probabilities after a count, from those before it (Bayes' rule, in logs).
     #[must_use]
     pub fn update(&self, said: &Likelihoods, rises: usize, drops: usize) -> Self {
-        let mut ln = [f64::NEG_INFINITY; 1 + MAX_RISES + MAX_DROPS];
-        ln[0] = self.p_usual().max(PROBABILITY_FLOOR).ln();
-        for j in 0..rises {
-            ln[1 + j] = self.surge[j].max(PROBABILITY_FLOOR).ln() + said.rise_to_usual[j];
+        let (surges, falls) = (1..1 + rises, 1 + rises..1 + rises + drops);
+        let used = falls.end;
+        let mut p = [PROBABILITY_FLOOR; 1 + MAX_RISES + MAX_DROPS];
+        p[0] = self.p_usual();
+        p[surges.clone()].copy_from_slice(&self.surge[..rises]);
+        p[falls.clone()].copy_from_slice(&self.drop[..drops]);
+        for p in &mut p {
+            *p = p.max(PROBABILITY_FLOOR);
         }
-        for j in 0..drops {
-            ln[1 + MAX_RISES + j] =
-                self.drop[j].max(PROBABILITY_FLOOR).ln() + said.drop_to_usual[j];
+        ln_each(&mut p);
+        let ratios = said.rise_to_usual[..rises]
+            .iter()
+            .chain(&said.drop_to_usual[..drops]);
+        for (ln, ratio) in p[1..].iter_mut().zip(ratios) {
+            *ln += ratio;
         }
-        let total = ln_sum_exp(&ln);
+        let most = p[..used].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for ln in &mut p[..used] {
+            *ln -= most;
+        }
+        exp_each(&mut p[..used]);
+        let total: f64 = p[..used].iter().sum();
         let mut next = Self::default();
-        for j in 0..rises {
-            next.surge[j] = (ln[1 + j] - total).exp();
+        for (next, p) in next.surge.iter_mut().zip(&p[surges]) {
+            *next = p / total;
         }
-        for j in 0..drops {
-            next.drop[j] = (ln[1 + MAX_RISES + j] - total).exp();
+        for (next, p) in next.drop.iter_mut().zip(&p[falls]) {
+            *next = p / total;
         }
         next
     }
