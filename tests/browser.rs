@@ -134,6 +134,12 @@ async fn the_live_page_shows_alerts_as_they_come_on_a_phone_and_asks_nothing_of_
         json!(true),
         "alerts are told inside their incident"
     );
+    let open_card = "document.querySelector('#now .told.critical > details.card > summary, #now .card > summary').click() || true";
+    told(&page, open_card).await;
+    let card = "/the day its evidence crossed the limit/.test(document.querySelector('#now details.card[open]')?.textContent) && document.querySelectorAll('#now details.card[open] svg.plot .evidence').length > 0";
+    seen(&page, "the evidence of an alert", card).await;
+    let wide = told(&page, "document.documentElement.scrollWidth > innerWidth").await;
+    assert_eq!(wide, json!(false), "a card is wider than a phone");
     let unlabelled = "[...document.querySelectorAll('.place svg.plot')].filter((e) => !/usually/.test(e.getAttribute('aria-label'))).length";
     assert_eq!(
         told(&page, unlabelled).await,

@@ -264,11 +264,12 @@ fn bands_are_in_order_and_the_median_is_inside() {
     let mut seen = 0;
     for series in &finland().series {
         for band in series.buckets.iter().filter_map(|b| b.band) {
+            let inner = band.inner.expect("a scenario knows what lies between");
             let ordered = [
                 band.lower,
-                band.inner_lower,
-                band.median,
-                band.inner_upper,
+                inner.lower,
+                inner.median,
+                inner.upper,
                 band.upper,
             ];
             assert!(ordered.is_sorted(), "{}: {band:?}", series.name);
@@ -276,6 +277,31 @@ fn bands_are_in_order_and_the_median_is_inside() {
         }
     }
     assert!(seen > 500, "{seen}");
+}
+
+#[test]
+fn every_alert_has_a_card_that_says_when_its_evidence_crossed_the_limit() {
+    let report = finland();
+    let page = report::page(&report);
+    let cards: Vec<&str> = page.split("<summary>Evidence</summary>").skip(1).collect();
+    let alerts: usize = report.series.iter().map(|s| s.alerts.len()).sum();
+    assert!(
+        alerts > 5 && cards.len() == alerts,
+        "{alerts} {}",
+        cards.len()
+    );
+    for card in cards {
+        let card = card.split("</details>").next().expect("a part");
+        let (_, numbers) = card.split_once("</svg>").expect("a drawing, then numbers");
+        assert!(card.contains("class=\"crossed\""), "{numbers}");
+        for said in [
+            "<dt>Counted</dt>",
+            "its evidence crossed the limit",
+            "; before that it was at ",
+        ] {
+            assert!(numbers.contains(said), "{said}: {numbers}");
+        }
+    }
 }
 
 #[test]

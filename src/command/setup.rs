@@ -239,7 +239,9 @@ pub(super) fn page(settings: &Settings, broker: &Broker) -> Arc<Watch> {
         counts: settings.topics.counts.clone(),
         state: settings.topics.alerts_state.clone(),
     };
-    let model = Model::new(settings.network(), corridors);
+    let engine = engine(settings);
+    let model =
+        Model::new(settings.network(), corridors).judged_by(settings.network(), engine.params());
     Watch::new(broker.clone(), topics, model)
 }
 

@@ -3,6 +3,7 @@
 //! The page shows what the output topics say and nothing else, so it is the same at every copy of the daemon, shows all
 //! crossings and not only those of one copy, and costs nothing until it is first opened.
 
+mod card;
 mod feed;
 mod model;
 mod routes;

@@ -1,9 +1,10 @@
 //! Owns what the live page knows: the last days and hours of every series, and the alerts, incidents and notices that are open
 //! or ended of late, each with the version it last changed in. Bounded, whatever the topics hold.
 
-use crate::core::lens::Lens;
+use crate::core::lens::{Lens, LensParams};
 use crate::core::network::Network;
-use crate::wire::encode::{Bucket, Interval};
+use crate::core::params::Params;
+use crate::wire::encode::{Bucket, Evidence, Interval};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +39,26 @@ pub(super) struct Count {
     pub exposure: f64,
     /// Share in which it was open and its feed blind.
     pub blind: f64,
+    /// ln of the statistics of a surge and of a drop after it.
+    #[serde(skip)]
+    pub evidence: [f64; 2],
+}
+
+/// The numbers an alert was last told with.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Numbers {
+    /// When its episode is thought to have begun.
+    pub onset: String,
+    pub lens: Lens,
+    /// First moment of the bucket.
+    pub start: String,
+    /// First moment after it.
+    pub end: String,
+    pub observed: u64,
+    pub lower: u64,
+    pub upper: u64,
+    /// ln of the statistic of its direction.
+    pub log_sr: f64,
 }
 
 /// An alert, incident or notice after its last change.
@@ -66,6 +87,9 @@ pub(super) struct Told {
     pub summary: String,
     /// Whether it goes on.
     pub is_open: bool,
+    /// What an alert was told with.
+    #[serde(skip)]
+    pub numbers: Option<Numbers>,
     /// Whether nothing will tell of its end: a notice of something that came once.
     #[serde(skip)]
     pub is_passing: bool,
@@ -78,6 +102,10 @@ pub(super) struct Series {
     /// By first moment.
     pub(super) days: BTreeMap<Timestamp, Count>,
     pub(super) hours: BTreeMap<Timestamp, Count>,
+    /// The strongest evidence of the hours of each civil date.
+    pub(super) peaks: BTreeMap<String, [f64; 2]>,
+    /// ln of the statistics that raise a surge and a drop, by day and by hour.
+    pub(super) limits: [[f64; 2]; 2],
     /// The day that is open, as the last alert of it counted: its first moment and the count.
     pub(super) told: Option<(Timestamp, u64)>,
 }
@@ -116,6 +144,10 @@ struct CountSeen {
     observed: u64,
     expected: f64,
     interval: Interval,
+    #[serde(default)]
+    log_evidence_rise: f64,
+    #[serde(default)]
+    log_evidence_drop: f64,
     as_of: String,
 }
 
@@ -135,6 +167,9 @@ struct Seen {
     lens: Option<Lens>,
     bucket: Option<Bucket>,
     observed: Option<u64>,
+    interval: Option<Interval>,
+    evidence: Option<Evidence>,
+    onset: Option<String>,
     as_of: String,
     summary: String,
 }
@@ -176,6 +211,24 @@ impl Model {
         }
     }
 
+    /// Knows what raises an alert, so that evidence can be drawn against it.
+    #[must_use]
+    pub fn judged_by(mut self, network: &Network, params: &Params) -> Self {
+        for (place, crossing) in self.places.iter_mut().zip(&network.crossings) {
+            for (series, stream) in place.series.iter_mut().zip(&crossing.streams) {
+                let lenses = params.lenses_of(params.weight_class(&crossing.id, *stream));
+                let limits = |lens: &LensParams| [lens.log_threshold_rise, lens.log_threshold_drop];
+                series.limits = [Lens::Day, Lens::Hour].map(|lens| limits(&lenses[lens as usize]));
+            }
+        }
+        self
+    }
+
+    /// A crossing by its id.
+    pub(super) fn place(&self, id: &str) -> Option<&Place> {
+        self.by_id.get(id).map(|at| &self.places[*at])
+    }
+
     /// Number of changes so far.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -206,7 +259,11 @@ impl Model {
             upper: seen.interval.upper,
             exposure: seen.bucket.exposure,
             blind: seen.bucket.blind,
+            evidence: [seen.log_evidence_rise, seen.log_evidence_drop],
         };
+        if seen.lens == Lens::Hour && count.exposure > 0.0 {
+            series.peak(&count);
+        }
         let (buckets, most) = match seen.lens {
             Lens::Hour => (&mut series.hours, MAX_HOURS),
             Lens::Day | Lens::Week => (&mut series.days, MAX_DAYS),
@@ -287,6 +344,35 @@ impl Model {
     }
 }
 
+impl Series {
+    /// Keeps the strongest evidence of the hours of a date.
+    fn peak(&mut self, hour: &Count) {
+        let date = hour.start.get(..10).unwrap_or_default().to_owned();
+        let peak = self.peaks.entry(date).or_insert(hour.evidence);
+        for (most, now) in peak.iter_mut().zip(hour.evidence) {
+            *most = most.max(now);
+        }
+        while self.peaks.len() > MAX_DAYS {
+            self.peaks.pop_first();
+        }
+    }
+}
+
+/// The numbers of an alert; incidents and notices have none.
+fn numbers(seen: &Seen) -> Option<Numbers> {
+    let (bucket, interval) = (seen.bucket.as_ref()?, seen.interval.as_ref()?);
+    Some(Numbers {
+        onset: seen.onset.clone()?,
+        lens: seen.lens?,
+        start: bucket.start.clone(),
+        end: bucket.end.clone(),
+        observed: seen.observed?,
+        lower: interval.lower,
+        upper: interval.upper,
+        log_sr: seen.evidence.as_ref()?.log_sr,
+    })
+}
+
 fn told(key: &str, seen: Seen) -> Told {
     let kind = match (&seen.alert_id, &seen.incident_id) {
         (Some(_), _) => "alert",
@@ -297,10 +383,12 @@ fn told(key: &str, seen: Seen) -> Told {
         seen.transition.as_str(),
         "resolved" | "retracted" | "merged"
     );
+    let numbers = numbers(&seen);
     let members = seen.members.into_iter().map(|member| member.crossing);
     Told {
         key: key.to_owned(),
         kind,
+        numbers,
         is_open: !is_end,
         is_passing: kind == "notice" && seen.kind.as_deref() != Some("feed_blind"),
         transition: seen.transition,

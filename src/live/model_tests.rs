@@ -212,3 +212,50 @@ fn records_that_are_no_counts_or_of_other_places_are_left_alone() {
         );
     }
 }
+
+#[test]
+fn the_card_of_an_alert_draws_its_days_and_says_when_the_evidence_crossed_the_limit() {
+    let mut model = model();
+    model.places[0].series[0].limits = [[6.0; 2], [9.0; 2]];
+    let with_evidence = |lens: &str, start: &str, observed, exposure, rise: f64| {
+        let bytes = count(lens, start, observed, exposure);
+        let mut record: Value = serde_json::from_slice(&bytes).expect("JSON");
+        record["log_evidence_rise"] = json!(rise);
+        record["log_evidence_drop"] = json!(-200.0);
+        record.to_string().into_bytes()
+    };
+    for (date, observed, exposure, rise) in [
+        ("2023-11-15T00", 0, 0.0, -3.0),
+        ("2023-11-16T00", 1, 1.0, -3.0),
+        ("2023-11-17T00", 9, 1.0, 2.0),
+    ] {
+        assert!(model.on_count(&with_evidence("day", date, observed, exposure, rise)));
+    }
+    assert!(model.on_count(&with_evidence("hour", "2023-11-17T10", 5, 1.0, 16.0)));
+    let key = "a.asylum.surge.2023-11-18";
+    let told = alert("opened", "2023-11-18T10:00:00+00:00", json!({}));
+    assert!(model.on_state(key, Some(&told)));
+    assert_eq!(model.card(key), None, "it was told without numbers");
+    let told = alert(
+        "escalated",
+        "2023-11-18T10:00:00+00:00",
+        json!({
+            "lens": "day", "observed": 80, "interval": {"lower": 0, "upper": 2}, "onset": "2023-11-17T00:00:00+00:00",
+            "bucket": {"start": "2023-11-18T00:00:00+00:00", "end": "2023-11-19T00:00:00+00:00", "closed": false, "exposure": 1.0},
+            "evidence": {"log_sr": 20.0, "chance_once_in_days": 1e8},
+        }),
+    );
+    assert!(model.on_state(key, Some(&told)));
+    let card = model.card(key).expect("a card");
+    for said in [
+        "9 on Friday 17 November 2023 (usually at most 2), the day its evidence crossed the limit",
+        "80 on Saturday 18 November 2023",
+        "before that it was at 1/8,100 of the limit",
+        "strongest on Saturday 18 November 2023, at more than 1,000,000 times the limit",
+        "closed from 15 November 2023 to 16 November 2023",
+        "class=\"crossed\"",
+    ] {
+        assert!(card.contains(said), "{said}: {card}");
+    }
+    assert_eq!(model.card("b.asylum.surge.2023-11-18"), None);
+}

@@ -1,7 +1,9 @@
 //! Owns the page's addresses: the page itself with its style and script, all from the binary, and the stream of changes.
 
 use super::feed::Watch;
+use crate::report;
 use axum::Router;
+use axum::extract::Path;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +22,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// The page loads nothing from elsewhere and may not be framed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `/`, its style and script, and `/live/events`.
+/// `/`, its styles and script, `/live/events`, and the cards of alerts.
 pub fn routes(watch: Arc<Watch>) -> Router {
     Router::new()
         .route(
@@ -35,11 +37,33 @@ pub fn routes(watch: Arc<Watch>) -> Router {
             "/live/page.js",
             get(|| asset("text/javascript", include_str!("assets/page.js"))),
         )
+        .route(
+            "/live/plot.css",
+            get(|| asset("text/css", report::PLOT_STYLE)),
+        )
+        .route("/live/card/{key}", {
+            let watch = Arc::clone(&watch);
+            get(move |Path(key): Path<String>| card(watch, key))
+        })
         .route("/live/events", get(move || events(watch)))
 }
 
+/// The evidence card of an alert.
+async fn card(watch: Arc<Watch>, key: String) -> Response {
+    let card = watch.model().card(&key);
+    match card {
+        Some(card) => (headers("text/html"), card).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such alert\n").into_response(),
+    }
+}
+
 async fn asset(kind: &'static str, text: &'static str) -> Response {
-    let headers = [
+    (headers(kind), text).into_response()
+}
+
+/// The page, its parts and its cards are kept by nobody and run nothing of others'.
+fn headers(kind: &str) -> [(HeaderName, String); 5] {
+    [
         (header::CONTENT_TYPE, format!("{kind}; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
         (header::CACHE_CONTROL, "no-cache".to_owned()),
@@ -51,8 +75,7 @@ async fn asset(kind: &'static str, text: &'static str) -> Response {
             HeaderName::from_static("referrer-policy"),
             "no-referrer".to_owned(),
         ),
-    ];
-    (headers, text).into_response()
+    ]
 }
 
 async fn events(watch: Arc<Watch>) -> Response {

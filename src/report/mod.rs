@@ -2,6 +2,7 @@
 //!
 //! Pure: the caller reads files, hands in a machine or a lens, and writes the page. The same input gives the same bytes.
 
+mod card;
 mod counts;
 mod episode;
 mod markup;
@@ -12,7 +13,8 @@ mod scale;
 mod shapes;
 mod small;
 
+pub use card::alert_card;
 pub use counts::{Look, look, series};
 pub use episode::{EpisodeError, episode};
 pub use model::{Alert, Band, Bucket, Report, Series, Shade, ShadeKind, lens_name};
-pub use page::page;
+pub use page::{PLOT_STYLE, page};

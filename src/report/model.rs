@@ -71,13 +71,20 @@ pub struct Bucket {
 pub struct Band {
     /// 1 %: lower end of what is usual.
     pub lower: u64,
+    /// 99 %: upper end of what is usual.
+    pub upper: u64,
+    /// What lies between; nothing where only the ends are known.
+    pub inner: Option<Inner>,
+}
+
+/// The inner quantiles of a [`Band`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inner {
     /// 10 %.
-    pub inner_lower: u64,
+    pub lower: u64,
     /// 50 %.
     pub median: u64,
     /// 90 %.
-    pub inner_upper: u64,
-    /// 99 %: upper end of what is usual.
     pub upper: u64,
 }
 
@@ -167,13 +174,16 @@ impl Band {
     /// The quantiles of an outlook.
     #[must_use]
     pub fn of(outlook: &Outlook) -> Self {
-        let [lower, inner_lower, median, inner_upper, upper] = outlook.quantiles(QUANTILES);
+        let [lower, tenth, median, ninetieth, upper] = outlook.quantiles(QUANTILES);
+        let inner = Inner {
+            lower: tenth,
+            median,
+            upper: ninetieth,
+        };
         Self {
             lower,
-            inner_lower,
-            median,
-            inner_upper,
             upper,
+            inner: Some(inner),
         }
     }
 
@@ -181,12 +191,15 @@ impl Band {
     #[must_use]
     pub fn within(self, lower: u64, upper: u64) -> Self {
         let inside = |q: u64| q.clamp(lower, upper.max(lower));
+        let inner = self.inner.map(|inner| Inner {
+            lower: inside(inner.lower),
+            median: inside(inner.median),
+            upper: inside(inner.upper),
+        });
         Self {
             lower,
-            inner_lower: inside(self.inner_lower),
-            median: inside(self.median),
-            inner_upper: inside(self.inner_upper),
             upper,
+            inner,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Owns the page: title, small multiples, the key, and a section for each series. It needs no network, no script and no font.
 
+use super::card::card;
 use super::markup::Markup;
 use super::model::{Alert, Report, Series, ShadeKind};
 use super::plot::{plot, told_shade};
@@ -9,6 +10,8 @@ use crate::core::lens::Lens;
 use crate::wire::sentence::grouped;
 use jiff::civil::{DateTime, Time};
 
+/// What plots and cards need.
+pub const PLOT_STYLE: &str = include_str!("plot.css");
 const STYLE: &str = include_str!("page.css");
 /// Fillings that can be told apart without colour.
 const PATTERNS: &str = r#"<svg class="patterns" aria-hidden="true"><defs>
@@ -17,6 +20,8 @@ const PATTERNS: &str = r#"<svg class="patterns" aria-hidden="true"><defs>
 <pattern id="uncounted" width="6" height="6" patternUnits="userSpaceOnUse"><path d="M0 2H6" stroke-width="1" opacity=".6"/></pattern>
 </defs></svg>
 "#;
+/// Alerts of a series that have a card of their evidence; a file of counts may have hundreds of alerts.
+const CARDS_MAX: usize = 12;
 /// Closures that a series lists; a file of counts may have hundreds of gaps.
 const SHADES_MAX: usize = 12;
 
@@ -28,6 +33,7 @@ pub fn page(report: &Report) -> String {
     html.verbatim("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.element("title", &[], &format!("{} - surgewatch", report.title));
     html.verbatim("\n<style>\n");
+    html.verbatim(PLOT_STYLE);
     html.verbatim(STYLE);
     html.verbatim("</style>\n</head>\n<body>\n");
     html.verbatim(PATTERNS);
@@ -179,10 +185,10 @@ fn section(html: &mut Markup, lens: Lens, n: usize, series: &Series) {
     html.element("small", &[], &format!("{} · {total}", series.about));
     html.close("h2");
     html.line();
-    html.append(plot(series, lens, n));
+    html.append(plot(series, lens, &format!("t{n}")));
     if !series.alerts.is_empty() {
         html.verbatim("<ol class=\"alerts\">\n");
-        for alert in &series.alerts {
+        for (k, alert) in series.alerts.iter().enumerate() {
             html.verbatim("<li>");
             html.element(
                 "b",
@@ -194,6 +200,11 @@ fn section(html: &mut Markup, lens: Lens, n: usize, series: &Series) {
             let told = alert.sentence.strip_prefix(&place);
             html.text(&format!(" – {}", told.unwrap_or(&alert.sentence)));
             html.element("span", &[("class", &"life")], &life(alert));
+            if k < CARDS_MAX {
+                html.verbatim("<details><summary>Evidence</summary>\n");
+                html.append(card(series, alert, lens, &format!("t{n}-{k}")));
+                html.verbatim("</details>");
+            }
             html.verbatim("</li>\n");
         }
         html.verbatim("</ol>\n");

@@ -1,7 +1,7 @@
 //! Owns the drawing of one series: counts on what was expected, closures, alerts, and the evidence below on the same axis of time.
 
 use super::markup::{At, Markup, Path};
-use super::model::{Band, Bucket, Series, Shade, ShadeKind, lens_name};
+use super::model::{Bucket, Series, Shade, ShadeKind, lens_name};
 use super::scale::{Linear, date_ticks, days_between, round_ticks, short};
 use super::shapes::{path, rect, triangle, words};
 use crate::core::alert::Direction;
@@ -51,21 +51,38 @@ struct Heights {
     evidence: f64,
 }
 
-/// The plot of a series as SVG. `number` tells it from the others of the page.
-pub(super) fn plot(series: &Series, lens: Lens, number: usize) -> Markup {
+impl Heights {
+    /// Of each of so many rows.
+    fn of(rows: usize) -> Self {
+        let (counts, evidence) = if rows > 1 {
+            (84.0, 34.0)
+        } else {
+            (190.0, 70.0)
+        };
+        Self { counts, evidence }
+    }
+}
+
+/// The plot of a series as SVG. `name` tells it from the others of the page.
+pub(super) fn plot(series: &Series, lens: Lens, name: &str) -> Markup {
+    plot_crossed(series, lens, name, None)
+}
+
+/// The same with a line through both panels where the evidence crossed the limit.
+pub(super) fn plot_crossed(
+    series: &Series,
+    lens: Lens,
+    name: &str,
+    crossed: Option<DateTime>,
+) -> Markup {
     let mut rows = rows(series, lens);
     let left_out = rows.len().saturating_sub(ROWS_MAX);
     rows.drain(..left_out);
-    let heights = if rows.len() > 1 {
-        Heights {
-            counts: 84.0,
-            evidence: 34.0,
-        }
+    let heights = Heights::of(rows.len());
+    let class = if crossed.is_some() {
+        "plot near"
     } else {
-        Heights {
-            counts: 190.0,
-            evidence: 70.0,
-        }
+        "plot"
     };
     let row_height = STRIP + heights.counts + GAP + heights.evidence + DATES;
     let height = row_height * rows.len() as f64;
@@ -73,10 +90,10 @@ pub(super) fn plot(series: &Series, lens: Lens, number: usize) -> Markup {
     svg.open(
         "svg",
         &[
-            ("class", &"plot"),
+            ("class", &class),
             ("viewBox", &format!("0 0 {} {}", At(WIDTH), At(height))),
             ("role", &"img"),
-            ("aria-labelledby", &format!("t{number}")),
+            ("aria-labelledby", &name),
         ],
     );
     let title = format!(
@@ -85,7 +102,7 @@ pub(super) fn plot(series: &Series, lens: Lens, number: usize) -> Markup {
         grouped(series.total()),
         series.alerts.len()
     );
-    svg.element("title", &[("id", &format!("t{number}"))], &title);
+    svg.element("title", &[("id", &name)], &title);
     let about = if rows.len() > 1 { 3 } else { 5 };
     for (n, row) in rows.iter().enumerate() {
         let top = row_height * n as f64;
@@ -102,6 +119,7 @@ pub(super) fn plot(series: &Series, lens: Lens, number: usize) -> Markup {
             ticks: round_ticks(largest(&series.buckets[row.buckets.clone()]), about),
             is_first: n == 0,
             is_alone: rows.len() == 1,
+            crossed,
         };
         drawn.draw(&mut svg);
     }
@@ -172,6 +190,7 @@ struct DrawnRow<'a> {
     ticks: Vec<u64>,
     is_first: bool,
     is_alone: bool,
+    crossed: Option<DateTime>,
 }
 
 impl DrawnRow<'_> {
@@ -181,6 +200,7 @@ impl DrawnRow<'_> {
         self.draw_band(svg);
         self.draw_counts(svg);
         self.draw_evidence(svg);
+        self.draw_crossed(svg);
         self.draw_alerts(svg);
         self.draw_words(svg);
     }
@@ -323,16 +343,20 @@ impl DrawnRow<'_> {
             .buckets()
             .chunk_by(|a, b| a.band.is_some() == b.band.is_some() && a.end == b.start)
         {
-            let run: Vec<(&Bucket, Band)> = run.iter().filter_map(|b| Some((b, b.band?))).collect();
-            self.draw_area(&mut outer, &run, |band| (band.lower, band.upper));
-            self.draw_area(&mut inner, &run, |band| {
-                (band.inner_lower, band.inner_upper)
-            });
-            self.draw_steps(
-                &mut median,
-                run.iter().map(|(b, band)| (*b, band.median)),
-                true,
-            );
+            let bands = run.iter().filter_map(|b| Some((b, b.band?)));
+            let ends: Vec<_> = bands
+                .clone()
+                .map(|(b, band)| (b, (band.lower, band.upper)))
+                .collect();
+            self.draw_area(&mut outer, &ends);
+            let inside = bands.filter_map(|(b, band)| Some((b, band.inner?)));
+            let ends: Vec<_> = inside
+                .clone()
+                .map(|(b, inner)| (b, (inner.lower, inner.upper)))
+                .collect();
+            self.draw_area(&mut inner, &ends);
+            let medians = inside.map(|(b, inner)| (b, inner.median));
+            self.draw_steps(&mut median, medians, true);
         }
         path(svg, "outer", &outer);
         path(svg, "inner", &inner);
@@ -340,21 +364,15 @@ impl DrawnRow<'_> {
     }
 
     /// There along the upper ends and back along the lower ones.
-    fn draw_area(
-        &self,
-        area: &mut Path,
-        run: &[(&Bucket, Band)],
-        ends: impl Fn(&Band) -> (u64, u64),
-    ) {
+    fn draw_area(&self, area: &mut Path, run: &[(&Bucket, (u64, u64))]) {
         if run.is_empty() {
             return;
         }
-        let upper = run.iter().map(|(b, band)| (*b, ends(band).1));
+        let upper = run.iter().map(|(b, (_, upper))| (*b, *upper));
         self.draw_steps(area, upper, true);
         let y = self.counts();
         let mut last = None;
-        for (bucket, band) in run.iter().rev() {
-            let lower = ends(band).0;
+        for &(bucket, (lower, _)) in run.iter().rev() {
             if last != Some(lower) {
                 if last.is_some() {
                     area.across(self.at(bucket.end));
@@ -461,6 +479,16 @@ impl DrawnRow<'_> {
         }
     }
 
+    fn draw_crossed(&self, svg: &mut Markup) {
+        let mut buckets = self.buckets().iter();
+        if let Some(bucket) = buckets.find(|b| Some(b.start) == self.crossed) {
+            let mut line = Path::default();
+            line.to(self.middle(bucket), self.top);
+            line.upright(self.bottom());
+            path(svg, "crossed", &line);
+        }
+    }
+
     fn draw_alerts(&self, svg: &mut Markup) {
         let mut marked = [f64::NEG_INFINITY; 2];
         let last = self.series.span().map_or(self.row.to, |(_, last)| last);
@@ -517,12 +545,10 @@ fn told_bucket(bucket: &Bucket, lens: Lens) -> String {
     };
     let count = bucket.count.map_or("not counted".to_owned(), grouped);
     let usual = bucket.band.map_or("closed".to_owned(), |band| {
-        format!(
-            "usual {} to {}, median {}",
-            grouped(band.lower),
-            grouped(band.upper),
-            grouped(band.median)
-        )
+        let inner = band.inner;
+        let median = inner.map_or(String::new(), |i| format!(", median {}", grouped(i.median)));
+        let (lower, upper) = (grouped(band.lower), grouped(band.upper));
+        format!("usual {lower} to {upper}{median}")
     });
     format!("{}: {count} ({usual})", bucket.start.strftime(format))
 }

@@ -15,6 +15,9 @@ const READINGS = {
   live: "live",
   failed: "the daemon cannot read its topics: what is shown may be old",
 };
+/// Cards that are open or were: the alert's last change they belong to, and what they show.
+const cards = new Map();
+const openCards = new Set();
 const known = { as_of: null, corridors: [], crossings: new Map(), told: [] };
 
 /// An element with its class, text or children.
@@ -133,6 +136,32 @@ function mark(told) {
   return told.direction === "surge" ? "\u25B2" : told.direction === "drop" ? "\u25BC" : "\u2022";
 }
 
+/// The evidence of an alert, fetched once it is opened and again after each change of the alert.
+function evidence(told) {
+  const shown = make("div", "");
+  const details = make("details", "card", make("summary", "", "Evidence"), shown);
+  const change = `${told.as_of} ${told.transition}`;
+  const show = async () => {
+    const kept = cards.get(told.key);
+    if (kept) shown.innerHTML = kept.html;
+    if (kept?.change === change) return;
+    const answer = await fetch(`/live/card/${encodeURIComponent(told.key)}`).catch(() => null);
+    if (!answer?.ok) return;
+    const html = await answer.text();
+    cards.set(told.key, { change, html });
+    shown.innerHTML = html;
+  };
+  details.open = openCards.has(told.key);
+  if (details.open) show();
+  details.addEventListener("toggle", () => {
+    if (!details.isConnected) return;
+    if (!details.open) return openCards.delete(told.key);
+    openCards.add(told.key);
+    show();
+  });
+  return details;
+}
+
 function toldItem(told, inside) {
   const names = told.crossings.map((id) => known.crossings.get(id)?.name ?? id);
   const what = told.kind === "notice" ? "notice" : `${mark(told)} ${told.severity ?? ""} ${told.direction ?? ""}`;
@@ -141,6 +170,7 @@ function toldItem(told, inside) {
   const at = told.kind === "alert" ? known.crossings.get(told.crossings[0]) : null;
   if (told.is_open && at && at.state !== "open") head.append(make("span", "", STATES[at.state].join(" ")));
   const item = make("li", `told ${told.severity ?? ""}`, head, make("p", "", told.summary));
+  if (told.kind === "alert") item.append(evidence(told));
   if (inside.length) {
     const word = inside.length === 1 ? "alert" : "alerts";
     item.append(make("details", "", make("summary", "", `${inside.length} ${word} in it`), make("ul", "", ...inside.map((alert) => toldItem(alert, [])))));
@@ -166,9 +196,9 @@ function drawNow() {
     ...kind("notice").map((notice) => toldItem(notice, [])),
   ];
   const none = make("p", "quiet", "Nothing is open: no crossing is above or below what is usual.");
-  const opened = document.querySelectorAll("#now details[open]").length > 0;
+  const opened = document.querySelectorAll("#now details:not(.card)[open]").length > 0;
   document.getElementById("now").replaceChildren(items.length ? make("ul", "", ...items) : none);
-  if (opened) for (const details of document.querySelectorAll("#now details")) details.open = true;
+  if (opened) for (const details of document.querySelectorAll("#now details:not(.card)")) details.open = true;
   const ended = known.told.filter((told) => !told.is_open).sort((a, b) => Date.parse(b.as_of) - Date.parse(a.as_of));
   document.getElementById("ended-list").replaceChildren(
     ended.length ? make("ul", "", ...ended.map((told) => toldItem(told, []))) : make("p", "quiet", "Nothing."),
