@@ -1,9 +1,11 @@
 //! Owns the contract as a real Prometheus sees it: it scrapes the demo while Finland 2023 is replayed, and every query of every
 //! dashboard and rule must find something. Ignored by `cargo test`; `.ci/run` installs the tools and runs it.
 
+use crate::alertmanager::Alertmanager;
 use crate::{boards, files, path, query, rules, text};
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +14,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A program that ends with its owner.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -37,7 +39,7 @@ const MAY_BE_EMPTY: [(&str, &str); 3] = [
     ),
 ];
 
-fn get(port: u16, target: &str) -> std::io::Result<String> {
+pub(crate) fn get(port: u16, target: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     write!(stream, "GET {target} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
@@ -75,6 +77,8 @@ struct Scraped {
     to_secs: f64,
     /// `/metrics` near the end of the replay.
     page: String,
+    /// What Alertmanager was told to be critical while it was: labels and receivers.
+    critical: Vec<(BTreeMap<String, String>, Vec<String>)>,
     _prometheus: Running,
     _folder: tempfile::TempDir,
 }
@@ -99,13 +103,18 @@ impl Scraped {
             .expect("it says where it listens");
         let folder = tempfile::tempdir().expect("a folder");
         let from_secs = now_secs();
-        let (prometheus, port) = prometheus(folder.path(), target);
-        let (mut page, mut critical) = (String::new(), false);
+        let alertmanager = Alertmanager::start(folder.path());
+        let (prometheus, port) = prometheus(folder.path(), target, alertmanager.port);
+        let (mut page, mut critical, mut told) = (String::new(), false, Vec::new());
         for line in lines {
             // The page as it is while alerts are open; afterwards nobody answers.
             critical |= line.contains("critical");
             if critical && let Ok(shown) = get(target, "/metrics") {
                 page = shown;
+            }
+            if critical && told.is_empty() {
+                told = alertmanager.firing();
+                told.retain(|(labels, _)| labels["alertname"] == "BorderAlertCritical");
             }
         }
         assert!(demo.0.wait().expect("it ends").success());
@@ -115,6 +124,7 @@ impl Scraped {
             from_secs,
             to_secs: now_secs(),
             page,
+            critical: told,
             _prometheus: prometheus,
             _folder: folder,
         }
@@ -140,7 +150,7 @@ impl Scraped {
 }
 
 /// Prometheus with the settings of `deploy/`, only quicker, and with the demo for its target.
-fn prometheus(folder: &Path, target: u16) -> (Running, u16) {
+fn prometheus(folder: &Path, target: u16, alertmanager: u16) -> (Running, u16) {
     let mut config: Yaml =
         serde_yaml_ng::from_str(&text("deploy/prometheus/prometheus.yml")).expect("YAML");
     config["global"]["scrape_interval"] = "250ms".into();
@@ -152,7 +162,8 @@ fn prometheus(folder: &Path, target: u16) -> (Running, u16) {
         .into();
     config["scrape_configs"][0]["static_configs"][0]["targets"][0] =
         format!("127.0.0.1:{target}").into();
-    config.as_mapping_mut().expect("a map").remove("alerting");
+    config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"][0] =
+        format!("127.0.0.1:{alertmanager}").into();
     config["scrape_configs"]
         .as_sequence_mut()
         .expect("a list")
@@ -176,15 +187,20 @@ fn prometheus(folder: &Path, target: u16) -> (Running, u16) {
         .spawn()
         .map(Running)
         .expect("prometheus starts; .ci/run installs it");
+    ready(port);
+    (started, port)
+}
+
+/// Waits until a program of Prometheus' answers.
+pub(crate) fn ready(port: u16) {
     let begun = Instant::now();
     while get(port, "/-/ready").is_err() {
         assert!(
             begun.elapsed() < Duration::from_secs(30),
-            "prometheus does not answer"
+            "nothing answers at port {port}"
         );
         std::thread::sleep(Duration::from_millis(50));
     }
-    (started, port)
 }
 
 /// Every query of every dashboard and every selection of series in them and in the rules, with where it stands.
@@ -238,6 +254,25 @@ fn every_query_finds_data_in_a_prometheus_that_scraped_the_daemon() {
         assert!(!scraped.finds(broken), "{what}");
     }
     assert_promlint(&scraped.page);
+    assert_told(&scraped.critical);
+}
+
+/// The rule that fired came to Alertmanager with the labels of the series, and is routed to the duty officers alone.
+fn assert_told(critical: &[(BTreeMap<String, String>, Vec<String>)]) {
+    let (labels, receivers) = critical
+        .first()
+        .expect("a critical surge reaches Alertmanager");
+    assert_eq!(receivers, &["border"]);
+    let of = |label: &str| labels.get(label).map(String::as_str);
+    assert!(
+        of("crossing").is_some_and(|id| id.starts_with("fi-")),
+        "{labels:?}"
+    );
+    let known = ["corridor", "stream", "direction", "severity", "audience"].map(of);
+    assert_eq!(
+        known,
+        ["fi-ru", "asylum", "surge", "page", "border"].map(Some)
+    );
 }
 
 fn promlint(page: &str) -> (bool, String) {

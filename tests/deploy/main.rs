@@ -3,6 +3,7 @@
 //! What needs no other program runs with `cargo test`. What needs Prometheus and its tools is ignored there and run by
 //! `.ci/run`. Each check is also shown a broken copy and must find the fault.
 
+mod alertmanager;
 mod boards;
 mod catalog;
 mod deployments;

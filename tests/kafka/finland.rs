@@ -1,15 +1,18 @@
-//! Owns Finland 2023 on Apache Kafka: published, judged, read back by independent clients, scraped by a real Prometheus.
+//! Owns Finland 2023 on Apache Kafka: published, judged, read back by independent clients, scraped by a real Prometheus, which
+//! also keeps the exemplars.
 
 use crate::daemon::{self, Deployment};
 use crate::process::Process;
 use crate::recomputed;
 use crate::rig;
-use std::collections::BTreeMap;
+use rdkafka::producer::Producer;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use surgewatch::replay;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -105,6 +108,7 @@ fn prometheus(folder: &Path, target: u16) -> (Process, u16) {
             "--storage.tsdb.path={}",
             folder.join("tsdb").display()
         ))
+        .arg("--enable-feature=exemplar-storage")
         .arg(format!("--web.listen-address=127.0.0.1:{port}"));
     (
         Process::spawn(command, &daemon::log(folder, "prometheus")),
@@ -159,4 +163,58 @@ fn finland_2023_is_read_by_kcat_and_prometheus_and_a_restart_repeats_nothing() {
         alerts,
         "a restart writes nothing twice"
     );
+}
+
+/// Finland's events as if they were told now: latency is measured of fresh records only.
+fn publish_as_fresh(deployment: &Deployment) {
+    let (_, text) = replay::bundled()[0];
+    let replay = replay::load(text).expect("it is checked").expand();
+    let to = rig::producer();
+    for event in &replay.events {
+        let (key, value) = (event.crossing.as_bytes(), event.json.as_bytes());
+        rig::send(&to, &deployment.topics.input, None, key, value);
+    }
+    to.flush(PATIENCE).expect("the broker acknowledges all");
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: tests/kafka/run"]
+fn prometheus_keeps_which_alert_is_behind_a_latency() {
+    let folder = daemon::folder();
+    let http = free_port();
+    let deployment = Deployment::new("exemplars", folder.path(), 0)
+        .set("limits.max_behind_secs", 3_153_600_000_u64)
+        .set("http.listen", format!("127.0.0.1:{http}"));
+    deployment.create_topics();
+    let mut worker = deployment.start(0);
+    rig::wait_until("the daemon", PATIENCE, || {
+        page(http, "/readyz").starts_with("ok")
+    });
+    let (mut server, port) = prometheus(folder.path(), http);
+    publish_as_fresh(&deployment);
+    recomputed::both_caught_up(&deployment, &mut worker);
+    let alerts = read_by_kcat(&deployment.topics.alerts);
+    let ids = alerts.iter().filter_map(|a| a["alert_id"].as_str());
+    let ids: BTreeSet<&str> = ids.collect();
+    let begun = daemon::now_ms() / 1_000 - 3_600;
+    let query = format!(
+        "/api/v1/query_exemplars?query=surgewatch_event_to_alert_seconds_bucket&start={begun}&end={}",
+        begun + 7_200
+    );
+    rig::wait_until("exemplars in Prometheus", PATIENCE, || {
+        page(port, &query).contains("\"exemplars\":[")
+    });
+    let answer: serde_json::Value = serde_json::from_str(&page(port, &query)).expect("JSON");
+    let series = answer["data"].as_array().expect("series").iter();
+    let kept = series.flat_map(|s| s["exemplars"].as_array().expect("exemplars"));
+    let named: BTreeSet<&str> = kept
+        .map(|exemplar| exemplar["labels"]["alert_id"].as_str().expect("its label"))
+        .collect();
+    eprintln!("exemplars in Prometheus: {named:?}");
+    assert!(
+        !named.is_empty() && named.is_subset(&ids),
+        "{named:?} of {ids:?}"
+    );
+    server.stop(Duration::from_secs(20));
+    worker.stop(Duration::from_secs(20));
 }
