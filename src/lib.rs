@@ -5,6 +5,7 @@ pub mod backtest;
 pub mod command;
 pub mod config;
 pub mod core;
+pub mod explain;
 pub mod live;
 pub mod replay;
 pub mod report;

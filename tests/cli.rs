@@ -45,13 +45,14 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["demo"],
         &["run"],
         &["validate"],
         &["backtest"],
         &["replay"],
         &["publish"],
+        &["explain"],
         &["topics"],
         &["topics", "create"],
         &["topics", "check"],
@@ -101,8 +102,8 @@ fn completions_know_every_command() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = said(folder().path(), &["completions", shell]);
         for command in [
-            "demo", "run", "validate", "publish", "topics", "backtest", "replay", "schema",
-            "metrics",
+            "demo", "run", "validate", "publish", "explain", "topics", "backtest", "replay",
+            "schema", "metrics",
         ] {
             assert!(
                 script.starts_with("exit code 0") && script.contains(command),

@@ -6,11 +6,16 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use support::{Feed, settings};
+use surgewatch::core::ids::{Offset, Partition};
+use surgewatch::core::region::log;
+use surgewatch::core::region::machine::{RegionMachine, RegionOutput};
 use surgewatch::replay;
 use surgewatch::wire::decode::{self, Limits, Record};
-use surgewatch::wire::encode::Encoded;
+use surgewatch::wire::encode::{Encoded, Origin};
 use surgewatch::wire::events::DeadLetterHeaders;
+use surgewatch::wire::region;
 use surgewatch::wire::schema::{CONTRACTS, contract};
 
 fn validator(name: &str) -> Validator {
@@ -33,16 +38,60 @@ fn name_of(encoded: &Encoded) -> &'static str {
         None => "count",
         Some(Some("alert")) => "alert",
         Some(Some("notice")) => "notice",
+        Some(Some("incident")) => "incident",
         Some(other) => panic!("no contract for {other:?}"),
     }
 }
 
 /// Every record the bundled replay puts out, and its contract.
 fn records() -> Vec<(&'static str, Value)> {
-    let ran = Feed::finland(4).run(1_000, &[]);
-    let all = ran.outputs.values().flatten();
+    let feed = Feed::finland(4);
+    let ran = feed.run(1_000, &[]);
+    let incidents = incidents(&feed);
+    let all = ran.outputs.values().flatten().chain(&incidents);
     let read = |e: &Encoded| serde_json::from_slice(&e.value).expect("records are JSON");
     all.map(|e| (name_of(e), read(e))).collect()
+}
+
+/// What the region says of a feed's incidents, whole and to each country.
+fn incidents(feed: &Feed) -> Vec<Encoded> {
+    let mut engine = feed.engine();
+    for partition in 0..4 {
+        engine.assign(Partition(partition), []).expect("fresh");
+    }
+    let network = &feed.network;
+    let params = feed
+        .params
+        .clone()
+        .with_families(settings().families().clone());
+    let families = Arc::clone(&params.families);
+    let both = (network.as_ref(), families.as_ref());
+    let mut region = RegionMachine::new(network.clone(), params, 7);
+    let origin = Origin {
+        topic: "region".into(),
+        config: "c".into(),
+    };
+    let (mut written, mut told) = (Vec::new(), Vec::new());
+    for (partition, input) in &feed.records {
+        let out = &mut |output| written.push(log::output(network, None, &output));
+        engine.handle(*partition, input, out).expect("good input");
+    }
+    for (offset, record) in (0..).zip(&written) {
+        let out = &mut |output| {
+            if let RegionOutput::Incident {
+                told: change,
+                severity,
+                source,
+            } = output
+            {
+                told.push(region::incident(both, &change, severity, &source, &origin));
+                let parts = region::slices(both, &change, severity, &source, &origin);
+                told.extend(parts.into_iter().map(|(_, part)| part));
+            }
+        };
+        region.handle(Offset(offset), record, out).expect("sound");
+    }
+    told
 }
 
 #[track_caller]
@@ -67,6 +116,7 @@ fn every_record_that_a_replay_puts_out_validates_and_a_broken_one_does_not() {
         }
     }
     assert!(seen["count"] > 1_000 && seen["alert"] > 50, "{seen:?}");
+    assert!(seen["incident"] > 50, "{seen:?}");
 }
 
 /// The record with one field missing, or of another type, each in turn.

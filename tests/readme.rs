@@ -7,8 +7,8 @@ const README: &str = include_str!("../README.md");
 const SETTINGS: &str = include_str!("../config/surgewatch.toml");
 
 /// First cells of the table rows under a heading, without their backticks.
-fn first_cells(heading: &str) -> BTreeSet<String> {
-    let section = README.split(heading).nth(1).expect("the heading is there");
+fn first_cells(readme: &str, heading: &str) -> BTreeSet<String> {
+    let section = readme.split(heading).nth(1).expect("the heading is there");
     let section = section.split("\n## ").next().expect("a section");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.filter_map(|row| row.split('`').next())
@@ -27,7 +27,7 @@ fn every_setting_is_in_the_configuration_table_and_nothing_else() {
             keys.insert(format!("{section}.{key}"));
         }
     }
-    assert_eq!(first_cells("## Configuration\n"), keys);
+    assert_eq!(first_cells(README, "## Configuration\n"), keys);
 }
 
 #[test]
@@ -44,7 +44,17 @@ fn every_metric_family_is_in_the_metrics_table_and_nothing_else() {
         .filter_map(|line| line.split_whitespace().next())
         .map(str::to_owned)
         .collect();
-    assert_eq!(first_cells("## Metrics\n"), families);
+    assert_eq!(first_cells(README, "## Metrics\n"), families);
+    for (row, other) in [
+        ("| `surgewatch_incidents_open`", "| `surgewatch_incidents`"),
+        (
+            "| `surgewatch_day_arrivals_lower`",
+            "| surgewatch_day_arrivals_lower",
+        ),
+    ] {
+        let broken = README.replace(row, other);
+        assert_ne!(first_cells(&broken, "## Metrics\n"), families, "{other}");
+    }
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn allowed(layer: &str) -> Option<&'static [&'static str]> {
         "config" => Some(&["config", "core"]),
         "replay" => Some(&["replay", "core"]),
         "backtest" => Some(&["backtest", "core"]),
+        "explain" => Some(&["explain", "core", "wire"]),
         "report" => Some(&["report", "core", "wire", "replay", "backtest"]),
         "shell" => Some(&["shell", "core", "wire", "config", "replay"]),
         _ => None,
@@ -265,7 +266,7 @@ fn pure_layers_ask_no_clock_no_system_and_no_chance() {
     for source in sources(&["src"]) {
         if !matches!(
             source.layer(),
-            "core" | "wire" | "config" | "replay" | "backtest" | "report"
+            "core" | "wire" | "config" | "replay" | "backtest" | "report" | "explain"
         ) {
             continue;
         }

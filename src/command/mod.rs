@@ -3,6 +3,7 @@
 mod backtest;
 mod counts;
 mod demo;
+mod explain;
 mod feedback;
 mod manual;
 mod metrics;
@@ -57,6 +58,11 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Says what an alert is: seen, known, an exercise, false, or the new usual.
     Feedback(feedback::FeedbackArgs),
+    /// Recomputes an alert or incident from the topics and says of every number whether it is as told.
+    #[command(
+        after_help = "Examples:\n  surgewatch explain fi-vartius.asylum.surge.2023-11-16 --config surgewatch.toml\n  surgewatch explain incident.fi-vaalimaa.asylum.surge.2023-11-13 --json"
+    )]
+    Explain(explain::ExplainArgs),
     /// Creates or checks the topics.
     #[command(
         after_help = "Examples:\n  surgewatch topics create --config surgewatch.toml\n  surgewatch topics check --config surgewatch.toml"
@@ -173,6 +179,18 @@ pub enum CommandError {
     /// A replay has crossings that the settings leave out.
     #[error("{0}")]
     NotWatched(String),
+    /// An alert or incident is not what follows from the topics.
+    #[error(
+        "{faults} of the records that {alerts} and the counts hold of {id} are not what follows from the input: see above, or --json"
+    )]
+    NotAsTold {
+        /// Its id.
+        id: String,
+        /// Records that differ.
+        faults: usize,
+        /// Topic of the alerts.
+        alerts: String,
+    },
     /// A signal came before the end.
     #[error("ended by {0} before the end of the replay")]
     Signal(Signal),
@@ -207,7 +225,11 @@ impl CommandError {
             Self::Usage(_) => 64,
             Self::Config(_) | Self::NoSecret { .. } | Self::NotWatched(_) => 78,
             Self::Read { .. } | Self::Write { .. } | Self::Listen { .. } => 74,
-            Self::Replay(_) | Self::Episode(_) | Self::BadLine { .. } | Self::Counts(_) => 65,
+            Self::Replay(_)
+            | Self::Episode(_)
+            | Self::BadLine { .. }
+            | Self::Counts(_)
+            | Self::NotAsTold { .. } => 65,
             Self::Shell(error) => error.exit_code(),
             Self::Demo(_) => 70,
             Self::Signal(Signal::Interrupt) => 130,
@@ -227,6 +249,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Validate(args) => validate::validate(&args),
         Command::Publish(args) => publish::publish(&args),
         Command::Feedback(args) => feedback::feedback(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Topics(args) => topics::topics(&args),
         Command::Backtest(args) => backtest::backtest(&args),
         Command::Replay(args) => replay::replay(&args),

@@ -7,7 +7,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
-    /// arrival, status, heartbeat, correction, count, alert, notice, dead_letter, or asyncapi; without a name they are listed.
+    /// arrival, status, heartbeat, correction, feedback, count, alert, notice, incident, dead_letter, or asyncapi; without a name they are listed.
     name: Option<String>,
     #[command(flatten)]
     config: ConfigArgs,
@@ -30,6 +30,10 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<(), CommandError> {
         Some(ASYNCAPI) => {
             let settings = setup::settings(&args.config)?;
             let topics = &settings.topics;
+            let incidents = topics.incidents.iter();
+            let incidents: Vec<(&str, &str)> = incidents
+                .map(|(country, topic)| (country.as_str(), topic.as_str()))
+                .collect();
             asyncapi::document(&Deployment {
                 brokers: &settings.kafka.brokers,
                 arrivals: &topics.arrivals,
@@ -38,6 +42,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<(), CommandError> {
                 alerts_state: &topics.alerts_state,
                 dead_letters: &topics.dead_letters,
                 audiences: &topics.audiences(),
+                incidents: &incidents,
                 partitions: topics.partitions,
                 replicas: topics.replication_factor,
             })

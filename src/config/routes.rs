@@ -1,4 +1,4 @@
-//! Owns the rules of `[[routes]]`: which alerts and notices go to the topic of an audience.
+//! Owns the rules of `[[routes]]`: which alerts, notices and incidents go to the topic of an audience.
 
 use super::check::Checker;
 use super::document::Document;
@@ -198,7 +198,7 @@ fn can_match(entry: &mut Entry<'_>, route: &Route, network: &Network) -> bool {
             entry.fail(
                 key,
                 "must be left out where kinds is [\"notice\"]: a notice has none, so that the route matches nothing",
-                "leave it out, or add \"alert\" to kinds",
+                "leave it out, or add \"alert\" or \"incident\" to kinds",
             );
             return false;
         }

@@ -132,9 +132,9 @@ impl Topics {
 pub struct Route {
     /// Full topic name.
     pub topic: String,
-    /// Alerts, notices or both.
+    /// Alerts, notices, incidents.
     pub kinds: Vec<Kind>,
-    /// The least severe alert that is sent.
+    /// The least severe alert or incident that is sent.
     pub severity: Option<Severity>,
     /// Country codes.
     pub countries: Vec<String>,
@@ -153,11 +153,13 @@ pub enum Kind {
     Alert,
     /// Something to know of a crossing beside its alerts.
     Notice,
+    /// A change of an incident.
+    Incident,
 }
 
 impl Kind {
-    /// Both, in label order.
-    pub const ALL: [Self; 2] = [Self::Alert, Self::Notice];
+    /// All, in label order.
+    pub const ALL: [Self; 3] = [Self::Alert, Self::Incident, Self::Notice];
 
     /// The word in the configuration.
     #[must_use]
@@ -165,6 +167,7 @@ impl Kind {
         match self {
             Self::Alert => "alert",
             Self::Notice => "notice",
+            Self::Incident => "incident",
         }
     }
 }

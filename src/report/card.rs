@@ -92,7 +92,7 @@ fn numbers(
         Direction::Surge => open().rev().max_by_key(|b| b.count),
         Direction::Drop => open().min_by_key(|b| b.count),
     };
-    if let Some(farthest) = farthest {
+    if let Some(farthest) = farthest.filter(|b| Some(b.start) != crossed.map(|c| c.start)) {
         told.push(("Farthest", counted(farthest, lens)));
     }
     let evidence = |bucket: &Bucket| bucket.evidence.map(|evidence| evidence[side]);

@@ -26,3 +26,4 @@ pub mod stage;
 pub mod state_size;
 pub mod topics;
 pub mod transaction;
+pub mod whole;

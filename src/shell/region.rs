@@ -5,6 +5,7 @@ use super::committer::Committer;
 use super::error::ShellError;
 use super::outbox::record;
 use super::region_metrics::RegionMetrics;
+use super::router::Router;
 use super::source::Incoming;
 use super::stage::Stage;
 use super::transaction::Outgoing;
@@ -27,6 +28,7 @@ pub struct RegionStage {
     alerts_state: Arc<str>,
     /// Topic of each country.
     incidents: BTreeMap<String, Arc<str>>,
+    router: Router,
     told: Vec<ToldIncident>,
 }
 
@@ -58,6 +60,7 @@ impl RegionStage {
             incidents: incidents
                 .map(|(country, topic)| (country.clone(), topic.as_str().into()))
                 .collect(),
+            router: Router::new(&topics.routes),
             told: Vec::new(),
         }
     }
@@ -88,6 +91,9 @@ impl RegionStage {
                     incident: whole.key.clone(),
                     transition: IncidentTransition::of(told),
                 });
+                for audience in self.router.incident_topics(told, *severity, network) {
+                    to.write(record(&audience, whole.clone()));
+                }
                 to.write(record(&self.alerts, whole.clone()));
                 to.write(record(&self.alerts_state, whole));
             }

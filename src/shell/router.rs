@@ -1,9 +1,11 @@
-//! Owns the routing of alerts and notices to the topics of audiences.
+//! Owns the routing of alerts, notices and incidents to the topics of audiences.
 
 use crate::config::{Kind, Route};
-use crate::core::alert::Transition;
+use crate::core::alert::{Severity, Transition};
 use crate::core::network::Network;
 use crate::core::output::Output;
+use crate::core::region::incident::Told;
+use crate::core::region::machine::IncidentTransition;
 use std::sync::Arc;
 
 /// The routes, with their topics ready to be written to.
@@ -17,14 +19,50 @@ impl Router {
 
     /// The topics an output goes to, each once, in the order of the routes.
     pub(super) fn topics(&self, output: &Output, network: &Network) -> Vec<Arc<str>> {
+        self.of(|route| matches(route, output, network))
+    }
+
+    /// The topics a change of an incident goes to, whole.
+    pub(super) fn incident_topics(
+        &self,
+        told: &Told,
+        severity: Severity,
+        network: &Network,
+    ) -> Vec<Arc<str>> {
+        self.of(|route| sends_incident(route, told, severity, network))
+    }
+
+    fn of(&self, matches: impl Fn(&Route) -> bool) -> Vec<Arc<str>> {
         let mut topics: Vec<Arc<str>> = Vec::new();
         for (topic, route) in &self.0 {
-            if matches(route, output, network) && !topics.contains(topic) {
+            if matches(route) && !topics.contains(topic) {
                 topics.push(Arc::clone(topic));
             }
         }
         topics
     }
+}
+
+fn here(list: &[String], name: &str) -> bool {
+    list.is_empty() || list.iter().any(|l| l == name)
+}
+
+/// Whether a route sends a change of an incident: one of its crossings is in the route's countries and corridors. As with
+/// alerts, its end is sent whatever its severity.
+fn sends_incident(route: &Route, told: &Told, severity: Severity, network: &Network) -> bool {
+    let incident = &told.incident;
+    let transition = IncidentTransition::of(told);
+    let severe = route.severity.is_none_or(|least| severity >= least);
+    let members = incident.members.iter().map(|m| m.crossing);
+    let mut crossings = members.chain([incident.id.crossing]);
+    (route.kinds.is_empty() || route.kinds.contains(&Kind::Incident))
+        && (severe || transition.is_end())
+        && here(&route.streams, network.stream(incident.id.stream))
+        && (route.directions.is_empty() || route.directions.contains(&incident.id.direction))
+        && crossings.any(|at| {
+            let place = network.crossing(at);
+            here(&route.countries, &place.country) && here(&route.corridors, &place.corridor)
+        })
 }
 
 /// Whether a route sends an output. Severity is judged where an alert begins or grows; what ends or lessens it is sent whatever is
@@ -36,7 +74,6 @@ fn matches(route: &Route, output: &Output, network: &Network) -> bool {
         Output::Notice { crossing, .. } => (Kind::Notice, *crossing),
     };
     let place = network.crossing(crossing);
-    let here = |list: &[String], name: &str| list.is_empty() || list.iter().any(|l| l == name);
     let is_there = (route.kinds.is_empty() || route.kinds.contains(&kind))
         && here(&route.countries, &place.country)
         && here(&route.corridors, &place.corridor);

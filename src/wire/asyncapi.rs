@@ -25,6 +25,8 @@ pub struct Deployment<'a> {
     pub dead_letters: &'a str,
     /// Topics of audiences, each once.
     pub audiences: &'a [&'a str],
+    /// Topics of what incidents say to one country, with its code.
+    pub incidents: &'a [(&'a str, &'a str)],
     /// Partitions of each topic.
     pub partitions: u32,
     /// Replicas of each partition.
@@ -38,6 +40,8 @@ struct Channel<'a> {
     carrier: Carrier,
     action: &'static str,
     is_compacted: bool,
+    /// Partitions where they are not those of the arrivals.
+    partitions: Option<u32>,
 }
 
 /// The document.
@@ -86,6 +90,7 @@ fn all<'a>(of: &Deployment<'a>) -> Vec<Channel<'a>> {
             "send"
         },
         is_compacted: name == "alerts_state",
+        partitions: (carrier == Carrier::Incidents).then_some(1),
     };
     let mut channels = vec![
         channel(
@@ -104,13 +109,13 @@ fn all<'a>(of: &Deployment<'a>) -> Vec<Channel<'a>> {
             "alerts",
             of.alerts,
             Carrier::Alerts,
-            "Every transition of every alert, and notices of feeds and gates.",
+            "Every transition of every alert, every change of every incident, and notices of feeds and gates.",
         ),
         channel(
             "alerts_state",
             of.alerts_state,
             Carrier::Alerts,
-            "The last transition of every alert and notice; a record without a value says that it is over for long.",
+            "The last transition of every alert, incident and notice; a record without a value says that it is over for long.",
         ),
         channel(
             "dead_letters",
@@ -125,7 +130,15 @@ fn all<'a>(of: &Deployment<'a>) -> Vec<Channel<'a>> {
             &name,
             topic,
             Carrier::Alerts,
-            "Alerts and notices that a route sends to this audience.",
+            "Alerts, notices and incidents that a route sends to this audience.",
+        ));
+    }
+    for (country, topic) in of.incidents {
+        channels.push(channel(
+            &format!("incidents_{country}"),
+            topic,
+            Carrier::Incidents,
+            "One country's part of every incident that concerns it.",
         ));
     }
     channels
@@ -151,7 +164,7 @@ fn described(channel: &Channel<'_>, deployment: &Deployment<'_>) -> Value {
         "bindings": {
             "kafka": {
                 "topic": channel.topic,
-                "partitions": deployment.partitions,
+                "partitions": channel.partitions.unwrap_or(deployment.partitions),
                 "replicas": deployment.replicas,
                 "topicConfiguration": { "cleanup.policy": [policy] },
                 "bindingVersion": BINDING
@@ -174,9 +187,11 @@ fn operation(channel: &Channel<'_>) -> Value {
 
 fn carried(channel: &Channel<'_>) -> impl Iterator<Item = &'static Contract> {
     let carrier = channel.carrier;
-    CONTRACTS
-        .iter()
-        .filter(move |contract| contract.carrier == carrier)
+    let is_carried = move |contract: &&Contract| {
+        contract.carrier == carrier
+            || (contract.carrier == Carrier::Incidents && carrier == Carrier::Alerts)
+    };
+    CONTRACTS.iter().filter(is_carried)
 }
 
 fn message(contract: &Contract) -> Value {
@@ -184,7 +199,7 @@ fn message(contract: &Contract) -> Value {
     let key = match contract.carrier {
         Carrier::Arrivals => "The crossing id.",
         Carrier::Counts => "The crossing id.",
-        Carrier::Alerts => "The id of the alert or notice.",
+        Carrier::Alerts | Carrier::Incidents => "The id of the alert, notice or incident.",
         Carrier::DeadLetters => "The key of the record as it came.",
     };
     let mut message = json!({
@@ -199,7 +214,7 @@ fn message(contract: &Contract) -> Value {
     });
     match contract.carrier {
         Carrier::DeadLetters => message["headers"] = schema,
-        Carrier::Alerts => {
+        Carrier::Alerts | Carrier::Incidents => {
             message["headers"] = cloud_event_headers();
             message["payload"] = schema;
         }
@@ -218,8 +233,8 @@ fn cloud_event_headers() -> Value {
             "ce_specversion": { "type": "string", "const": "1.0" },
             "ce_id": text("Id and sequence: one for each transition, the same in a replay."),
             "ce_source": text("/surgewatch/ and the topic of the events."),
-            "ce_type": text("border.alert.TRANSITION.v1 or border.notice.KIND.v1."),
-            "ce_subject": text("The crossing id."),
+            "ce_type": text("border.alert.TRANSITION.v1, border.notice.KIND.v1 or border.incident.TRANSITION.v1."),
+            "ce_subject": text("The crossing id; of a country's part of an incident the country's code."),
             "ce_time": text("Event time of the change."),
             "content-type": { "type": "string", "const": "application/json" }
         }

@@ -380,7 +380,7 @@ fn is_none(share: &f64) -> bool {
 }
 
 /// Four significant digits: what a reader can use, and no more bytes than that.
-pub(super) fn significant(value: f64) -> f64 {
+pub(crate) fn significant(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }
 

@@ -16,12 +16,13 @@ use crate::core::region::incident::{DayCount, Incident, Member, Told};
 use crate::core::region::machine::IncidentTransition;
 use crate::core::time::EventTime;
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// An incident's change as the alert topics and the topics of countries carry it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentRecord<'a> {
     /// Computed from its first alert: a replay makes the same id.
     pub incident_id: Cow<'a, str>,
@@ -52,6 +53,7 @@ pub struct IncidentRecord<'a> {
     /// The crossings that explain it, the largest observed/expected first.
     pub explaining: Vec<Cow<'a, str>>,
     /// Its last day: closed, or the one that goes on where it was told of as displaced.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
     pub day: Option<Date>,
     /// The incident it became part of, or that it was part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,8 +63,10 @@ pub struct IncidentRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode: Option<EpisodeRecord<'a>>,
     /// Event time of the change.
+    #[schemars(extend("format" = "date-time"))]
     pub as_of: String,
     /// Kafka's timestamp of the arrival, or what else decided.
+    #[schemars(extend("format" = "date-time"))]
     pub known_at: Option<String>,
     /// The record of the region's log that decided.
     pub source: SourceRecord<'a>,
@@ -71,7 +75,7 @@ pub struct IncidentRecord<'a> {
 }
 
 /// An alert of an incident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberRecord<'a> {
     /// Crossing id.
     pub crossing: Cow<'a, str>,
@@ -82,6 +86,7 @@ pub struct MemberRecord<'a> {
     /// Surge or drop.
     pub direction: Direction,
     /// When it joined.
+    #[schemars(extend("format" = "date-time"))]
     pub joined: String,
     /// Whether its alert goes on.
     pub open: bool,
@@ -90,7 +95,7 @@ pub struct MemberRecord<'a> {
 }
 
 /// An alert of a group of crossings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupRecord<'a> {
     /// Corridor, country or network.
     pub level: Level,
@@ -103,6 +108,7 @@ pub struct GroupRecord<'a> {
     /// The worst so far.
     pub severity: Severity,
     /// When it joined.
+    #[schemars(extend("format" = "date-time"))]
     pub joined: String,
     /// Whether its alert goes on.
     pub open: bool,
@@ -111,7 +117,7 @@ pub struct GroupRecord<'a> {
 }
 
 /// What a day says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DayRecord {
     /// Arrivals counted.
     pub observed: u64,
@@ -126,7 +132,7 @@ pub struct DayRecord {
 }
 
 /// A crossing that flow is missing at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceOfFlow<'a> {
     /// Crossing id.
     pub crossing: Cow<'a, str>,
@@ -135,7 +141,7 @@ pub struct SourceOfFlow<'a> {
 }
 
 /// Arrivals that may have moved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MoveRecord<'a> {
     /// Where they are missing.
     pub from: Cow<'a, str>,

@@ -3,6 +3,7 @@
 use super::encode::{AlertRecord, CountRecord};
 use super::events::{DeadLetterHeaders, EventRecord};
 use super::notice::NoticeRecord;
+use super::region::IncidentRecord;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ pub enum Carrier {
     Counts,
     /// Out: the log of alerts, their state, and the audiences' topics.
     Alerts,
+    /// Out: beside alerts, and by itself what one country gets of it.
+    Incidents,
     /// Out: headers of what could not be used.
     DeadLetters,
 }
@@ -56,7 +59,7 @@ impl Contract {
 }
 
 /// Every contract: events in, then records out.
-pub const CONTRACTS: [Contract; 9] = [
+pub const CONTRACTS: [Contract; 10] = [
     Contract {
         name: "arrival",
         carrier: Carrier::Arrivals,
@@ -104,6 +107,12 @@ pub const CONTRACTS: [Contract; 9] = [
         carrier: Carrier::Alerts,
         title: "Something to know of a crossing beside its alerts",
         make: written::<NoticeRecord<'_>>,
+    },
+    Contract {
+        name: "incident",
+        carrier: Carrier::Incidents,
+        title: "A change of an incident: alerts that hang together along the border",
+        make: written::<IncidentRecord<'_>>,
     },
     Contract {
         name: "dead_letter",

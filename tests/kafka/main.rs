@@ -21,5 +21,9 @@ mod c_chaos;
 mod d_finland;
 #[path = "incidents.rs"]
 mod e_incidents;
+#[path = "explain.rs"]
+mod f_explain;
+#[path = "routes.rs"]
+mod f_routes;
 #[path = "throughput.rs"]
 mod z_throughput;

@@ -37,7 +37,9 @@ const WAITING: &str = "w/";
 pub const PARTITION: Partition = Partition(0);
 
 /// A change in an incident's life, as it is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentTransition {
     /// Its first alert opened.
