@@ -10,4 +10,6 @@ pub mod live;
 pub mod replay;
 pub mod report;
 pub mod shell;
+pub mod trial;
+pub mod variants;
 pub mod wire;

@@ -45,12 +45,13 @@ fn help_names_every_command_and_the_exit_codes() {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &["demo"],
         &["run"],
         &["validate"],
         &["backtest"],
         &["replay"],
+        &["episodes"],
         &["publish"],
         &["explain"],
         &["topics"],
@@ -356,4 +357,69 @@ fn lists_are_taken_with_commas_and_as_toml() {
     assert!(broken.contains("separated by commas"), "{broken}");
     let empty = listed("kafka.group=");
     assert!(empty.contains("kafka.group = \"\" ("), "{empty}");
+}
+
+#[test]
+fn a_generated_border_is_written_as_simulated_counts_and_run() {
+    let folder = folder();
+    let words = [
+        "replay",
+        "simulated.csv",
+        "--generate",
+        "probe-2023",
+        "--seed",
+        "1",
+    ];
+    let first = said(folder.path(), &words);
+    let file = std::fs::read_to_string(folder.path().join("simulated.csv")).expect("it is written");
+    let head: Vec<&str> = file.lines().take(3).collect();
+    let again = said(folder.path(), &words);
+    let wrong = said(
+        folder.path(),
+        &[
+            "replay",
+            "x.toml",
+            "--generate",
+            "probe-2023",
+            "--seed",
+            "1",
+        ],
+    );
+    let text = format!(
+        "{first}--- file\n{}\n...\n--- again\n{again}--- wrong\n{wrong}",
+        head.join("\n")
+    );
+    insta::assert_snapshot!(text);
+    let rows = file.lines().skip(1);
+    assert!(
+        rows.clone().count() > 200
+            && rows
+                .clone()
+                .all(|row| row.ends_with("simulated: probe-2023 seed 1"))
+    );
+}
+
+/// What is said belongs to the matching; here each variant must be counted once on each day.
+#[test]
+fn what_is_said_of_variants_is_counted_by_day() {
+    let words = [
+        "episodes",
+        "--variants",
+        "1",
+        "--first-seed",
+        "1",
+        "--no-replays",
+    ];
+    let text = said(folder().path(), &words);
+    assert!(text.starts_with("exit code 0\n"), "{text}");
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("finland-2023-shift"));
+    let counted = |row: &str| {
+        let cells = row.split_whitespace().skip(1);
+        cells.map(|n| n.parse::<u32>().expect("a count")).sum()
+    };
+    let counts: Vec<u32> = rows.map(counted).collect();
+    assert_eq!(counts, [1; 5], "{text}");
+    assert!(text.contains("right among those named as a family"));
 }

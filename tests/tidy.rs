@@ -169,6 +169,8 @@ fn allowed(layer: &str) -> Option<&'static [&'static str]> {
         "wire" => Some(&["wire", "core"]),
         "config" => Some(&["config", "core"]),
         "replay" => Some(&["replay", "core"]),
+        "variants" => Some(&["variants", "core"]),
+        "trial" => Some(&["trial", "variants", "backtest", "core"]),
         "backtest" => Some(&["backtest", "core"]),
         "explain" => Some(&["explain", "core", "wire"]),
         "report" => Some(&["report", "core", "wire", "replay", "backtest"]),
@@ -266,7 +268,15 @@ fn pure_layers_ask_no_clock_no_system_and_no_chance() {
     for source in sources(&["src"]) {
         if !matches!(
             source.layer(),
-            "core" | "wire" | "config" | "replay" | "backtest" | "report" | "explain"
+            "core"
+                | "wire"
+                | "config"
+                | "replay"
+                | "variants"
+                | "trial"
+                | "backtest"
+                | "report"
+                | "explain"
         ) {
             continue;
         }

@@ -5,6 +5,7 @@ use super::problem::{Fault, Problems};
 use super::sheet::{Sheet, damaged, is_damaged};
 use crate::core::alert::Direction;
 use crate::core::lens::Lens;
+use crate::core::time::EventTime;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
@@ -70,6 +71,15 @@ impl Counts {
                 u64::from(count),
             ),
         }
+    }
+
+    /// First moment of each bucket by the clock on the wall, its exposure, in [0, 1], and its count; no exposure where nobody
+    /// counted.
+    pub fn buckets(&self) -> impl Iterator<Item = (EventTime, f64, u64)> {
+        (0..self.len()).map(|row| {
+            let (exposure, count) = self.bucket(row);
+            (cells::moment(self.minute(row)), exposure, count)
+        })
     }
 
     /// What a bucket is said to belong to.

@@ -3,6 +3,7 @@
 mod backtest;
 mod counts;
 mod demo;
+mod episodes;
 mod explain;
 mod feedback;
 mod manual;
@@ -75,9 +76,14 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// Runs a replay or counts from a CSV file, tells each alert, and draws a page of them; needs no Kafka.
     #[command(
-        after_help = "Examples:\n  surgewatch replay config/replays/finland-2023.toml --report finland.html\n  surgewatch replay counts.csv.gz --lens day --budget 0.5 --report counts.html"
+        after_help = "Examples:\n  surgewatch replay config/replays/finland-2023.toml --report finland.html\n  surgewatch replay counts.csv.gz --lens day --budget 0.5 --report counts.html\n  surgewatch replay simulated.csv --generate finland-2023-shift --seed 7 --report simulated.html"
     )]
     Replay(replay::ReplayArgs),
+    /// Tries what is said of incidents: on made-up borders of each kind, on the bundled replays, and on real counts; needs no Kafka.
+    #[command(
+        after_help = "Examples:\n  surgewatch episodes\n  surgewatch episodes --variants 0 --no-replays counts.csv.gz"
+    )]
+    Episodes(episodes::EpisodesArgs),
     /// Prints the JSON Schema of a record, or the AsyncAPI document of them all.
     #[command(
         after_help = "Examples:\n  surgewatch schema alert > alert.schema.json\n  surgewatch schema asyncapi --config surgewatch.toml > asyncapi.json"
@@ -253,6 +259,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Topics(args) => topics::topics(&args),
         Command::Backtest(args) => backtest::backtest(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Episodes(args) => episodes::episodes(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Metrics => metrics::metrics(),
         Command::Man(args) => manual::man(&args),

@@ -10,14 +10,24 @@ use crate::config::Settings;
 use crate::core::lens::Lens;
 use crate::replay::load;
 use crate::report::{self, Alert, Look, Report};
+use crate::variants::{Kind, Variant, sheet};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rayon::prelude::*;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// A scenario (`.toml`, as in config/replays, or the name of one of those), or counts (CSV, gzipped or not, with the columns `surgewatch backtest` reads).
     file: PathBuf,
+    /// Draws a made-up border that lives through this, writes its days to FILE, a new file of counts, and runs that.
+    #[arg(long, value_name = "WHAT", value_parser = kinds(), requires = "seed")]
+    generate: Option<Kind>,
+    /// Which draw: the same number draws the same days.
+    #[arg(long, value_name = "NUMBER", requires = "generate")]
+    seed: Option<u64>,
     /// Writes a page with a plot for each series: one file that needs neither network nor scripts. Without it alerts are told
     /// on standard output only.
     #[arg(long, value_name = "OUT.HTML")]
@@ -45,6 +55,9 @@ type Told = (String, Alert);
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
+    if let (Some(kind), Some(seed)) = (args.generate, args.seed) {
+        write_variant(&args.file, &Variant::generate(kind, seed))?;
+    }
     let is_scenario = args.file.extension().is_some_and(|e| e == "toml") || named(args).is_some();
     let (report, mut told) = if is_scenario {
         scenario(args, &settings)?
@@ -77,6 +90,28 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
     let series = report.series.len() + report.left_out[0];
     say(&format!("{series} series, {} alerts", told.len()));
     Ok(())
+}
+
+/// The names of what can be generated.
+pub(super) fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).map(|name| {
+        let mut all = Kind::ALL.into_iter();
+        all.find(|kind| kind.name() == name)
+            .expect("clap lets no other name through")
+    })
+}
+
+/// Writes a variant to a file that is not there yet.
+fn write_variant(path: &Path, variant: &Variant) -> Result<(), CommandError> {
+    let name = path.display().to_string();
+    if path.extension().is_none_or(|e| e != "csv") {
+        return Err(CommandError::Usage(format!(
+            "--generate writes counts to {name}: give a new file whose name ends in .csv"
+        )));
+    }
+    let file = File::create_new(path);
+    let written = file.and_then(|mut file| file.write_all(sheet(variant).as_bytes()));
+    written.map_err(unwritable(&name))
 }
 
 /// The bundled scenario that is named instead of a file.

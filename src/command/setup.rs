@@ -4,6 +4,7 @@ use super::{CommandError, ConfigArgs};
 use crate::config::{self, DeadLetterPayload, LogFormat, SecretRef, Settings, Sources};
 use crate::core::engine::Engine;
 use crate::core::intake::BadRecordBudget;
+use crate::core::network::Network;
 use crate::core::params::{Budget, Params};
 use crate::core::region::machine::RegionMachine;
 use crate::live::{self, Model, Watch};
@@ -196,14 +197,24 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 #[must_use]
 pub fn engine(settings: &Settings) -> Engine {
     let network = Arc::new(settings.network().clone());
-    let budget = budget(settings);
+    let params = params(settings, &network, 1.0);
+    let holidays = settings.corridors().iter();
+    let holidays = holidays.map(|corridor| (corridor.id.clone(), corridor.holidays.clone()));
+    let params = params.with_holidays(holidays.collect());
+    Engine::new(network, params, settings.fingerprint().0)
+}
+
+/// What a machine is told that watches a network for a share of the accepted false alerts; holidays are not in it.
+pub(super) fn params(settings: &Settings, network: &Network, share: f64) -> Params {
+    let mut budget = budget(settings);
+    budget.false_alerts_per_year *= share;
     let bad_records = BadRecordBudget {
         max_run: settings.limits.bad_records_run,
         max_ratio: settings.limits.bad_records_ratio.get(),
         window: settings.limits.bad_records_window,
     };
     let params = Params::new(
-        &network,
+        network,
         budget,
         settings.detection.guard_band_ratio.get(),
         i64::from(settings.time.lateness_horizon_secs) * 1_000,
@@ -211,14 +222,10 @@ pub fn engine(settings: &Settings) -> Engine {
         settings.limits.max_ids_per_crossing as usize,
         bad_records,
     );
-    let holidays = settings.corridors().iter();
-    let holidays = holidays.map(|corridor| (corridor.id.clone(), corridor.holidays.clone()));
-    let params = params
+    params
         .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
-        .weighted(&network, budget, &settings.weights)
-        .with_holidays(holidays.collect())
-        .with_families(settings.families().clone());
-    Engine::new(network, params, settings.fingerprint().0)
+        .weighted(network, budget, &settings.weights)
+        .with_families(settings.families().clone())
 }
 
 fn budget(settings: &Settings) -> Budget {

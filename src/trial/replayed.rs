@@ -1,0 +1,109 @@
+//! Owns the trial on the bundled replays: what is said of each of their incidents by day, with all families and without its own.
+
+use super::{ASKED_DAYS, Said, machine, open};
+use crate::core::episode::Families;
+use crate::core::event::Event;
+use crate::core::intake::BudgetSpent;
+use crate::core::network::Network;
+use crate::core::params::Params;
+use crate::core::region::displacement::Day;
+use crate::core::region::incident::IncidentId;
+use jiff::civil::Date;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// An incident of a replay.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lived {
+    /// The replay.
+    pub replay: String,
+    /// Crossing of its first alert.
+    pub crossing: String,
+    /// What was counted there.
+    pub stream: String,
+    /// Which way it went.
+    pub direction: &'static str,
+    /// First day at whose end it was open: that of its first alert.
+    pub first_alert: Date,
+    /// The family it is one of, by the facts; nothing where it is none.
+    pub family: Option<&'static str>,
+    /// What was said, by days since that of its first alert, which is 1: a family or what else, and its probability.
+    pub said: BTreeMap<usize, (String, f64)>,
+    /// The same with its own family left out.
+    pub without: BTreeMap<usize, (String, f64)>,
+}
+
+/// Lets the events of a replay go through the machine that watches this network, once with all families and once without each
+/// that it is made of. Incidents come in the order they opened.
+///
+/// # Errors
+/// [`BudgetSpent`], where its events are of no use to the machine.
+pub fn replayed(
+    replay: &str,
+    (network, params): (&Arc<Network>, &Params),
+    sent: &[Event],
+) -> Result<Vec<Lived>, BudgetSpent> {
+    let mut lived = once(replay, (network, params), sent)?;
+    let own: BTreeSet<&str> = lived.values().filter_map(|lived| lived.family).collect();
+    for own in own {
+        let mut others = Families::clone(&params.families);
+        others.families.retain(|family| family.id != own);
+        let params = params.clone().with_families(others);
+        let without = once(replay, (network, &params), sent)?;
+        for (id, lived) in &mut lived {
+            if let Some(other) = without.get(id).filter(|_| lived.family == Some(own)) {
+                lived.without.clone_from(&other.said);
+            }
+        }
+    }
+    Ok(lived.into_values().collect())
+}
+
+fn once(
+    replay: &str,
+    (network, params): (&Arc<Network>, &Params),
+    sent: &[Event],
+) -> Result<BTreeMap<(Day, IncidentId), Lived>, BudgetSpent> {
+    let mut first: BTreeMap<IncidentId, Day> = BTreeMap::new();
+    let mut all: BTreeMap<(Day, IncidentId), Lived> = BTreeMap::new();
+    machine::play(network, params, sent, |day, region| {
+        for incident in open(region) {
+            let id = incident.id;
+            let began = *first.entry(id).or_insert(day);
+            let crossing = &network.crossing(id.crossing).id;
+            let stream = network.stream(id.stream);
+            let lived = all.entry((began, id)).or_insert_with(|| Lived {
+                replay: replay.to_owned(),
+                crossing: crossing.clone(),
+                stream: stream.to_owned(),
+                direction: id.direction.label(),
+                first_alert: began.date(),
+                family: family(replay, crossing, stream),
+                said: BTreeMap::new(),
+                without: BTreeMap::new(),
+            });
+            let since = (day.0 - began.0 + 1) as usize;
+            if ASKED_DAYS.contains(&since) {
+                let said = Said::of(Some(incident.likeness.as_ref()));
+                let word = (said.label(&params.families), said.probability());
+                lived.said.insert(since, word);
+            }
+        }
+    })?;
+    Ok(all)
+}
+
+/// What an incident of a bundled replay is, by the facts that the replay is made of.
+fn family(replay: &str, crossing: &str, stream: &str) -> Option<&'static str> {
+    match (replay, stream) {
+        ("arctic-2015", "asylum") if crossing == "no-storskog" => Some("arctic-2015-ramp"),
+        ("arctic-2015", "asylum") => Some("arctic-2016-throttle"),
+        ("belarus-2021", "asylum") if crossing == "pl-kuznica" => Some("mass-at-gate-2021"),
+        ("belarus-2021", "asylum") => Some("belarus-2021-push"),
+        ("blockade-2023", "trucks") => Some("blockade-2023"),
+        ("finland-2023", "asylum") => Some("finland-2023-shift"),
+        ("rush-2022", "travellers") => Some("rush-2022"),
+        _ => None,
+    }
+}
