@@ -21,15 +21,7 @@ pub(super) fn shift(dice: &mut Dice) -> Draft {
     let crossings = dice.whole(4, 8);
     let southern = dice.whole(2, (crossings - 2).min(4));
     let base = dice.scale(0.3, 1.5);
-    let usual: Vec<Usual> = (0..crossings)
-        .map(|at| Usual::Trickle {
-            mean: if at < southern {
-                base / southern as f64
-            } else {
-                dice.scale(0.001, 0.02)
-            },
-        })
-        .collect();
+    let usual = almost_nobody(dice, base, crossings, southern);
     let mut draft = span.usual(dice, &usual, |_, _| 1.0);
     let mut queue = Queue {
         upstream: BTreeMap::new(),
@@ -86,18 +78,43 @@ pub(super) fn shift(dice: &mut Dice) -> Draft {
     }
     if dice.chance(0.6) {
         let opens = day + dice.whole(8, 18);
-        let lasts = dice.whole(2, 3);
-        for (at, usual) in usual.iter().enumerate().take(2) {
-            reopen(dice, &mut draft, (at, opens, opens + lasts), usual, span);
-        }
-        for day in opens..opens + lasts {
-            let people = most * dice.between(1.2, 2.5);
-            queue.send(dice, day, people);
-        }
-        queue.groups = (2, 20);
-        queue.arrive(dice, &mut draft, opens..opens + lasts, 0..2);
+        reopening(dice, &mut draft, &mut queue, (opens, most), &usual, span);
     }
     draft
+}
+
+/// What the crossings have on usual days: nearly all of it in the south.
+fn almost_nobody(dice: &mut Dice, base: f64, crossings: usize, southern: usize) -> Vec<Usual> {
+    (0..crossings)
+        .map(|at| Usual::Trickle {
+            mean: if at < southern {
+                base / southern as f64
+            } else {
+                dice.scale(0.001, 0.02)
+            },
+        })
+        .collect()
+}
+
+/// The first two crossings open for two days or three, and more come at once than before.
+fn reopening(
+    dice: &mut Dice,
+    draft: &mut Draft,
+    queue: &mut Queue,
+    (opens, most): (usize, f64),
+    usual: &[Usual],
+    span: Span,
+) {
+    let lasts = dice.whole(2, 3);
+    for (at, usual) in usual.iter().enumerate().take(2) {
+        reopen(dice, draft, (at, opens, opens + lasts), usual, span);
+    }
+    for day in opens..opens + lasts {
+        let people = most * dice.between(1.2, 2.5);
+        queue.send(dice, day, people);
+    }
+    queue.groups = (2, 20);
+    queue.arrive(dice, draft, opens..opens + lasts, 0..2);
 }
 
 /// Opens a crossing for some days, with its usual arrivals.
