@@ -57,3 +57,21 @@ fn jumbled_streams_with_corrections_give_the_same_bytes_in_any_batches_and_after
         every_way_gives_the_same(&random::feed(&options), &format!("{options:?}"));
     }
 }
+
+/// What was known at a moment is what was put out with no later `as_of`.
+#[test]
+fn what_a_partition_puts_out_is_in_the_order_of_its_as_of() {
+    for seed in 0..12 {
+        let ran = random::feed(&Options::of(seed)).run(50, &[]);
+        for records in ran.outputs.values() {
+            let as_of = records.iter().map(|record| {
+                let value: serde_json::Value =
+                    serde_json::from_slice(&record.value).expect("records are JSON");
+                let as_of = value["as_of"].as_str().expect("every record has one");
+                as_of.parse::<jiff::Timestamp>().expect("a moment")
+            });
+            let as_of: Vec<_> = as_of.collect();
+            assert!(as_of.is_sorted(), "seed {seed}");
+        }
+    }
+}

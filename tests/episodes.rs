@@ -353,7 +353,7 @@ fn drops_and_rises_of_the_blockade_are_one_incident_and_end_within_days_of_it() 
         max_ahead_ms: 3_600_000,
         max_behind_ms: 2_592_000_000,
     };
-    let report = surgewatch::report::episode(&scenario, engine, &limits).unwrap();
+    let report = surgewatch::report::episode(&scenario, engine, &limits, None).unwrap();
     let told = report.incidents.iter().map(|incident| {
         let lines = incident.lines.iter().map(|(_, sentence)| sentence.as_str());
         lines.collect::<Vec<_>>().join("\n")

@@ -30,7 +30,7 @@ fn finland() -> Report {
     let feed = Feed::finland(1);
     let (_, text) = replay::bundled()[0];
     let scenario = replay::load(text).expect("it is checked");
-    report::episode(&scenario, feed.engine(), &LIMITS).expect("the replay fits the defaults")
+    report::episode(&scenario, feed.engine(), &LIMITS, None).expect("the replay fits the defaults")
 }
 
 /// All that the machine says of Finland, closed as far as the report closes it.
@@ -501,4 +501,39 @@ fn what_cannot_be_drawn_is_refused_with_its_reason() {
     }
     let other = replay(&[FINLAND, "--set", "network.corridors=no-ru"]);
     assert_eq!(other.status.code(), Some(78), "{other:?}");
+}
+
+#[test]
+fn what_was_known_at_a_moment_is_what_the_whole_replay_had_told_by_then() {
+    let (whole, feed) = (finland(), Feed::finland(1));
+    let (_, text) = replay::bundled()[0];
+    let scenario = replay::load(text).expect("it is checked");
+    let at: jiff::Timestamp = "2023-11-18T12:00:00+02:00".parse().expect("a moment");
+    let as_of = Some(EventTime(at.as_millisecond()));
+    let then = report::episode(&scenario, feed.engine(), &LIMITS, as_of);
+    let then = then.expect("the replay fits the defaults");
+    let noon = jiff::civil::datetime(2023, 11, 18, 12, 0, 0, 0);
+    let told = |report: &Report| {
+        let series = report.series.iter();
+        let alerts = series.flat_map(|s| s.alerts.iter().map(|a| (s.name.clone(), a)));
+        let known = alerts.filter(|(_, a)| a.opened <= noon);
+        let known = known.map(|(name, a)| (name, a.opened, a.sentence.clone()));
+        known.collect::<Vec<_>>()
+    };
+    let lines = |report: &Report| {
+        let lines = report.incidents.iter().flat_map(|i| &i.lines);
+        lines
+            .filter(|(at, _)| *at <= noon)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&then), told(&whole));
+    assert_eq!(lines(&then), lines(&whole));
+    let later = then
+        .series
+        .iter()
+        .flat_map(|s| &s.alerts)
+        .filter(|a| a.opened > noon);
+    assert_eq!(later.count(), 0);
+    assert!(!told(&then).is_empty() && told(&then).len() < 7);
 }

@@ -8,6 +8,7 @@ use super::{CommandError, ConfigArgs, say, setup};
 use crate::backtest::{APART, Detector, NUMBERED_FROM};
 use crate::config::Settings;
 use crate::core::lens::Lens;
+use crate::core::time::EventTime;
 use crate::replay::load;
 use crate::report::{self, Alert, Look, Report};
 use crate::variants::{Kind, Variant, sheet};
@@ -35,6 +36,10 @@ pub(super) struct ReplayArgs {
     /// Series that the page draws at most; those with alerts come first.
     #[arg(long, value_name = "NUMBER", default_value_t = 40)]
     most: usize,
+    /// Tells what was known at a moment of a scenario: what came later is not read. A moment with an offset, as
+    /// 2023-11-18T12:00:00+02:00.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<jiff::Timestamp>,
     /// Width of the buckets in a file of counts [default: day].
     #[arg(long)]
     lens: Option<LensArg>,
@@ -136,7 +141,8 @@ fn scenario(args: &ReplayArgs, settings: &Settings) -> Result<(Report, Vec<Told>
     let crossings = scenario.crossings.iter().map(|place| place.id.as_str());
     check_crossings(&scenario.id, crossings, settings.network())?;
     let engine = setup::engine(settings);
-    let mut report = report::episode(&scenario, engine, &setup::limits(settings))?;
+    let as_of = args.as_of.map(|at| EventTime(at.as_millisecond()));
+    let mut report = report::episode(&scenario, engine, &setup::limits(settings), as_of)?;
     report.notes.push(format!(
         "Judged with a budget of {} false alerts a year for the whole network of {} series, as the daemon would have.",
         settings.detection.false_alerts_per_year,
@@ -193,6 +199,11 @@ fn from_counts(
     args: &ReplayArgs,
     settings: &Settings,
 ) -> Result<(Report, Vec<Told>), CommandError> {
+    if args.as_of.is_some() {
+        return Err(CommandError::Usage(
+            "--as-of is for scenarios; of a file of counts leave the later rows out".into(),
+        ));
+    }
     let lens = args.lens.map_or(Lens::Day, Lens::from);
     let budget = args.budget.unwrap_or(BUDGET);
     let (detector, _) = detector(settings, lens, budget)?;

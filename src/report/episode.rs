@@ -44,8 +44,8 @@ const PARTITION: Partition = Partition(0);
 /// Place of the lens whose buckets are drawn.
 const DAY: usize = 0;
 
-/// Runs a scenario through a fresh machine and keeps what it says of every day. The crossings come in their order along the
-/// border.
+/// Runs a scenario through a fresh machine and keeps what it says of every day, up to `as_of` where that is given: what was known
+/// then. The crossings come in their order along the border.
 ///
 /// # Errors
 /// [`EpisodeError`], where the scenario does not fit the machine's settings.
@@ -53,8 +53,10 @@ pub fn episode(
     scenario: &Scenario,
     mut engine: Engine,
     limits: &Limits,
+    as_of: Option<EventTime>,
 ) -> Result<Report, EpisodeError> {
     let replay = scenario.expand();
+    let read_until = as_of.unwrap_or(EventTime::MAX);
     let network = engine.network().clone();
     let params = engine.params().clone();
     engine
@@ -70,7 +72,9 @@ pub fn episode(
         likened: BTreeMap::new(),
         notices: Vec::new(),
     };
-    for (offset, event) in (0..).zip(&replay.events) {
+    let read = replay.events.iter();
+    let read = read.take_while(|event| event.time <= read_until);
+    for (offset, event) in (0..).zip(read) {
         let recorded = Some(WallTime(event.time.0));
         let record = Record {
             value: Some(event.json.as_bytes()),
@@ -90,6 +94,7 @@ pub fn episode(
         watch.look_ahead(&engine);
     }
     let last = replay.end.plus_ms(params.close_after_ms);
+    let last = last.min(read_until);
     engine.pass_time(PARTITION, last, &mut |output| watch.take(&output));
     Ok(watch.report(scenario, &replay))
 }
