@@ -106,6 +106,11 @@ impl Transactions {
     /// # Errors
     /// What the transaction must be ended for.
     pub fn send(&mut self, outgoing: &Outgoing) -> Result<(), Failure> {
+        self.try_send(outgoing)
+            .map_err(|failure| self.traced(failure))
+    }
+
+    fn try_send(&mut self, outgoing: &Outgoing) -> Result<(), Failure> {
         self.begin()?;
         let mut record = BaseRecord::<[u8], [u8]>::to(&outgoing.topic);
         record.partition = outgoing.partition;
@@ -147,6 +152,15 @@ impl Transactions {
         offsets: &TopicPartitionList,
         member: &ConsumerGroupMetadata,
     ) -> Result<(), Failure> {
+        self.try_commit(offsets, member)
+            .map_err(|failure| self.traced(failure))
+    }
+
+    fn try_commit(
+        &mut self,
+        offsets: &TopicPartitionList,
+        member: &ConsumerGroupMetadata,
+    ) -> Result<(), Failure> {
         self.begin()?;
         self.flush()?;
         if offsets.count() > 0 {
@@ -169,7 +183,7 @@ impl Transactions {
     pub fn abort(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.open) {
             retried("aborting", || self.producer.abort_transaction(self.timeout)).map_err(
-                |failure| match failure {
+                |failure| match self.traced(failure) {
                     Failure::Abortable(doing, error) | Failure::Fatal(doing, error) => {
                         Failure::Fatal(doing, error)
                     }
@@ -177,6 +191,17 @@ impl Transactions {
             )?;
         }
         Ok(())
+    }
+
+    /// A failure with what made the producer useless as its error: a call after the first that fails says no more than that it is
+    /// useless, and being fenced must not be answered with a new producer, which would fence the other copy.
+    fn traced(&self, failure: Failure) -> Failure {
+        match (self.producer.client().fatal_error(), failure) {
+            (Some((cause, _)), Failure::Abortable(doing, _) | Failure::Fatal(doing, _)) => {
+                Failure::Fatal(doing, KafkaError::Global(cause))
+            }
+            (None, failure) => failure,
+        }
     }
 
     fn begin(&mut self) -> Result<(), Failure> {
