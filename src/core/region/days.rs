@@ -51,6 +51,10 @@ impl StreamState {
     ) -> Vec<Over> {
         let day = Day::of(&local(&place.tz, reading.start));
         if self.last_day.is_some_and(|last| day <= last) {
+            if self.last_day == Some(day) {
+                // It was late once, as a feed is that was blind; the next day waits for it.
+                self.heard.insert(crossing);
+            }
             return Vec::new();
         }
         let flow = flow(reading);
