@@ -1,6 +1,6 @@
 //! Owns the evidence card of an alert on the live page: what the topics told of its series, as the report draws it.
 
-use super::model::{Count, Model, Numbers, Series, Told};
+use super::model::{Count, Model, Numbers, Series, Told, moment};
 use crate::core::alert::{Direction, Severity};
 use crate::core::lens::Lens;
 use crate::report::{self, Alert, Band, Bucket, Shade, ShadeKind};
@@ -117,6 +117,15 @@ fn shades(series: &Series) -> Vec<Shade> {
                 reason: String::new(),
             }),
         }
+    }
+    // One that reaches to the last closed day goes on, unless an hour since then was open.
+    let end = series.days.values().next_back().map(|day| &day.end);
+    let is_open_since = |end: &String| {
+        let since = moment(end).map(|end| series.hours.range(end..));
+        since.is_some_and(|mut hours| hours.any(|(_, hour)| hour.exposure > 0.0))
+    };
+    if let (Some(end), Some(last)) = (end, shades.last_mut()) {
+        last.lasts = Some(last.to) == civil(end) && !is_open_since(end);
     }
     shades
 }

@@ -289,7 +289,7 @@ impl DrawnRow<'_> {
                 svg,
                 "panel fine",
                 (PLOT_X.0 + 4.0, self.floor() + GAP + 9.0),
-                "evidence",
+                "evidence: of a surge solid, of a drop dashed",
             );
         }
     }
@@ -565,7 +565,7 @@ pub(super) fn told_shade(shade: &Shade) -> String {
     };
     let what = shade.kind.label();
     let until = if shade.lasts {
-        "on, beyond the end".to_owned()
+        "on".to_owned()
     } else {
         format!("to {}", moment(shade.to))
     };

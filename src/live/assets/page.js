@@ -18,7 +18,9 @@ const READINGS = {
 /// Cards that are open or were: the alert's last change they belong to, and what they show.
 const cards = new Map();
 const openCards = new Set();
-const known = { as_of: null, corridors: [], crossings: new Map(), told: [] };
+/// Of counts up to this a plot is no higher: a band of one arrival is no wall.
+const LEAST_TOP = 4;
+const known = { day: null, corridors: [], crossings: new Map(), told: [] };
 
 /// An element with its class, text or children.
 function make(tag, name, ...children) {
@@ -51,7 +53,7 @@ function plot(days, label) {
   const height = 48;
   const step = width / 28;
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img", preserveAspectRatio: "none", "aria-label": label });
-  const most = Math.max(1, ...days.map((day) => Math.max(day.observed, day.upper)));
+  const most = Math.max(LEAST_TOP, ...days.map((day) => Math.max(day.observed, day.upper)));
   const y = (value) => height - (value / most) * (height - 2);
   const left = (index) => width - (days.length - index) * step;
   days.forEach((day, index) => {
@@ -71,7 +73,7 @@ function plot(days, label) {
     svg.append(draw("path", { d: `M${x} ${height}V${y(day.observed)}`, class: kind, "stroke-width": step * (kind === "above" ? 0.8 : 0.4) }));
   });
   svg.append(draw("path", { d: `M0 ${height - 0.5}H${width}`, class: "base" }));
-  return make("figure", "", svg, make("figcaption", "", make("span", "", short(days[0].start)), make("span", "", short(days.at(-1).start))));
+  return make("figure", "", svg, make("figcaption", "", make("span", "", short(days[0].start)), make("span", "", `top: ${number(most)}`), make("span", "", short(days.at(-1).start))));
 }
 
 /// "2023-11-18T..." as "18 Nov".
@@ -136,20 +138,30 @@ function mark(told) {
   return told.direction === "surge" ? "\u25B2" : told.direction === "drop" ? "\u25BC" : "\u2022";
 }
 
-/// The evidence of an alert, fetched once it is opened and again after each change of the alert.
+/// The evidence of an alert, fetched once it is opened and again after each change of the alert and each day.
 function evidence(told) {
   const shown = make("div", "");
   const details = make("details", "card", make("summary", "", "Evidence"), shown);
-  const change = `${told.as_of} ${told.transition}`;
+  const change = `${told.as_of} ${told.transition} ${known.day}`;
+  const fill = (html) => {
+    shown.innerHTML = html;
+    // A plot stays readable on a phone: it is as wide as it must be, and its latest days are in view.
+    const svg = shown.querySelector("svg.plot");
+    if (!svg) return;
+    const wide = make("div", "wide");
+    svg.replaceWith(wide);
+    wide.append(svg);
+    wide.scrollLeft = wide.scrollWidth;
+  };
   const show = async () => {
     const kept = cards.get(told.key);
-    if (kept) shown.innerHTML = kept.html;
+    if (kept) fill(kept.html);
     if (kept?.change === change) return;
     const answer = await fetch(`/live/card/${encodeURIComponent(told.key)}`).catch(() => null);
     if (!answer?.ok) return;
     const html = await answer.text();
     cards.set(told.key, { change, html });
-    shown.innerHTML = html;
+    fill(html);
   };
   details.open = openCards.has(told.key);
   if (details.open) show();
@@ -165,7 +177,7 @@ function evidence(told) {
 function toldItem(told, inside) {
   const names = told.crossings.map((id) => known.crossings.get(id)?.name ?? id);
   const what = told.kind === "notice" ? "notice" : `${mark(told)} ${told.severity ?? ""} ${told.direction ?? ""}`;
-  const head = make("p", "head", make("b", "", what), make("b", "", names.join(", ")), make("span", "", civil(told.as_of)));
+  const head = make("p", "head", make("b", "", what), make("b", "", names.join(", ")), make("span", "", `last told ${civil(told.as_of)}`));
   if (!told.is_open) head.append(make("span", "", told.transition));
   const at = told.kind === "alert" ? known.crossings.get(told.crossings[0]) : null;
   if (told.is_open && at && at.state !== "open") head.append(make("span", "", STATES[at.state].join(" ")));
@@ -213,15 +225,17 @@ function connection(text, lost) {
 
 function take(message) {
   const view = message.view;
+  let is_new_day = false;
   if (view.corridors) known.corridors = view.corridors;
   for (const crossing of view.crossings) known.crossings.set(crossing.id, crossing);
   if (view.told) known.told = view.told;
   if (view.as_of) {
-    known.as_of = view.as_of;
+    is_new_day = known.day !== view.as_of.slice(0, 10);
+    known.day = view.as_of.slice(0, 10);
     document.getElementById("clock").textContent = `As of ${civil(view.as_of)}, the latest event`;
   }
   connection(READINGS[message.reading], message.reading === "failed");
-  if (view.told) drawNow();
+  if (view.told || is_new_day) drawNow();
   if (view.told || view.crossings.length) drawBorder();
 }
 
