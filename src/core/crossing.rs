@@ -451,6 +451,7 @@ impl CrossingState {
                 judge_open(self.ix, series, &site, cx);
             }
             Place::Ended => {
+                cx.tally.late += 1;
                 revise(self.ix, series, &site, (time, time.plus_ms(1)), cx);
             }
             Place::Outside => {}

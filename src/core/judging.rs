@@ -39,7 +39,7 @@ pub(super) fn revise(
     }
     for (reading, closed) in series.rebuild(site, cx.watermark, changed) {
         if closed {
-            cx.tally.late += 1;
+            cx.tally.revised += 1;
             publish(ix, series, &reading, cx);
         }
     }

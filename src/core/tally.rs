@@ -13,8 +13,10 @@ pub struct Tally {
     pub rejected: [u64; Reject::ALL.len()],
     /// Arrivals with an id that was already counted.
     pub duplicates: u64,
-    /// Arrivals that changed a bucket already closed.
+    /// Arrivals and corrections of an hour or day that had ended already.
     pub late: u64,
+    /// Closed buckets that changed and were published again.
+    pub revised: u64,
     /// Corrections that changed a count.
     pub corrections: u64,
     /// Ids given up before the lateness horizon because a crossing had too many.

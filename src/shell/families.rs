@@ -54,6 +54,11 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
         &[],
     ),
     (
+        "events_late_total",
+        "Arrivals and corrections of an hour or day that had ended already; they are counted in it. Older ones than the lateness horizon are rejected as too_late.",
+        &[],
+    ),
+    (
         "buckets_revised_total",
         "Closed buckets that a late event or correction changed.",
         &[],

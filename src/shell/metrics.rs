@@ -36,6 +36,7 @@ pub struct Metrics {
     rejected: IntCounterVec,
     duplicates: IntCounter,
     late: IntCounter,
+    revised: IntCounter,
     corrections: IntCounter,
     ids_given_up: IntCounter,
     buckets_closed: IntCounter,
@@ -72,7 +73,8 @@ impl Metrics {
             consumed: counter(r, "events_consumed_total"),
             rejected: counters(r, "events_rejected_total"),
             duplicates: counter(r, "events_duplicate_total"),
-            late: counter(r, "buckets_revised_total"),
+            late: counter(r, "events_late_total"),
+            revised: counter(r, "buckets_revised_total"),
             corrections: counter(r, "corrections_total"),
             ids_given_up: counter(r, "ids_given_up_total"),
             buckets_closed: counter(r, "buckets_closed_total"),
@@ -226,6 +228,7 @@ impl Metrics {
         raise(&self.consumed, tally.consumed);
         raise(&self.duplicates, tally.duplicates);
         raise(&self.late, tally.late);
+        raise(&self.revised, tally.revised);
         raise(&self.corrections, tally.corrections);
         raise(&self.ids_given_up, tally.ids_given_up);
         raise(&self.buckets_closed, tally.buckets_closed);

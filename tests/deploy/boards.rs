@@ -70,7 +70,15 @@ pub(crate) fn asked(board: &Value) -> Vec<Asked> {
     found
 }
 
-const UNITS: [&str; 6] = ["none", "s", "percentunit", "bytes", "reqps", "ops"];
+/// Units that Grafana knows; `suffix:` stands before one of ours.
+const UNITS: [&str; 6] = [
+    "none",
+    "s",
+    "percentunit",
+    "bytes",
+    "suffix: records/s",
+    "ops",
+];
 
 fn shape_of_panel(panel: &Value, add: &mut dyn FnMut(&str, &str)) {
     let title = word(panel, "/title");
@@ -86,6 +94,13 @@ fn shape_of_panel(panel: &Value, add: &mut dyn FnMut(&str, &str)) {
     }
     if !UNITS.contains(&word(panel, "/fieldConfig/defaults/unit")) {
         add(title, "no unit of those used here");
+    }
+    // A plain number on an axis is a number of something.
+    let is_bare = word(panel, "/type") == "timeseries"
+        && word(panel, "/fieldConfig/defaults/unit") == "none"
+        && word(panel, "/fieldConfig/defaults/custom/axisLabel").is_empty();
+    if is_bare {
+        add(title, "an axis that does not say what it counts");
     }
     let targets = list(panel, "/targets");
     if targets.is_empty() {
@@ -231,6 +246,30 @@ fn every_panel_asks_for_what_is_exported_and_explains_itself() {
 }
 
 #[test]
+fn every_family_is_on_a_dashboard() {
+    let catalog = Catalog::of_this_build();
+    let boards = all();
+    let asked = boards.iter().flat_map(|(_, board)| asked(board));
+    let selected = asked.flat_map(|asked| {
+        let expr = query::parse(&asked.expr).expect("checked elsewhere");
+        query::selectors(&expr)
+    });
+    let seen: BTreeSet<String> = selected
+        .filter_map(|s| s.split('{').next().map(str::to_owned))
+        .collect();
+    // Of a histogram the buckets are enough.
+    let is_part = |name: &str| {
+        let whole = name.strip_suffix("_sum").or(name.strip_suffix("_count"));
+        whole.is_some_and(|whole| seen.contains(&format!("{whole}_bucket")))
+    };
+    let unseen = catalog.0.keys();
+    let unseen: Vec<&String> = unseen
+        .filter(|name| !seen.contains(*name) && !is_part(name))
+        .collect();
+    assert_eq!(unseen, Vec::<&String>::new());
+}
+
+#[test]
 fn broken_dashboards_are_found() {
     let catalog = Catalog::of_this_build();
     let whole = text("deploy/grafana/dashboards/crossing.json");
@@ -258,6 +297,10 @@ fn broken_dashboards_are_found() {
         (
             broken("\"description\": \"Evidence of", "\"notes\": \"Evidence of"),
             "Evidence: no description",
+        ),
+        (
+            broken("\"axisLabel\": \"arrivals\"", "\"axisLabel\": \"\""),
+            "does not say what it counts",
         ),
         (
             broken("\"title\": \"Evidence\"", "\"title\": \"\""),
