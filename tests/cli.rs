@@ -259,7 +259,7 @@ fn wrong_calls_are_refused_with_what_is_right() {
 #[test]
 fn files_secrets_and_ports_that_cannot_be_had_are_named() {
     let missing_secret = "[kafka.secrets]\n\"sasl.password\" = \"file:/nowhere/secret\"\n";
-    let unset_secret = "[kafka.secrets]\n\"sasl.password\" = \"env:NO_SUCH_VARIABLE\"\n";
+    let unset_secret = "[kafka.secrets]\n\"sasl.password\" = \"env:NO_SUCH_VARIABLE\"\n\"ssl.key.password\" = \"env:NOR_THIS\"\n";
     let missing_crossings = "[network]\ncrossings_file = \"nowhere.toml\"\n";
     let folder = with_files(&[
         ("file-secret.toml", missing_secret),
@@ -268,12 +268,13 @@ fn files_secrets_and_ports_that_cannot_be_had_are_named() {
         ("broken.toml", "[kafka]\nbrokers = \"127.0.0.1:9092\n"),
         ("events.jsonl", "{\"type\":\"heartbeat\"}\nnot json\n"),
     ]);
-    let calls: [(i32, &[&str]); 6] = [
+    let calls: [(i32, &[&str]); 7] = [
         (74, &["run", "--config", "nowhere.toml"]),
         (74, &["validate", "--config", "crossings.toml"]),
         (74, &["run", "--config", "file-secret.toml"]),
         (78, &["run", "--config", "env-secret.toml"]),
         (78, &["validate", "--config", "broken.toml"]),
+        (78, &["validate", "--set", "log=1"]),
         (74, &["publish", "nowhere.jsonl"]),
     ];
     let mut text = String::new();

@@ -17,7 +17,7 @@ use crate::shell::{clock, topics};
 use crate::wire::encode::Origin;
 use clap::Args;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -283,22 +283,33 @@ impl Topics<'_> {
     fn unknown(&self, field: &str, id: &str) -> Result<CommandError, ShellError> {
         let topic = &self.settings.topics.alerts;
         let ends = whole::ends(self.broker, topic)?;
-        let mut ids: BTreeMap<(bool, String), ()> = BTreeMap::new();
+        let mut ids: BTreeSet<(bool, String)> = BTreeSet::new();
+        let mut incidents: BTreeSet<String> = BTreeSet::new();
         let crossing = id.split('.').next().unwrap_or_default();
         whole::read(self.broker, topic, &ends, |record| {
             let value = record.value.unwrap_or_default();
             let value = serde_json::from_slice::<Value>(value).unwrap_or_default();
             if let Some(there) = value[field].as_str() {
                 let is_elsewhere = there.split('.').next() != Some(crossing);
-                ids.insert((is_elsewhere, there.to_owned()), ());
+                ids.insert((is_elsewhere, there.to_owned()));
+            }
+            if tells_of_group(&value, id) {
+                incidents.extend(value["incident_id"].as_str().map(str::to_owned));
             }
         })?;
+        if !incidents.is_empty() {
+            let incidents: Vec<String> = incidents.into_iter().take(LISTED).collect();
+            return Ok(CommandError::Usage(format!(
+                "`{id}` names a group of crossings, whose alerts have no id of their own: what is told of a group is told and recomputed in its incident; ask for\n  {}",
+                incidents.join("\n  ")
+            )));
+        }
         let what = if field == "alert_id" {
             "alert"
         } else {
             "incident"
         };
-        let listed: Vec<&str> = ids.keys().take(LISTED).map(|(_, id)| id.as_str()).collect();
+        let listed: Vec<&str> = ids.iter().take(LISTED).map(|(_, id)| id.as_str()).collect();
         let more = match ids.len().saturating_sub(LISTED) {
             0 => String::new(),
             more => format!("\n  and {more} more"),
@@ -312,6 +323,16 @@ impl Topics<'_> {
             "no {what} `{id}` is on {topic}; {there}"
         )))
     }
+}
+
+/// Whether an incident's record tells of a group that is named in an id: a corridor, a country, or the whole network.
+fn tells_of_group(record: &Value, id: &str) -> bool {
+    let mut groups = record["groups"].as_array().into_iter().flatten();
+    groups.any(|group| {
+        let name = group["name"].as_str().filter(|name| !name.is_empty());
+        let name = name.or(group["level"].as_str());
+        id.split('.').any(|part| Some(part) == name)
+    })
 }
 
 impl Signs {
@@ -342,5 +363,30 @@ impl Signs {
     fn of(&self, input: i32) -> Vec<Vec<Sign>> {
         let lists = self.0.iter().filter(|((of, _), _)| *of == input);
         lists.map(|(_, list)| list.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_group_is_known_by_its_name_and_the_whole_network_by_its_level() {
+        let record = json!({
+            "incident_id": "incident.fi-ru.asylum.surge.2023-11-13",
+            "groups": [{"level": "corridor", "name": "fi-ru"}, {"level": "network", "name": ""}],
+        });
+        for (id, is_told) in [
+            ("fi-ru.asylum.surge.2023-11-13", true),
+            ("corridor.fi-ru", true),
+            ("network.asylum.surge.2023-11-13", true),
+            ("fi-vartius.asylum.surge.2023-11-16", false),
+            ("no-ru", false),
+            ("", false),
+        ] {
+            assert_eq!(tells_of_group(&record, id), is_told, "{id}");
+        }
+        assert!(!tells_of_group(&json!({"alert_id": "fi-ru"}), "fi-ru"));
     }
 }

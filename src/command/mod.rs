@@ -134,16 +134,9 @@ pub enum CommandError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A secret's environment variable is not set.
-    #[error(
-        "the secret for Kafka property {property} is to come from environment variable {name}, which is not set; set it, or name another"
-    )]
-    NoSecret {
-        /// The property.
-        property: String,
-        /// The variable.
-        name: String,
-    },
+    /// Secrets cannot be had; every one of them.
+    #[error("{}", no_secrets(.0))]
+    NoSecrets(Vec<NoSecret>),
     /// A port cannot be opened.
     #[error("cannot listen on {listen}: {source}; set http.listen to a free address")]
     Listen {
@@ -163,7 +156,7 @@ pub enum CommandError {
         what: String,
     },
     /// A file cannot be written.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {source}; correct the path, or who may write there")]
     Write {
         /// Its path.
         path: String,
@@ -205,6 +198,41 @@ pub enum CommandError {
     Demo(String),
 }
 
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSecret {
+    /// Its file cannot be read.
+    #[error(
+        "kafka.secrets.{property}: cannot read the file {path}: {source}; correct the path, or who may read it"
+    )]
+    Unreadable {
+        /// The property.
+        property: String,
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Its environment variable is not there.
+    #[error(
+        "kafka.secrets.{property}: the environment variable {name} is not set; set it, or name another"
+    )]
+    NotSet {
+        /// The property.
+        property: String,
+        /// The variable.
+        name: String,
+    },
+    /// There is nothing in it.
+    #[error("kafka.secrets.{property}: {place} is empty; put the secret there")]
+    Empty {
+        /// The property.
+        property: String,
+        /// The file or variable.
+        place: String,
+    },
+}
+
 /// A signal that asks for the end.
 #[derive(Debug, Clone, Copy)]
 pub enum Signal {
@@ -229,7 +257,12 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 64,
-            Self::Config(_) | Self::NoSecret { .. } | Self::NotWatched(_) => 78,
+            Self::NoSecrets(all)
+                if all.iter().any(|s| matches!(s, NoSecret::Unreadable { .. })) =>
+            {
+                74
+            }
+            Self::Config(_) | Self::NoSecrets(_) | Self::NotWatched(_) => 78,
             Self::Read { .. } | Self::Write { .. } | Self::Listen { .. } => 74,
             Self::Replay(_)
             | Self::Episode(_)
@@ -279,6 +312,11 @@ fn config_problems(problems: &[Problem]) -> String {
         problems.len(),
         lines.join("\n")
     )
+}
+
+fn no_secrets(all: &[NoSecret]) -> String {
+    let lines: Vec<String> = all.iter().map(|s| format!("  {s}")).collect();
+    format!("secrets for Kafka cannot be had:\n{}", lines.join("\n"))
 }
 
 /// A line on standard output. A reader that went away is no error.

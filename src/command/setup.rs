@@ -1,6 +1,6 @@
 //! Owns the way from the command line to a worker: files, environment and secrets are read here and nowhere else.
 
-use super::{CommandError, ConfigArgs};
+use super::{CommandError, ConfigArgs, NoSecret};
 use crate::config::{self, DeadLetterPayload, LogFormat, SecretRef, Settings, Sources};
 use crate::core::engine::Engine;
 use crate::core::intake::BadRecordBudget;
@@ -115,22 +115,50 @@ pub(super) fn start_logging(settings: &Settings) {
 /// How to reach Kafka, secrets resolved.
 pub(super) fn broker(settings: &Settings) -> Result<Broker, CommandError> {
     let mut properties = settings.kafka.properties.clone();
+    let mut missing = Vec::new();
     for (property, reference) in &settings.kafka.secrets {
-        let secret = match reference {
-            SecretRef::File(path) => read("the secret", Path::new(path))?
-                .trim_end_matches(['\r', '\n'])
-                .to_owned(),
-            SecretRef::Env(name) => std::env::var(name).map_err(|_| CommandError::NoSecret {
-                property: property.clone(),
-                name: name.clone(),
-            })?,
-        };
-        properties.insert(property.clone(), secret);
+        match secret(property, reference) {
+            Ok(secret) => drop(properties.insert(property.clone(), secret)),
+            Err(why) => missing.push(why),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(CommandError::NoSecrets(missing));
     }
     Ok(Broker {
         bootstrap: settings.kafka.brokers.clone(),
         properties,
     })
+}
+
+/// A secret without the end of its line.
+fn secret(property: &str, reference: &SecretRef) -> Result<String, NoSecret> {
+    let property = property.to_owned();
+    let (text, place) = match reference {
+        SecretRef::File(path) => match std::fs::read_to_string(path) {
+            Ok(text) => (text, format!("the file {path}")),
+            Err(source) => {
+                let path = path.clone();
+                return Err(NoSecret::Unreadable {
+                    property,
+                    path,
+                    source,
+                });
+            }
+        },
+        SecretRef::Env(name) => match std::env::var(name) {
+            Ok(text) => (text, format!("the environment variable {name}")),
+            Err(_) => {
+                let name = name.clone();
+                return Err(NoSecret::NotSet { property, name });
+            }
+        },
+    };
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(NoSecret::Empty { property, place });
+    }
+    Ok(secret.to_owned())
 }
 
 /// What the workers of the crossings and of the region are told.

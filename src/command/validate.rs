@@ -1,10 +1,14 @@
 //! Owns `surgewatch validate`: the configuration is read and checked as `run` would, and nothing is started.
 
 use super::{CommandError, ConfigArgs, setup};
+use crate::shell::error::ShellError;
 
 pub(super) fn validate(args: &ConfigArgs) -> Result<(), CommandError> {
     let settings = setup::settings(args)?;
-    setup::broker(&settings)?;
+    // librdkafka reads certificates and weighs properties against each other only as it makes a client; nothing is asked of a broker.
+    setup::broker(&settings)?
+        .reader("read_committed")
+        .map_err(|source| ShellError::Client { source })?;
     let network = settings.network();
     let corridors = settings.corridors().len();
     super::say(&format!(

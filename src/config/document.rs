@@ -20,10 +20,10 @@ impl Document {
         // The parser's message without its copy of the source line, which may hold a secret.
         let broken = |error: toml::de::Error| {
             Box::new(Problem {
-                key: "(syntax)".to_owned(),
-                value: "(not shown)".to_owned(),
+                key: String::new(),
+                value: String::new(),
                 rule: format!("the file must be TOML: {}", error.message()),
-                remedy: "correct the line, or compare it with config/surgewatch.toml".to_owned(),
+                remedy: "correct the line".to_owned(),
                 place: Place::File {
                     name: name.to_owned(),
                     line: error.span().map(|span| Lines::of(text).holding(span.start)),

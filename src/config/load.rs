@@ -236,6 +236,9 @@ impl Layers {
                 "write [[routes]] in the configuration file".to_owned()
             }
             Some((section, name)) if self.is_section(section) => self.nearest_key(section, name),
+            None if let Some(first) = self.first_key(key) => {
+                format!("{key} is a section: name one of its keys, as {first}")
+            }
             _ => suggest(key.split('.').next().unwrap_or(key), self.sections()),
         };
         let (key, value, rule) = (key.to_owned(), shown(key, value), "no such key".to_owned());
@@ -261,6 +264,11 @@ impl Layers {
                     .collect::<Vec<_>>(),
             ),
         }
+    }
+
+    fn first_key(&self, section: &str) -> Option<&String> {
+        let mut keys = self.known.keys();
+        keys.find(|key| key.split('.').next() == Some(section))
     }
 
     fn sections(&self) -> Vec<&str> {

@@ -14,9 +14,9 @@ const SENSITIVE: [&str; 6] = [
 
 /// One mistake, with all that is needed to correct it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} ({place}): {rule}; {remedy}")]
+#[error("{}{rule}; {remedy}", self.subject())]
 pub struct Problem {
-    /// Key path, as `kafka.session_timeout_ms` or `crossing.fi-vaalimaa.order`.
+    /// Key path, as `kafka.session_timeout_ms` or `crossing.fi-vaalimaa.order`; empty where no key can be read.
     pub key: String,
     /// The value as given; `(hidden)` where it may be a secret.
     pub value: String,
@@ -26,6 +26,19 @@ pub struct Problem {
     pub remedy: String,
     /// Where the value was given.
     pub place: Place,
+}
+
+impl Problem {
+    /// What is wrong, before the rule it breaks.
+    fn subject(&self) -> String {
+        let Self {
+            key, value, place, ..
+        } = self;
+        if key.is_empty() {
+            return format!("{place}: ");
+        }
+        format!("{key} = {value} ({place}): ")
+    }
 }
 
 /// Where a value came from.

@@ -9,7 +9,7 @@ use rdkafka::error::KafkaError;
 pub enum ShellError {
     /// A client could not be made from its properties.
     #[error(
-        "Kafka refuses the client settings: {source}; look at [kafka.properties] and [kafka.secrets]"
+        "Kafka's client refuses its settings: {source}; correct [kafka.properties] and [kafka.secrets]"
     )]
     Client {
         /// What librdkafka says.
@@ -25,7 +25,7 @@ pub enum ShellError {
     },
     /// Brokers do not answer.
     #[error(
-        "no broker answers at {bootstrap} within {waited_secs} s while {doing}: {source}; check kafka.brokers and that Kafka is running"
+        "no broker answers at {bootstrap} within {waited_secs} s while {doing}; check kafka.brokers, that Kafka is running, and that security.protocol is the one its listener speaks ({source})"
     )]
     Unreachable {
         /// Where.
@@ -120,7 +120,9 @@ pub enum ShellError {
         source: KafkaError,
     },
     /// Any other answer of Kafka's.
-    #[error("Kafka failed while {doing}: {source}")]
+    #[error(
+        "Kafka failed while {doing}: {source}; look at the brokers' logs and start again: what was not committed is read again"
+    )]
     Kafka {
         /// The step.
         doing: &'static str,

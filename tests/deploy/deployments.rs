@@ -23,13 +23,13 @@ fn document(file: &str) -> Value {
 }
 
 /// `surgewatch validate` on a settings file of the repository whose secrets and authority lie in a folder.
-fn validate(file: &str, replaced: &[&str]) -> (Option<i32>, String) {
+fn validate(file: &str, replaced: &[(&str, &str)]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut settings = text(file);
-    for name in replaced {
+    for (name, content) in replaced {
         assert!(settings.contains(name), "{file} does not name {name}");
         let own = folder.path().join(name.replace('/', "_"));
-        std::fs::write(&own, "secret").expect("a file");
+        std::fs::write(&own, content).expect("a file");
         settings = settings.replace(name, &own.display().to_string());
     }
     let own = folder.path().join("surgewatch.toml");
@@ -45,28 +45,40 @@ fn validate(file: &str, replaced: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn the_settings_for_tls_and_passwords_are_taken_with_their_files_and_refused_without() {
-    for (file, replaced, secret) in [
+    let authority = text("tests/data/test-ca.pem");
+    for (file, ca, password) in [
         (
             "config/sasl-tls.toml",
-            [
-                "/etc/surgewatch/kafka-ca.pem",
-                "/etc/surgewatch/kafka-password",
-            ],
+            "/etc/surgewatch/kafka-ca.pem",
             "/etc/surgewatch/kafka-password",
         ),
         (
             "deploy/kubernetes/surgewatch.toml",
-            [
-                "/etc/surgewatch/kafka/ca.crt",
-                "/etc/surgewatch/kafka/password",
-            ],
+            "/etc/surgewatch/kafka/ca.crt",
             "/etc/surgewatch/kafka/password",
         ),
     ] {
-        let (code, said) = validate(file, &replaced);
+        // A file of one line ends in a newline, which is no part of the password.
+        let (code, said) = validate(file, &[(ca, &authority), (password, "secret\n")]);
         assert_eq!(code, Some(0), "{file}: {said}");
         let (code, said) = validate(file, &[]);
-        assert!(code != Some(0) && said.contains(secret), "{file}: {said}");
+        assert!(
+            code == Some(74) && said.contains(password),
+            "{file}: {said}"
+        );
+        let (code, said) = validate(file, &[(ca, &authority), (password, "\n")]);
+        assert!(
+            code == Some(78) && said.contains("is empty"),
+            "{file}: {said}"
+        );
+        for authority in [
+            &[(password, "secret")][..],
+            &[(ca, "no certificate"), (password, "secret")],
+        ] {
+            let (code, said) = validate(file, authority);
+            let names = said.contains("ssl.ca.location");
+            assert!(code == Some(78) && names, "{file}: {said}");
+        }
     }
 }
 
