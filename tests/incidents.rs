@@ -9,34 +9,10 @@ use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::output::Output;
 use surgewatch::core::region::incident::{Change, Incident, Told};
 use surgewatch::core::region::{Region, RegionState};
-use surgewatch::core::time::EventTime;
 use surgewatch::wire::incident::summary;
-
-fn outputs(feed: &Feed) -> Vec<Output> {
-    let mut engine = feed.engine();
-    let (partition, _) = feed.records[0];
-    engine.assign(partition, []).expect("a fresh partition");
-    let mut said = Vec::new();
-    let mut last = EventTime::MIN;
-    for (partition, input) in &feed.records {
-        last = last.max(input.event.as_ref().expect("replays decode").time);
-        let take = &mut |output| said.push(output);
-        let handled = engine.handle(*partition, input, take);
-        handled.expect("inside the budget");
-    }
-    let end = last.plus_ms(2 * 3_600_000);
-    engine.pass_time(partition, end, &mut |output| said.push(output));
-    said
-}
 
 fn fresh_region(feed: &Feed, state: RegionState) -> Region {
     Region::new(feed.network.clone(), feed.params.clone(), state)
-}
-
-fn told(feed: &Feed) -> Vec<Told> {
-    let mut region = fresh_region(feed, RegionState::default());
-    let outputs = outputs(feed);
-    outputs.iter().flat_map(|o| region.take(o)).collect()
 }
 
 fn names(feed: &Feed, crossings: impl IntoIterator<Item = CrossingIx>) -> Vec<String> {
@@ -56,7 +32,7 @@ fn after<'a>(told: &'a [Told], day: &str) -> &'a Incident {
 #[test]
 fn the_finnish_autumn_is_one_incident_with_its_crossings_in_order() {
     let feed = Feed::finland(1);
-    let told = told(&feed);
+    let (_, told) = feed.told();
     let opened = told.iter().filter(|t| t.change == Change::Opened);
     assert_eq!(opened.count(), 1);
     assert!(told.iter().all(|t| t.incident.id == told[0].incident.id));
@@ -83,7 +59,7 @@ fn the_finnish_autumn_is_one_incident_with_its_crossings_in_order() {
 #[test]
 fn vartius_is_displaced_from_the_four_southern_crossings_on_its_first_day() {
     let feed = Feed::finland(1);
-    let told = told(&feed);
+    let (_, told) = feed.told();
     let day = after(&told, "2023-11-18");
     assert!(
         day.as_of.timestamp() < "2023-11-19T00:30:00+02:00".parse().expect("a moment"),
@@ -104,7 +80,7 @@ fn vartius_is_displaced_from_the_four_southern_crossings_on_its_first_day() {
 #[test]
 fn the_sentence_of_that_day_stands_in_the_readme() {
     let feed = Feed::finland(1);
-    let told = told(&feed);
+    let (_, told) = feed.told();
     let day = Told {
         change: Change::Updated,
         incident: after(&told, "2023-11-18").clone(),
@@ -117,7 +93,7 @@ fn the_sentence_of_that_day_stands_in_the_readme() {
 #[test]
 fn no_more_moves_than_comes_and_the_sums_agree() {
     let feed = Feed::finland(1);
-    for told in told(&feed).iter().filter(|t| t.change == Change::Updated) {
+    for told in feed.told().1.iter().filter(|t| t.change == Change::Updated) {
         let total = told.incident.total();
         let moves: u64 = told.incident.moves.iter().map(|m| m.moved).sum();
         assert_eq!(total.moved, moves);
@@ -128,10 +104,10 @@ fn no_more_moves_than_comes_and_the_sums_agree() {
 #[test]
 fn a_region_that_is_stored_and_read_again_tells_the_same() {
     let feed = Feed::finland(1);
-    let plain = told(&feed);
+    let (outputs, plain) = feed.told();
     let mut region = fresh_region(&feed, RegionState::default());
     let mut again = Vec::new();
-    for (n, output) in outputs(&feed).iter().enumerate() {
+    for (n, output) in outputs.iter().enumerate() {
         if n % 500 == 0 {
             let stored = postcard::to_stdvec(region.state()).expect("it can be stored");
             let state = postcard::from_bytes(&stored).expect("it can be read");
@@ -147,7 +123,7 @@ fn a_region_that_is_stored_and_read_again_tells_the_same() {
 fn no_alert_ends_behind_a_closed_gate_and_the_reopening_is_told_of_at_its_first_dozen() {
     let feed = Feed::finland(1);
     let mut again = Vec::new();
-    for output in outputs(&feed) {
+    for output in feed.told().0 {
         let Output::Alert {
             crossing,
             transition,

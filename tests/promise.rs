@@ -5,10 +5,13 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use support::{Feed, random};
 use surgewatch::core::alert::{Direction, Transition};
+use surgewatch::core::event::Kind;
+use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::lens::Lens;
 use surgewatch::core::output::Output;
 use surgewatch::core::params::{Budget, Weights};
 use surgewatch::core::tally::Tally;
+use surgewatch::core::time::EventTime;
 
 const BUDGET: Budget = Budget {
     false_alerts_per_year: 12.0,
@@ -30,9 +33,25 @@ fn run(feed: &Feed) -> (Tally, Vec<Output>) {
     (engine.tally().clone(), outputs)
 }
 
-/// Buckets at their close, with exposure and without an open alert of the direction, each times 1 / A of its series. A bucket
-/// closes at the moment at which that is due, and the buckets of a series in order: all else that is published is a revision.
+/// The watermark at which each crossing was heard of: buckets that were due before are published as revisions only.
+fn heard_of(feed: &Feed) -> BTreeMap<CrossingIx, EventTime> {
+    let (mut watermarks, mut heard_of) = (BTreeMap::new(), BTreeMap::new());
+    for (partition, input) in &feed.records {
+        let Ok(event) = &input.event else { continue };
+        let watermark = watermarks.entry(*partition).or_insert(EventTime::MIN);
+        let horizon = watermark.plus_ms(-feed.params.lateness_horizon_ms);
+        if event.time >= horizon && !matches!(event.kind, Kind::Feedback { .. }) {
+            *watermark = (*watermark).max(event.time);
+            heard_of.entry(event.crossing).or_insert(*watermark);
+        }
+    }
+    heard_of
+}
+
+/// Buckets at their close, with exposure and without an open alert of the direction, each times 1 / A of its series. The buckets
+/// of a series close in order, each once: all else that is published is a revision.
 fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
+    let heard_of = heard_of(feed);
     let (mut tally, mut closed, mut open) = (Tally::default(), BTreeMap::new(), BTreeMap::new());
     for output in outputs {
         match output {
@@ -60,13 +79,13 @@ fn recount(feed: &Feed, outputs: &[Output]) -> Tally {
                 crossing,
                 stream,
                 reading,
-                as_of,
                 ..
             } => {
                 let lane = (*crossing, *stream, reading.lens);
-                let is_due = reading.end.plus_ms(feed.params.close_after_ms) == *as_of;
+                let is_of_past =
+                    reading.end.plus_ms(feed.params.close_after_ms) <= heard_of[crossing];
                 let is_next = closed.get(&lane).is_none_or(|last| *last < reading.start);
-                if !(is_due && is_next) {
+                if is_of_past || !is_next {
                     continue;
                 }
                 closed.insert(lane, reading.start);

@@ -270,6 +270,8 @@ impl Feedback {
 pub enum Reason {
     /// Enough days in a row looked usual.
     Calm,
+    /// It has lasted so long that it is the new usual.
+    Lasting,
     /// Late reports or corrections changed the counts.
     Recounted,
     /// The feed counts something else.
@@ -281,11 +283,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether it follows from the counts, and not from a word that was read.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Calm | Self::Lasting)
+    }
+
     /// The word on the wire.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
             Self::Calm => "calm",
+            Self::Lasting => "lasting",
             Self::Recounted => "recounted",
             Self::Redefined => "redefined",
             Self::Explained => "explained",
@@ -373,7 +382,9 @@ impl Alert {
         let before = *self;
         self.take(&end.standing?);
         let is_same = (before.onset, before.severity) == (self.onset, self.severity);
-        (!is_same).then(|| self.tell(Transition::Resolved, Some(end.why)))
+        let was_counted = before.reason.is_some_and(Reason::is_counted);
+        let is_other_end = was_counted && end.why.is_counted() && before.reason != Some(end.why);
+        (!is_same || is_other_end).then(|| self.tell(Transition::Resolved, Some(end.why)))
     }
 
     fn take(&mut self, standing: &Standing) {

@@ -165,7 +165,7 @@ impl CrossingState {
             if series.roll(&site, cx.watermark) {
                 self.counts_dirty |= tell(self.ix, series, &site, Cause::Live, cx);
             }
-            while let Some(bucket) = series.next_due(cx.params, cx.watermark) {
+            while let Some(bucket) = series.next_due(&site, cx.watermark) {
                 close(self.ix, series, &site, &bucket, cx);
                 self.counts_dirty = true;
             }
@@ -177,29 +177,21 @@ impl CrossingState {
             self.counts_dirty = true;
             let horizon = cx.watermark.plus_ms(-cx.params.lateness_horizon_ms);
             self.seen.forget_before(horizon);
-            let first_kept = DaySpan::holding(&site.crossing.tz, horizon).start;
+            let settled = cx.watermark.plus_ms(-cx.params.settle_after_ms());
+            let first_kept = DaySpan::holding(&site.crossing.tz, settled).start;
             self.gate.forget_before(first_kept);
-            let alive_from = first_kept.plus_ms(-cx.params.blind_after_ms);
-            self.feed.forget_before(alive_from);
+            self.feed.forget_before(first_kept);
         }
     }
 
-    /// The watermark at which this crossing next has something to do.
+    /// The watermark at which this crossing next has something to do if its feed says nothing more.
     #[must_use]
     pub fn deadline(&self, params: &Params) -> EventTime {
-        self.series
-            .iter()
-            .map(|s| s.deadline(params))
-            .chain(self.blind_due(params))
+        let series = self.series.iter();
+        series
+            .map(|series| series.deadline(params, &self.feed))
+            .chain(self.feed.due(params.blind_after_ms))
             .fold(EventTime::MAX, EventTime::min)
-    }
-
-    /// The watermark at which the feed is blind if it says nothing more; nothing where that was told already.
-    #[must_use]
-    pub fn blind_due(&self, params: &Params) -> Option<EventTime> {
-        let told = self.blind_since.is_some();
-        let due = self.feed.alive_until(params.blind_after_ms);
-        due.filter(|_| !told)
     }
 
     /// An operator says what an alert is: it is marked, or ended.
@@ -278,50 +270,55 @@ impl CrossingState {
 
     /// The feed said something.
     fn hear(&mut self, time: EventTime, is_heartbeat: bool, cx: &mut Context) {
-        let blind_after_ms = cx.params.blind_after_ms;
-        let was_alive_until = self.feed.alive_until(blind_after_ms);
-        let heard = self.feed.hear(time, is_heartbeat, blind_after_ms);
-        if heard == Heard::Nothing {
-            return;
-        }
-        self.counts_dirty = true;
-        let had_blind_end = was_alive_until.is_some_and(|until| until < cx.watermark);
-        let anew = match heard {
-            Heard::Anew(until) => Some(until),
-            _ => had_blind_end.then(|| time.plus_ms(blind_after_ms)),
-        };
-        if let Some(until) = anew {
-            let site = Site {
-                crossing: cx.network.crossing(self.ix),
-                gate: &self.gate,
-                feed: &self.feed,
-                since: self.since,
-                params: cx.params,
-            };
-            for series in &mut self.series {
-                if series.has_ended(time) {
-                    revise(self.ix, series, &site, (time, until), cx);
-                } else {
-                    series.refresh(&site);
-                    tell(self.ix, series, &site, Cause::Live, cx);
-                }
+        let (now, blind_after_ms) = (cx.watermark, cx.params.blind_after_ms);
+        match self.feed.hear(time, is_heartbeat, now, blind_after_ms) {
+            Heard::Nothing => return,
+            Heard::Longer => self.counts_dirty = true,
+            Heard::Anew(from, to) => {
+                self.counts_dirty = true;
+                self.see_anew((from, to), cx);
             }
         }
-        let alive_until = self.feed.alive_until(blind_after_ms);
-        if alive_until.is_some_and(|until| until > cx.watermark)
-            && let Some(since) = self.blind_since.take()
-        {
-            self.tell_blindness(since, cx);
+        match (self.blind_since, self.feed.silent_since()) {
+            (Some(since), None) => {
+                self.blind_since = None;
+                self.tell_blindness(since, cx);
+            }
+            (None, Some(since)) => {
+                self.blind_since = Some(since);
+                self.tell_blindness(since, cx);
+            }
+            _ => {}
         }
     }
 
-    /// The feed is blind from the end of its grace on.
+    /// The feed has been silent for long enough to be blind, from its last word on.
     fn fall_silent(&mut self, cx: &mut Context) {
-        let due = self.blind_due(cx.params);
-        if let Some(since) = due.filter(|due| *due <= cx.watermark) {
-            self.blind_since = Some(since);
-            self.counts_dirty = true;
-            self.tell_blindness(since, cx);
+        let Some(since) = self.feed.pass(cx.watermark, cx.params.blind_after_ms) else {
+            return;
+        };
+        self.counts_dirty = true;
+        self.see_anew((since, EventTime::MAX), cx);
+        self.blind_since = Some(since);
+        self.tell_blindness(since, cx);
+    }
+
+    /// The exposure of some time is another than it was thought.
+    fn see_anew(&mut self, changed: (EventTime, EventTime), cx: &mut Context) {
+        let site = Site {
+            crossing: cx.network.crossing(self.ix),
+            gate: &self.gate,
+            feed: &self.feed,
+            since: self.since,
+            params: cx.params,
+        };
+        for series in &mut self.series {
+            if series.has_ended(changed.0) {
+                revise(self.ix, series, &site, changed, cx);
+            } else {
+                series.refresh(&site);
+                tell(self.ix, series, &site, Cause::Live, cx);
+            }
         }
     }
 

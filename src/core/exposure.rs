@@ -42,8 +42,6 @@ pub struct Shares {
 pub struct Watched<'a> {
     /// When it was alive.
     pub feed: &'a FeedTimeline,
-    /// After how long a silence it is blind, in milliseconds.
-    pub blind_after_ms: i64,
     /// Since when it is watched.
     pub since: EventTime,
     /// Whether the bucket has ended: the silence at the end of an open one says nothing yet.
@@ -52,8 +50,7 @@ pub struct Watched<'a> {
 
 impl Watched<'_> {
     fn blind_ms(&self, span: (EventTime, EventTime)) -> i64 {
-        self.feed
-            .blind_ms(span, self.has_ended, self.blind_after_ms)
+        self.feed.blind_ms(span, self.has_ended)
     }
 }
 
@@ -128,7 +125,6 @@ impl GateTimeline {
     ) -> f64 {
         let seen = Watched {
             feed: &FeedTimeline::default(),
-            blind_after_ms: 0,
             since: EventTime::MIN,
             has_ended: true,
         };

@@ -98,7 +98,10 @@ pub(super) fn tell(
         };
         let transition = alert.on_standing(&standing, matches!(cause, Cause::Late));
         let transition = transition.or_else(|| match cause {
-            Cause::Closed(day) if day.lens == Lens::Day && day.exposure > 0.0 => {
+            // A day that ended before it began is no day of it.
+            Cause::Closed(day)
+                if day.lens == Lens::Day && day.exposure > 0.0 && standing.onset < day.end =>
+            {
                 Some(alert.update())
             }
             _ => None,

@@ -42,7 +42,6 @@ impl Site<'_> {
         }
         let watched = Watched {
             feed: self.feed,
-            blind_after_ms: self.params.blind_after_ms,
             since: self.since,
             has_ended,
         };
@@ -145,11 +144,20 @@ impl Track {
     pub(super) fn begin(&mut self, params: &LensParams, start: EventTime, resets: &[Reset]) {
         let (done, mut newest) = (self.reset, self.reset);
         for reset in resets.iter().filter(|r| done < r.at && r.at <= start) {
-            self.model.dismiss(params, reset.why);
+            self.model.dismiss(params, reset.direction, reset.why);
             self.high_since = [start; 2];
             newest = reset.at;
         }
         self.reset = newest;
+    }
+
+    /// A bucket that it has just passed.
+    pub(super) fn ended(&self, params: &LensParams, reading: Reading) -> Ended {
+        Ended {
+            reading,
+            high_since: self.high_since,
+            adopts: reading.exposure > 0.0 && self.model.has_just_adopted(params),
+        }
     }
 
     pub(super) fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
@@ -213,17 +221,14 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Keeps an ended bucket until it is closed; of the few there are, none is room to spare.
-    pub(super) fn hold(&mut self, reading: Reading) {
+    pub(super) fn hold(&mut self, params: &LensParams, reading: Reading) {
         self.ended.reserve_exact(1);
-        self.ended.push_back(self.ended(reading));
+        self.ended.push_back(self.ended(params, reading));
     }
 
     /// A bucket that the front has just passed.
-    pub(super) fn ended(&self, reading: Reading) -> Ended {
-        Ended {
-            reading,
-            high_since: self.front.high_since,
-        }
+    pub(super) fn ended(&self, params: &LensParams, reading: Reading) -> Ended {
+        self.front.ended(params, reading)
     }
 }
 

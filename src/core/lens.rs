@@ -1,6 +1,6 @@
 //! Owns one lens of one series: its baseline and its evidence, moved forward bucket by bucket; thresholds and alerts are the engine's.
 
-use super::alert::{Feedback, Reason};
+use super::alert::{Direction, Feedback, Reason};
 use super::baseline::filter::{Filter, LogRate, MAX_TRIANGLE, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::MAX_DIM;
@@ -28,6 +28,8 @@ const SET_ASIDE_SHARE: f64 = 0.1;
 const SET_ASIDE_MAX_RATIO: f64 = 1.2;
 /// A tail probability of 1e-4, in logs.
 const LN_UNTHOUGHT: f64 = -9.2;
+/// A level is strange to a lens from this probability of the abnormal state on.
+pub(super) const STRANGE: f64 = 0.5;
 /// How much the log level's variance grows when a new usual is adopted: it is known to within a factor of three.
 const ADOPTED_LOG_VARIANCE: f64 = 1.0;
 
@@ -271,6 +273,14 @@ impl LensState {
         self.regime.p_drop()
     }
 
+    /// The probability that a direction stands for.
+    fn p_abnormal(&self, direction: Direction) -> f64 {
+        match direction {
+            Direction::Surge => self.p_surge(),
+            Direction::Drop => self.p_drop(),
+        }
+    }
+
     /// All of these after the last closed bucket.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -307,8 +317,9 @@ impl LensState {
     }
 
     /// An alert on this series has ended: evidence begins anew. Where an operator called it false the series is usual again, and of
-    /// a new usual the level is adopted and learnt whole in silence, as after an alarm that has lasted.
-    pub fn dismiss(&mut self, params: &LensParams, why: Reason) {
+    /// a new usual the level is adopted and learnt whole in silence, as after an alarm that has lasted. So is one that has lasted
+    /// for another lens and is still strange to this one: else the same alert would come back of it at once.
+    pub fn dismiss(&mut self, params: &LensParams, direction: Direction, why: Reason) {
         match why {
             Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params),
             Reason::Feedback(_) => {
@@ -316,10 +327,20 @@ impl LensState {
                 self.alarm = [0; 2];
                 self.reset_evidence();
             }
-            Reason::Calm | Reason::Recounted | Reason::Redefined | Reason::Explained => {
-                self.reset_evidence();
-            }
+            Reason::Lasting if self.p_abnormal(direction) >= STRANGE => self.adopt_now(params),
+            Reason::Lasting
+            | Reason::Calm
+            | Reason::Recounted
+            | Reason::Redefined
+            | Reason::Explained => self.reset_evidence(),
         }
+    }
+
+    /// Whether the last closed bucket made a level that has lasted the new usual.
+    #[must_use]
+    pub fn has_just_adopted(&self, params: &LensParams) -> bool {
+        let seen = self.buckets_seen;
+        seen > 0 && self.whole_until == seen.saturating_add(params.learn_whole)
     }
 
     fn adopt_now(&mut self, params: &LensParams) {

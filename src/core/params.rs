@@ -151,6 +151,13 @@ impl Params {
         }
     }
 
+    /// How long after its end a day can still change, in milliseconds: an event inside the lateness horizon also says that the feed
+    /// was alive before it.
+    #[must_use]
+    pub fn settle_after_ms(&self) -> i64 {
+        self.lateness_horizon_ms + self.blind_after_ms
+    }
+
     /// Sets after how long a silence a feed that sends heartbeats is blind, in milliseconds of event time.
     #[must_use]
     pub fn with_blind_after_ms(mut self, blind_after_ms: i64) -> Self {

@@ -161,10 +161,11 @@ impl PartitionState {
         if !was_dirty && is_dirty(crossing) {
             self.touched.push(event.crossing);
         }
-        if let Some(due) = crossing.blind_due(shared.params) {
-            self.deadlines[at] = self.deadlines[at].min(due);
-            self.deadline = self.deadline.min(due);
-        }
+        // What was said of its feed may be what its buckets waited for.
+        let due = crossing.deadline(shared.params);
+        self.deadlines[at] = self.deadlines[at].min(due);
+        self.deadline = self.deadline.min(due);
+        self.advance(self.watermark, source, shared);
         outcome
     }
 

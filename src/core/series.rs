@@ -5,10 +5,11 @@
 //! that has ended. The front is what the first one and the kept counts give, so any order of arrival inside the horizon ends in
 //! the same state; a late event costs the buckets of the kept days again, and so does a day that is settled.
 
-use super::alert::{Alert, Direction, Reading, Reason};
+use super::alert::{Alert, Direction, Reading};
 use super::calendar::DaySpan;
 use super::evidence::detectable::minimum_detectable;
 use super::exposure::Shares;
+use super::feed::FeedTimeline;
 use super::ids::StreamIx;
 use super::lane::{Checkpoint, Judged, Lane, OpenBucket, advance, slot};
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
@@ -50,6 +51,8 @@ pub struct Series {
     /// The same of all closed buckets.
     closed: Standings,
     resets: Vec<Reset>,
+    /// End of the newest closed bucket, by lens.
+    closed_until: [EventTime; 2],
 }
 
 /// An alert that has ended.
@@ -75,6 +78,8 @@ pub struct SeriesCounts {
     pub past: Vec<Past>,
     /// Moments from which evidence began anew that some lens has not settled yet.
     pub resets: Vec<Reset>,
+    /// End of the newest closed bucket, by lens.
+    pub closed_until: [EventTime; 2],
 }
 
 /// What the changelog keeps when a day is settled: everything before the first kept day.
@@ -95,6 +100,7 @@ impl Series {
             alerts: [None; 2],
             past: Vec::new(),
             resets: Vec::new(),
+            closed_until: [watermark.plus_ms(-site.params.close_after_ms); 2],
         };
         let tracks = [0, 1].map(|i| {
             let (params, prior) = (&site.params.lenses[i], prior(LENSES[i]));
@@ -136,6 +142,7 @@ impl Series {
             settled: settled.standings,
             closed: settled.standings,
             resets: counts.resets,
+            closed_until: counts.closed_until,
         };
         // Buckets that ended but are not closed are read again.
         series.compute_again(site, watermark, None);
@@ -156,6 +163,7 @@ impl Series {
             alerts: self.alerts,
             past: self.past.clone(),
             resets: self.resets.clone(),
+            closed_until: self.closed_until,
         }
     }
 
@@ -280,7 +288,7 @@ impl Series {
         };
         let bare = judged.bare_reading(params, self.observed(lane), &verdict);
         let reading = Reading { expected, ..bare };
-        Some(self.lanes[lane].ended(reading))
+        Some(self.lanes[lane].ended(params, reading))
     }
 
     /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
@@ -349,21 +357,26 @@ impl Series {
             let threshold = self.lens(site.params, lens).log_threshold_rise;
             while self.lanes[lane].open.end <= watermark {
                 let reading = self.end_bucket(site, lane, true);
-                self.lanes[lane].hold(reading);
+                let params = self.lens(site.params, lens);
+                self.lanes[lane].hold(params, reading);
                 may_tell |= reading.log_evidence_rise >= threshold;
             }
         }
         may_tell
     }
 
-    /// Takes the first ended bucket that is due to be closed, in order of their end, the day after its hours.
-    pub fn next_due(&mut self, params: &Params, watermark: EventTime) -> Option<Ended> {
-        let end_of = |i: usize| self.lanes[i].ended.front().map(|b| b.reading.end);
-        let lane = [1, 0].into_iter().filter(|i| end_of(*i).is_some());
-        let lane = lane.min_by_key(|i| end_of(*i))?;
-        let is_due = end_of(lane)?.plus_ms(params.close_after_ms) <= watermark;
-        let front = is_due.then(|| self.lanes[lane].ended.pop_front());
-        front.flatten()
+    /// Takes the first ended bucket that is due to be closed, in order of their end, the day after its hours. It is not due while
+    /// nobody knows whether the feed was alive to its end.
+    pub fn next_due(&mut self, site: &Site, watermark: EventTime) -> Option<Ended> {
+        let lane = (0..LENSES.len()).rev();
+        let lane = lane.filter_map(|i| Some((self.lanes[i].ended.front()?.reading.end, i)));
+        let (end, lane) = lane.min_by_key(|(end, _)| *end)?;
+        let is_due = end.plus_ms(site.params.close_after_ms) <= watermark;
+        if !(is_due && site.feed.is_known(end)) {
+            return None;
+        }
+        self.closed_until[lane] = end;
+        self.lanes[lane].ended.pop_front()
     }
 
     /// A bucket is closed: what closed buckets say of alerts goes on. Where an episode ends, evidence begins anew.
@@ -417,7 +430,7 @@ impl Series {
         self.cover(site, watermark);
         let first_kept = self.days[0].span.start;
         self.resets
-            .retain(|r| r.why != Reason::Calm || r.at <= first_kept);
+            .retain(|r| !r.why.is_counted() || r.at <= first_kept);
         self.closed = self.settled;
         for (lane, &lens) in self.lanes.iter_mut().zip(&LENSES) {
             lane.front = lane.settled.track();
@@ -432,16 +445,16 @@ impl Series {
             if open.end > watermark {
                 break;
             }
-            let closed = open.end.plus_ms(site.params.close_after_ms) <= watermark;
+            let closed = open.end <= self.closed_until[i];
             let holds = changed.is_some_and(|(from, to)| open.start < to && from < open.end);
             let reading = self.end_bucket(site, i, !closed || holds);
-            let bucket = self.lanes[i].ended(reading);
+            let params = &site.params.lenses_of(self.weight)[i];
             if closed {
-                let params = &site.params.lenses_of(self.weight)[i];
+                let bucket = self.lanes[i].ended(params, reading);
                 self.closed.hear(&self.resets, reading.end);
                 self.closed.close(&bucket, params, &mut self.resets);
             } else {
-                self.lanes[i].hold(reading);
+                self.lanes[i].hold(params, reading);
             }
             if holds {
                 revised.push((reading, closed));
@@ -480,15 +493,15 @@ impl Series {
         self.lanes.iter().any(|lane| time < lane.open.start)
     }
 
-    /// The watermark at which this series next has something to do.
+    /// The watermark at which this series next has something to do if its feed says nothing more.
     #[must_use]
-    pub fn deadline(&self, params: &Params) -> EventTime {
-        let settle = self.days[0].span.end.plus_ms(params.lateness_horizon_ms);
+    pub fn deadline(&self, params: &Params, feed: &FeedTimeline) -> EventTime {
+        let settle = self.days[0].span.end.plus_ms(params.settle_after_ms());
         let lanes = self.lanes.iter().map(|lane| {
-            let close = lane.ended.front().map_or(EventTime::MAX, |b| {
-                b.reading.end.plus_ms(params.close_after_ms)
-            });
-            lane.open.end.min(close)
+            let ends = lane.ended.front().map(|bucket| bucket.reading.end);
+            let known = ends.filter(|end| feed.is_known(*end));
+            let close = known.map(|end| end.plus_ms(params.close_after_ms));
+            lane.open.end.min(close.unwrap_or(EventTime::MAX))
         });
         lanes.fold(settle, EventTime::min)
     }

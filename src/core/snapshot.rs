@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout and of what its numbers mean.
-pub const SCHEMA_VERSION: u8 = 7;
+pub const SCHEMA_VERSION: u8 = 8;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 
@@ -115,6 +115,7 @@ struct SeriesBody {
     alerts: [Option<Alert>; 2],
     past: Vec<Past>,
     resets: Vec<Reset>,
+    closed_until: [EventTime; 2],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -280,6 +281,7 @@ fn restore_counts(body: SeriesBody, tz: &jiff::tz::TimeZone) -> Option<SeriesCou
         alerts: body.alerts,
         past: body.past,
         resets: body.resets,
+        closed_until: body.closed_until,
     })
 }
 
@@ -315,6 +317,7 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
             alerts: counts.alerts,
             past: counts.past,
             resets: counts.resets,
+            closed_until: counts.closed_until,
         }
     });
     CountsBody {

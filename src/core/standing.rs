@@ -5,15 +5,16 @@
 //! difference between the two is the next transition.
 
 use super::alert::{Direction, Reading, Reason, Severity};
-use super::lens::{Lens, LensParams};
+use super::lens::{Lens, LensParams, STRANGE};
 use super::time::{EventTime, HOUR_MS};
 use serde::{Deserialize, Serialize};
 
 /// Whole open days in a row that must look usual before an alert ends: two quiet days inside an episode do not end it
 /// (23 and 24 December 2015 at Salla and Raja-Jooseppi).
 pub const CALM_DAYS: u8 = 3;
-/// A day looks usual below this probability of the abnormal state.
-pub const CALM_PROBABILITY: f64 = 0.5;
+/// Hours are strange from this probability on. It is not kept up by what was: without counts that are strange it falls below within
+/// ten hours, as an hour's chance of the way back is one in a hundred.
+const STRANGE_HOUR: f64 = 0.9;
 
 /// An open episode, by the counts alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,11 +63,11 @@ impl Standing {
             self.was_shut |= bucket.closed_ratio > 0.0;
             return false;
         }
-        let calm = bucket.p_abnormal(direction) < CALM_PROBABILITY;
+        let calm = bucket.p_abnormal(direction) < STRANGE;
         self.calm_days = match (calm, bucket.is_mostly_seen()) {
             (false, _) => 0,
             (true, false) => self.calm_days,
-            (true, true) => self.calm_days + 1,
+            (true, true) => self.calm_days.saturating_add(1),
         };
         self.calm_days >= CALM_DAYS && bucket.is_mostly_seen()
     }
@@ -90,6 +91,8 @@ pub struct Ended {
     pub reading: Reading,
     /// Since when evidence was high, by direction.
     pub high_since: [EventTime; 2],
+    /// With it a level that has lasted became the new usual.
+    pub adopts: bool,
 }
 
 impl Ended {
@@ -124,23 +127,26 @@ pub struct Standings {
     pub open: [Option<Standing>; 2],
     /// The newest end.
     pub ended: [Option<End>; 2],
+    /// Whether the last open hour was strange, surge and drop.
+    strange_hour: [bool; 2],
 }
 
 impl Standings {
     /// Enters a bucket; buckets come in order of their end, an hour before its day. `resets` are those known; a day that ends an
-    /// episode by being calm adds one.
+    /// episode, by being calm or by making it the new usual, adds one.
     pub fn close(&mut self, bucket: &Ended, params: &LensParams, resets: &mut Vec<Reset>) {
         let reading = &bucket.reading;
+        if reading.lens == Lens::Hour {
+            self.strange_hour = Direction::ALL.map(|d| reading.p_abnormal(d) >= STRANGE_HOUR);
+        }
         for direction in Direction::ALL {
             if self.is_open(direction) {
                 self.see_day(direction, bucket, params);
-                let standing = self.open[direction as usize].as_mut();
-                let calms = standing.is_some_and(|standing| standing.calm(direction, reading));
-                if calms {
+                if let Some(why) = self.ends_by(direction, bucket, params) {
                     let reset = Reset {
                         at: reading.end,
                         direction,
-                        why: Reason::Calm,
+                        why,
                     };
                     self.end(&reset);
                     enter(resets, reset);
@@ -164,10 +170,31 @@ impl Standings {
     pub fn hear(&mut self, resets: &[Reset], until: EventTime) {
         for reset in resets {
             let heard = self.ended[reset.direction as usize].map_or(EventTime::MIN, |end| end.at);
-            if reset.why != Reason::Calm && heard < reset.at && reset.at < until {
+            if !reset.why.is_counted() && heard < reset.at && reset.at < until {
                 self.end(reset);
             }
         }
+    }
+
+    /// Why a closed bucket ends what is open; nothing where that goes on. Days learn a level sooner than hours do: ended by calm days
+    /// while hours find it strange, an alert would open anew at once, so it goes on until its level has lasted.
+    fn ends_by(
+        &mut self,
+        direction: Direction,
+        bucket: &Ended,
+        params: &LensParams,
+    ) -> Option<Reason> {
+        let reading = &bucket.reading;
+        let standing = self.open[direction as usize].as_mut()?;
+        let calms = standing.calm(direction, reading);
+        let is_strange = self.strange_hour[direction as usize];
+        if calms && !is_strange {
+            return Some(Reason::Calm);
+        }
+        let adopts = reading.lens == Lens::Day && bucket.adopts;
+        let lasted_ms = i64::from(params.adopt_after) * 24 * HOUR_MS;
+        let has_lasted = standing.onset.plus_ms(lasted_ms) <= reading.end;
+        (has_lasted && (calms || adopts)).then_some(Reason::Lasting)
     }
 
     fn is_open(&self, direction: Direction) -> bool {

@@ -73,7 +73,7 @@ pub struct AlertRecord<'a> {
     /// What the numbers rest on.
     #[serde(default)]
     pub data_status: DataStatus,
-    /// Why it changed, where the numbers do not say it: calm, recounted, redefined, or an operator's word.
+    /// Why it changed, where the numbers do not say it: calm, lasting, recounted, redefined, or an operator's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// The last word of an operator on it.

@@ -49,16 +49,35 @@ pub fn spoken(network: &Network, told: &Told) -> String {
         (_, Some(said)) => format!("{what} goes on. {said}"),
         (_, None) => match incident.day {
             Some(day) => {
-                let total = incident.total();
                 let day = day.date().strftime("%-d %B %Y");
-                format!(
-                    "{what} goes on. {day}: {} arrivals at its surges, usually about {:.0}; {places}.",
-                    total.observed, total.expected
-                )
+                let counts = counts(network, incident);
+                format!("{what} goes on. {day}: {counts}{places}.")
             }
             None => format!("{what} goes on: {places}."),
         },
     }
+}
+
+/// The counts of the last day: at its surges, else at its drops, else of its widest group.
+fn counts(network: &Network, incident: &Incident) -> String {
+    for direction in Direction::ALL {
+        let members = incident.members.iter();
+        let mut days = members.filter(|m| m.direction == direction);
+        let days: Vec<_> = days.by_ref().filter_map(|m| m.today).collect();
+        if !days.is_empty() {
+            let observed: u64 = days.iter().map(|day| day.observed).sum();
+            let expected: f64 = days.iter().map(|day| day.expected).sum();
+            let what = direction.label();
+            return format!("{observed} arrivals at its {what}s, usually about {expected:.0}; ");
+        }
+    }
+    let open = incident.groups.iter().filter(|g| g.is_open);
+    let widest = open.max_by(|a, b| a.today.expected.total_cmp(&b.today.expected));
+    widest.map_or_else(String::new, |group| {
+        let at = group_name(&groups::of(network), group.group);
+        let (observed, expected) = (group.today.observed, group.today.expected);
+        format!("{observed} arrivals at {at} together, usually about {expected:.0}; ")
+    })
 }
 
 /// What an incident is called.

@@ -104,10 +104,14 @@ pub fn summary(
     }
 }
 
-/// What an operator has just said of the alert.
+/// What an operator has just said of the alert, or that it is the new usual.
 fn word(alert: &Alert) -> &'static str {
-    let Some(Reason::Feedback(feedback)) = alert.reason else {
-        return "";
+    let feedback = match alert.reason {
+        Some(Reason::Feedback(feedback)) => feedback,
+        Some(Reason::Lasting) => {
+            return ", because it has lasted so long that it is what is usual from now on";
+        }
+        _ => return "",
     };
     match feedback {
         Feedback::Acknowledged => ", and an operator has seen it",

@@ -1,6 +1,8 @@
 //! Owns what the tests of the machine share: settings, machines, feeds of records, and runs with batches and crashes.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod border;
+pub(crate) mod daily;
 pub(crate) mod model;
 pub(crate) mod random;
 pub(crate) mod reference;
@@ -17,8 +19,11 @@ use surgewatch::core::network::Network;
 use surgewatch::core::output::Output;
 use surgewatch::core::params::{Budget, Params};
 use surgewatch::core::partition::Input;
+use surgewatch::core::region::incident::Told;
+use surgewatch::core::region::log;
+use surgewatch::core::region::machine::{RegionMachine, RegionOutput};
 use surgewatch::core::snapshot::ChangelogRecord;
-use surgewatch::core::time::WallTime;
+use surgewatch::core::time::{EventTime, WallTime};
 use surgewatch::replay;
 use surgewatch::wire::decode::{self, Limits, Record};
 use surgewatch::wire::encode::{self, Encoded, Origin};
@@ -113,6 +118,48 @@ impl Feed {
 
     pub(crate) fn engine(&self) -> Engine {
         Engine::new(Arc::clone(&self.network), self.params.clone(), 7)
+    }
+
+    /// Everything that comes out, read to the end and closed by two silent hours, and what the region makes of it.
+    pub(crate) fn told(&self) -> (Vec<Output>, Vec<Told>) {
+        let mut engine = self.engine();
+        for partition in self.partitions() {
+            engine.assign(partition, []).expect("a fresh partition");
+        }
+        let mut region = RegionMachine::new(Arc::clone(&self.network), self.params.clone(), 7);
+        let (mut outputs, mut told) = (Vec::new(), Vec::new());
+        let mut hand_on = |output: Output| {
+            let record = log::output(&self.network, None, &output);
+            let take = &mut |said| {
+                if let RegionOutput::Incident { told: one, .. } = said {
+                    told.push(*one);
+                }
+            };
+            let offset = Offset(outputs.len() as i64);
+            region.handle(offset, &record, take).expect("sound");
+            outputs.push(output);
+        };
+        let mut last = EventTime::MIN;
+        for (partition, input) in &self.records {
+            last = last.max(input.event.as_ref().expect("none is bad").time);
+            let handled = engine.handle(*partition, input, &mut hand_on);
+            handled.expect("inside the budget");
+        }
+        let end = last.plus_ms(2 * 3_600_000);
+        for partition in self.partitions() {
+            engine.pass_time(partition, end, &mut hand_on);
+        }
+        (outputs, told)
+    }
+
+    /// Starts a machine with what a run left behind.
+    pub(crate) fn restored(&self, ran: &Ran) -> Engine {
+        let mut engine = self.engine();
+        for partition in self.partitions() {
+            let read = engine.assign(partition, ran.compacted(partition));
+            read.expect("what was written can be read");
+        }
+        engine
     }
 
     fn partitions(&self) -> Vec<Partition> {

@@ -4,7 +4,7 @@ use super::random::DAY_MS;
 use super::reference::Facts;
 use super::{BLIND_AFTER_MS, CLOSE_AFTER_MS, Feed};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use surgewatch::core::alert::Reason;
 use surgewatch::core::crossing::Outcome;
 use surgewatch::core::event::{Event, Kind, Reject};
@@ -54,6 +54,12 @@ pub(crate) struct Model {
     arrivals: BTreeMap<(CrossingIx, u64), Arrival>,
     /// All else that is known of each crossing.
     facts: BTreeMap<CrossingIx, Facts>,
+    /// The partition of each crossing that was heard of.
+    partitions: BTreeMap<CrossingIx, i32>,
+    /// End of the newest closed bucket of each crossing, by day and by hour.
+    closed: BTreeMap<CrossingIx, [i64; 2]>,
+    /// Crossings whose feed is known to be silent.
+    silent: BTreeSet<CrossingIx>,
     pub(crate) revised: u64,
 }
 
@@ -96,7 +102,17 @@ impl Model {
         }
         *watermark = (*watermark).max(event.time.0);
         let watermark = *watermark;
-        self.watch_from(feed, event.crossing, event.time.0, watermark);
+        self.pass(feed, partition, watermark);
+        self.partitions.insert(event.crossing, partition);
+        let first = [watermark - CLOSE_AFTER_MS; 2];
+        self.closed.entry(event.crossing).or_insert(first);
+        let outcome = self.enter(feed, event, watermark, theirs);
+        self.pass(feed, partition, watermark);
+        outcome
+    }
+
+    fn enter(&mut self, feed: &Feed, event: &Event, watermark: i64, theirs: Outcome) -> Outcome {
+        self.watch_from(feed, event.crossing, event.time.0);
         match &event.kind {
             Kind::Heartbeat => {
                 self.hear(feed, event.crossing, (event.time.0, true), watermark);
@@ -116,7 +132,7 @@ impl Model {
                 }
                 self.arrivals.insert(key, arrival);
                 let changed = (event.time.0, event.time.0 + 1);
-                self.revise(feed, event.crossing, changed, watermark, 1);
+                self.revise(feed, event.crossing, changed, 1);
                 Outcome::Applied
             }
             Kind::Correction { replaces, count } => self.correct(
@@ -138,7 +154,7 @@ impl Model {
                 }
                 let series = feed.network.crossing(event.crossing).streams.len() as u64;
                 let changed = (event.time.0, i64::MAX);
-                self.revise(feed, event.crossing, changed, watermark, series);
+                self.revise(feed, event.crossing, changed, series);
                 Outcome::Applied
             }
         }
@@ -166,75 +182,146 @@ impl Model {
         }
         arrival.corrected = Some(event.time.0);
         let tz = &feed.network.crossing(event.crossing).tz;
-        if day_of(tz, arrival.time).1 > watermark - HORIZON_MS {
+        if day_of(tz, arrival.time).1 > watermark - HORIZON_MS - BLIND_AFTER_MS {
             arrival.count = count;
             let changed = (arrival.time, arrival.time + 1);
-            self.revise(feed, event.crossing, changed, watermark, 1);
+            self.revise(feed, event.crossing, changed, 1);
         }
         self.arrivals.insert(key, arrival);
         Outcome::Applied
     }
 
     /// The earliest event says since when a crossing is watched: time before it gains its exposure.
-    fn watch_from(&mut self, feed: &Feed, at: CrossingIx, time: i64, watermark: i64) {
+    fn watch_from(&mut self, feed: &Feed, at: CrossingIx, time: i64) {
         let since = &mut self.facts.entry(at).or_default().since;
         match *since {
             Some(known) if time < known => {
                 *since = Some(time);
                 let series = feed.network.crossing(at).streams.len() as u64;
-                self.revise(feed, at, (time, known), watermark, series);
+                self.revise(feed, at, (time, known), series);
             }
             Some(_) => {}
             None => *since = Some(time),
         }
     }
 
-    /// An event that shows a feed alive in time that has passed and was thought blind publishes that time again; the first
-    /// heartbeat publishes all time from it on.
+    /// Time passes in a partition: feeds fall silent, and buckets are closed of which it is known whether their feed was alive.
+    fn pass(&mut self, feed: &Feed, partition: i32, watermark: i64) {
+        let here = self.partitions.iter().filter(|(_, of)| **of == partition);
+        let here: Vec<CrossingIx> = here.map(|(at, _)| *at).collect();
+        for at in here {
+            let last = self.facts[&at].heard.last().map(|(time, _)| *time);
+            let (Some(last), true) = (last, self.is_followed(at)) else {
+                self.close(feed, at, watermark);
+                continue;
+            };
+            let due = last + BLIND_AFTER_MS;
+            if due <= watermark && !self.silent.contains(&at) {
+                self.close(feed, at, due - 1);
+                let series = feed.network.crossing(at).streams.len() as u64;
+                self.revise(feed, at, (last, i64::MAX), series);
+                self.silent.insert(at);
+            }
+            self.close(feed, at, watermark);
+        }
+    }
+
+    fn is_followed(&self, at: CrossingIx) -> bool {
+        self.facts[&at].heard.iter().any(|(_, is_beat)| *is_beat)
+    }
+
+    /// Closes what is due.
+    fn close(&mut self, feed: &Feed, at: CrossingIx, watermark: i64) {
+        let tz = &feed.network.crossing(at).tz;
+        let last = self.facts[&at].heard.last().map(|(time, _)| *time);
+        let is_waiting = self.is_followed(at) && !self.silent.contains(&at);
+        let until = watermark - CLOSE_AFTER_MS;
+        let until = last
+            .filter(|_| is_waiting)
+            .map_or(until, |last| last.min(until));
+        let closed = self.closed.get_mut(&at).expect("it was heard of");
+        for (closed, bucket_of) in closed.iter_mut().zip([day_of, hour_of]) {
+            while bucket_of(tz, *closed).1 <= until {
+                *closed = bucket_of(tz, *closed).1;
+            }
+        }
+    }
+
+    /// What an event says of the feed: time is published again that was thought blind and is not. The first heartbeat publishes
+    /// all time from it on.
     fn hear(&mut self, feed: &Feed, at: CrossingIx, (time, is_beat): (i64, bool), watermark: i64) {
+        let was_silent = self.silent.contains(&at);
         let heard = &mut self.facts.entry(at).or_default().heard;
-        let first_beat = |heard: &std::collections::BTreeSet<(i64, bool)>| {
-            heard
-                .iter()
-                .find(|(_, is_beat)| *is_beat)
-                .map(|(at, _)| *at)
-        };
-        let followed = first_beat(heard);
-        let was_alive = |moment: i64| {
-            let covers = |(h, _): &(i64, bool)| *h <= moment && moment < h + BLIND_AFTER_MS;
-            heard.iter().any(covers)
-        };
-        let until = time + BLIND_AFTER_MS;
-        let ends = heard.iter().map(|(h, _)| h + BLIND_AFTER_MS);
-        let mut moments = ends
-            .chain([time])
-            .filter(|m| (time..until.min(watermark)).contains(m));
-        let is_mended = followed.is_some() && moments.any(|m| !was_alive(m));
+        let mut beats = heard.iter().filter(|(_, is_beat)| *is_beat);
+        let followed = beats.next().map(|(at, _)| *at);
+        let is_known = heard.contains(&(time, false)) || heard.contains(&(time, true));
+        let last = heard.range(..(time, false)).next_back().map(|(at, _)| *at);
+        let next = heard.range((time + 1, false)..).next().map(|(at, _)| *at);
         heard.insert((time, is_beat));
+        let newest = heard.last().map_or(time, |(at, _)| *at);
+        let is_followed = followed.is_some() || is_beat;
+        let is_silent = is_followed && watermark - newest >= BLIND_AFTER_MS;
+        if is_silent {
+            self.silent.insert(at);
+        } else {
+            self.silent.remove(&at);
+        }
         let series = feed.network.crossing(at).streams.len() as u64;
         if is_beat && followed.is_none_or(|first| time < first) {
-            let until = followed.unwrap_or(i64::MAX).max(until);
-            self.revise(feed, at, (time, until), watermark, series);
-        } else if is_mended {
-            self.revise(feed, at, (time, until), watermark, series);
+            let until = followed.unwrap_or(i64::MAX);
+            self.revise(feed, at, (time, until), series);
+            return;
+        }
+        let (Some(followed), Some(last), false) = (followed, last, is_known) else {
+            return;
+        };
+        let was_blind = match next {
+            Some(next) => next - last > BLIND_AFTER_MS,
+            None => was_silent,
+        };
+        if was_blind {
+            if time - last <= BLIND_AFTER_MS && last.max(followed) < time {
+                self.mend(
+                    feed,
+                    at,
+                    (last.max(followed), time, next),
+                    is_silent,
+                    series,
+                );
+            } else {
+                self.mend(feed, at, (time, time, next), is_silent, series);
+            }
+        }
+    }
+
+    /// From a moment to the event, and on to the next one where that is near.
+    fn mend(
+        &mut self,
+        feed: &Feed,
+        at: CrossingIx,
+        (from, time, next): (i64, i64, Option<i64>),
+        is_silent: bool,
+        series: u64,
+    ) {
+        let to = match next {
+            Some(next) if next - time <= BLIND_AFTER_MS => next,
+            None if !is_silent => i64::MAX,
+            _ => time,
+        };
+        if from < to {
+            self.revise(feed, at, (from, to), series);
         }
     }
 
     /// Something changed from a moment to another: every closed bucket of that time is published again.
-    fn revise(
-        &mut self,
-        feed: &Feed,
-        at: CrossingIx,
-        (from, to): (i64, i64),
-        watermark: i64,
-        series: u64,
-    ) {
+    fn revise(&mut self, feed: &Feed, at: CrossingIx, (from, to): (i64, i64), series: u64) {
         let tz = &feed.network.crossing(at).tz;
-        for bucket_of in [day_of, hour_of] {
+        let closed = self.closed[&at];
+        for (closed, bucket_of) in closed.into_iter().zip([day_of, hour_of]) {
             let mut time = from;
             while time < to {
                 let (_, end) = bucket_of(tz, time);
-                if end + CLOSE_AFTER_MS > watermark {
+                if end > closed {
                     break;
                 }
                 self.revised += series;

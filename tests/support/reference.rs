@@ -73,11 +73,14 @@ impl Facts {
         }
     }
 
+    /// Two events lie further apart than the silence that makes a feed blind, and the moment lies between them.
     fn is_blind(&self, time: i64) -> bool {
         let first_beat = self.heard.iter().find(|(_, is_beat)| *is_beat);
         let followed = first_beat.is_some_and(|(first, _)| *first <= time);
-        let from = (time - BLIND_AFTER_MS + 1, false);
-        followed && self.heard.range(from..=(time, true)).next().is_none()
+        let last = self.heard.range(..=(time, true)).next_back();
+        let next = self.heard.range((time + 1, false)..).next();
+        let gap = last.zip(next);
+        followed && gap.is_some_and(|((last, _), (next, _))| next - last > BLIND_AFTER_MS)
     }
 
     /// The shares of a bucket in which the crossing was open and seen, and in which it was scheduled and not.
@@ -89,10 +92,7 @@ impl Facts {
             } => vec![*from, until.0],
             _ => vec![*from],
         });
-        let heard = self
-            .heard
-            .iter()
-            .flat_map(|(at, _)| [*at, at + BLIND_AFTER_MS]);
+        let heard = self.heard.iter().map(|(at, _)| *at);
         // Opening hours begin and end on whole minutes; every quarter of an hour is near enough to hold each of them.
         let quarters = (0..=(end - start) / 900_000).map(|n| start + n * 900_000);
         let all = changes.chain(heard).chain(quarters).chain(self.since);
@@ -215,7 +215,7 @@ impl Naive<'_> {
     /// Words of operators in `[start, end)`.
     fn hear(&mut self, start: i64, end: i64) {
         for (at, direction, why) in self.ends.clone() {
-            if why != Reason::Calm && start <= at && at < end {
+            if !why.is_counted() && start <= at && at < end {
                 self.end(direction, why);
             }
         }
@@ -247,8 +247,8 @@ impl Naive<'_> {
             .filter(|(at, ..)| watch.begun < *at && *at <= start)
             .collect();
         fresh.sort_by_key(|(at, direction, _)| (*at, *direction));
-        for (_, _, why) in fresh {
-            watch.model.dismiss(params, *why);
+        for (_, direction, why) in fresh {
+            watch.model.dismiss(params, *direction, *why);
             watch.high_since = [start; 2];
         }
         watch.begun = start;
@@ -308,14 +308,27 @@ impl Naive<'_> {
                         going.onset = onset;
                     }
                     let seen = bucket.exposure >= bucket.closed_or_blind;
+                    let is_old = bucket.end - going.onset >= 60 * DAY_MS;
+                    let mut why = None;
                     if bucket.abnormal[at] >= 0.5 {
                         going.calm_days = 0;
                     } else if seen {
                         going.calm_days += 1;
-                        if going.calm_days >= 3 {
-                            self.end(direction, Reason::Calm);
-                            self.ends.push((bucket.end, direction, Reason::Calm));
+                        let hours = &self.watches[1].model;
+                        let is_strange = [hours.p_surge(), hours.p_drop()][at] >= 0.9;
+                        if going.calm_days >= 3 && !is_strange {
+                            why = Some(Reason::Calm);
+                        } else if going.calm_days >= 3 && is_old {
+                            why = Some(Reason::Lasting);
                         }
+                    }
+                    let adopts = self.watches[0].model.has_just_adopted(params);
+                    if adopts && is_old {
+                        why = why.or(Some(Reason::Lasting));
+                    }
+                    if let Some(why) = why {
+                        self.end(direction, why);
+                        self.ends.push((bucket.end, direction, why));
                     }
                 }
                 _ => {}

@@ -3,13 +3,13 @@
 use super::displacement::{Day, DayFlow, Displaced, Move};
 use super::groups::GroupIx;
 use super::scan;
-use crate::core::alert::{Direction, Reading, Severity};
+use crate::core::alert::{Alert, Direction, Reading, Severity};
 use crate::core::episode::{Gate, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
 use crate::core::time::{EventTime, HOUR_MS};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An alert joins an incident whose alerts near it ended at most this long ago.
 pub(super) const LINK_MS: i64 = 7 * 24 * HOUR_MS;
@@ -17,6 +17,12 @@ pub(super) const LINK_MS: i64 = 7 * 24 * HOUR_MS;
 pub const HISTORY_DAYS: usize = 120;
 /// Days of a crossing that are kept before it joins an incident.
 pub const LEAD_DAYS: usize = 28;
+/// Days in a row at what was usual before an incident after which an alert on the way back is no part of it any more.
+pub(super) const BACK_DAYS: u8 = 3;
+/// A day is back at what was usual before at such a multiple of it: weekdays lie as far from their mean.
+const BACK_RATIO: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+/// Fewer days are no measure of what was usual.
+const BEFORE_DAYS: usize = 7;
 /// Less than this many moved arrivals, or than half of a rise, do not make it displaced.
 const MIN_MOVED: u64 = 10;
 
@@ -123,6 +129,11 @@ pub struct Member {
     pub today: Option<DayCount>,
     /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
     pub history: Vec<DaySeen>,
+    /// Mean arrivals of its open days before it joined; none where too few are known.
+    pub(super) before: Option<f64>,
+    /// Days in a row on which the crossing counted what it did before the incident: a rise after a drop is one back to it, and
+    /// so is a fall after a surge.
+    pub(super) back_days: u8,
     /// The last day on which it was told of as displaced before the day was over.
     pub(super) displaced_on: Option<Day>,
 }
@@ -137,6 +148,46 @@ impl Member {
         self.is_open || self.ended.is_some_and(|end| at.0 - end.0 <= LINK_MS)
     }
 
+    /// An alert that opened at a crossing with these last days.
+    pub(super) fn of(
+        crossing: CrossingIx,
+        alert: &Alert,
+        history: Vec<DaySeen>,
+        as_of: EventTime,
+    ) -> Self {
+        Self {
+            crossing,
+            direction: alert.direction,
+            onset: alert.onset,
+            joined: as_of,
+            is_open: true,
+            ended: None,
+            today: None,
+            before: usual_before(&history),
+            back_days: 0,
+            history,
+            displaced_on: None,
+        }
+    }
+
+    /// Whether its alert goes on and is more than the way back to what was usual before.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.is_open && self.back_days < BACK_DAYS
+    }
+
+    /// Counts the days in a row that are back at `before`; days of which little was open say nothing.
+    pub(super) fn count_back(&mut self, before: Option<f64>, days: &[DaySeen]) {
+        let Some(before) = before else { return };
+        for day in days.iter().filter(|day| f64::from(day.exposure) >= 0.5) {
+            let ratio = day.observed as f64 / before.max(1.0);
+            self.back_days = if BACK_RATIO.contains(&ratio) {
+                self.back_days.saturating_add(1)
+            } else {
+                0
+            };
+        }
+    }
+
     pub(super) fn remember(&mut self, seen: DaySeen) {
         if self.history.last().is_none_or(|last| last.day < seen.day) {
             self.history.push(seen);
@@ -144,6 +195,20 @@ impl Member {
             self.history.drain(..extra);
         }
     }
+}
+
+/// Crossings with an open alert in an incident of a stream.
+pub(super) fn told_crossings(incidents: &[Incident], stream: StreamIx) -> BTreeSet<CrossingIx> {
+    let of_stream = incidents.iter().filter(|i| i.id.stream == stream);
+    let members = of_stream.flat_map(|i| &i.members);
+    members.filter(|m| m.is_open).map(|m| m.crossing).collect()
+}
+
+/// Mean arrivals of the days of which most was open; none where they are few.
+fn usual_before(days: &[DaySeen]) -> Option<f64> {
+    let open = days.iter().filter(|day| day.exposure >= 0.5);
+    let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
+    (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
 }
 
 /// An alert of a group of crossings in an incident.
@@ -260,6 +325,7 @@ impl Incident {
         match known {
             Some(known) => {
                 known.is_open |= member.is_open;
+                known.back_days = member.back_days;
                 known.ended = member.ended.filter(|_| !known.is_open).max(known.ended);
                 member.history.into_iter().for_each(|d| known.remember(d));
             }
@@ -282,12 +348,61 @@ impl Incident {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.members.iter().any(|m| m.is_open) || self.groups.iter().any(|g| g.is_open)
+        self.members.iter().any(Member::is_going_on)
+            || self.groups.iter().any(|g| self.is_group_going_on(g))
+    }
+
+    /// Whether a group's alert goes on and is more than the sum of its crossings' way back.
+    fn is_group_going_on(&self, group: &GroupMember) -> bool {
+        let mut alike = self
+            .members
+            .iter()
+            .filter(|m| m.direction == group.direction);
+        group.is_open && !alike.any(|m| m.is_open && !m.is_going_on())
+    }
+
+    /// It is over, though alerts of it go on: they tell of the way back to what was usual before.
+    pub(super) fn is_on_its_way_back(&self) -> bool {
+        !self.is_open() && self.members.iter().any(|m| m.is_open)
+    }
+
+    /// What an alert that joins it does to it.
+    pub(super) fn joining(&self) -> Change {
+        if self.is_open() {
+            Change::Attached
+        } else {
+            Change::Reopened
+        }
+    }
+
+    /// What was usual at a crossing before its first alert in the other direction; none where that is no earlier one.
+    pub(super) fn before(&self, crossing: CrossingIx, direction: Direction) -> Option<f64> {
+        let mut earlier = self
+            .members
+            .iter()
+            .take_while(|m| !m.is_same(crossing, direction));
+        earlier.find(|m| m.crossing == crossing)?.before
     }
 
     /// Whether its last day says something of it.
     pub(super) fn has_day(&self) -> bool {
         self.members.iter().any(|m| m.today.is_some()) || self.groups.iter().any(|g| g.is_open)
+    }
+
+    /// Keeps a closed day of its members, and counts the days that are back at what was usual before it.
+    pub(super) fn remember(&mut self, day: Day, flows: &BTreeMap<CrossingIx, DayFlow>) {
+        let was_open = self.is_open();
+        for at in 0..self.members.len() {
+            let (crossing, direction) = (self.members[at].crossing, self.members[at].direction);
+            let before = self.before(crossing, direction).filter(|_| was_open);
+            let Some(flow) = flows.get(&crossing) else {
+                continue;
+            };
+            let seen = DaySeen::of(day, flow);
+            let member = &mut self.members[at];
+            member.remember(seen);
+            member.count_back(before, &[seen]);
+        }
     }
 
     /// Takes the counts of a day, closed or so far.

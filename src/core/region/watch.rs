@@ -3,7 +3,9 @@
 use super::days::{Over, StreamState};
 use super::displacement::{Day, Hops};
 use super::groups::{self, DayOf, Group, GroupIx, GroupState, Judgement, span_of};
-use super::incident::{Change, DaySeen, GroupMember, Incident, IncidentId, LINK_MS, Member, Told};
+use super::incident::{
+    Change, GroupMember, Incident, IncidentId, LINK_MS, Member, Told, told_crossings,
+};
 use super::likeness;
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Transition};
@@ -157,14 +159,15 @@ impl Region {
         let mut told = self.split(stream, as_of);
         let judgements = self.judge_groups(stream, over);
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
+        let mut are_back = BTreeSet::new();
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
-            for member in &mut incident.members {
-                if let Some(flow) = over.flows.get(&member.crossing) {
-                    member.remember(DaySeen::of(over.day, flow));
-                }
+            let was_open = incident.is_open();
+            incident.remember(over.day, &over.flows);
+            if !was_open {
+                continue;
             }
             if !incident.is_open() {
-                continue;
+                are_back.insert(incident.id);
             }
             incident.on_day(over.day, &over.flows, &over.displaced);
             for (group, judgement) in &judgements {
@@ -181,13 +184,15 @@ impl Region {
         self.explain_groups(stream);
         self.liken(stream);
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
-            if incident.is_open() && incident.has_day() {
+            if are_back.contains(&incident.id) {
+                told.push(incident.tell(Change::Resolved, as_of));
+            } else if incident.is_open() && incident.has_day() {
                 told.push(incident.tell(Change::Updated, as_of));
             }
         }
         for (group, judgement) in &judgements {
             match judgement.transition {
-                Transition::Opened => told.push(self.attach_group(*group, judgement, as_of)),
+                Transition::Opened => told.extend(self.attach_group(*group, judgement, as_of)),
                 transition if transition.is_end() => {
                     told.extend(self.end_group(*group, judgement.alert.direction, as_of));
                 }
@@ -330,17 +335,7 @@ impl Region {
                 own.begin_anew(&span_of(&self.network, group, today));
             }
         }
-        let member = Member {
-            crossing,
-            direction: alert.direction,
-            onset: alert.onset,
-            joined: as_of,
-            is_open: true,
-            ended: None,
-            today: None,
-            history: state.history(crossing),
-            displaced_on: None,
-        };
+        let mut member = Member::of(crossing, alert, state.history(crossing), as_of);
         self.forget_old(as_of);
         let mut linked = self.linked(crossing, stream, as_of);
         if linked.is_empty() {
@@ -371,13 +366,24 @@ impl Region {
                 .for_each(|g| incident.join_group(g));
         }
         let incident = &mut self.state.incidents[older];
-        let change = joining(incident);
+        let (was_open, change) = (incident.is_open(), incident.joining());
+        let before = incident.before(crossing, alert.direction);
+        let days = member.history.clone();
+        member.count_back(before, &days);
         incident.join(member);
-        told.push(incident.tell(change, as_of));
+        // The way back to what was usual begins nothing anew.
+        if was_open || incident.is_open() {
+            told.push(incident.tell(change, as_of));
+        }
         told
     }
 
-    fn attach_group(&mut self, group: GroupIx, judgement: &Judgement, as_of: EventTime) -> Told {
+    fn attach_group(
+        &mut self,
+        group: GroupIx,
+        judgement: &Judgement,
+        as_of: EventTime,
+    ) -> Option<Told> {
         let alert = &judgement.alert;
         let mut member = GroupMember {
             group,
@@ -403,9 +409,12 @@ impl Region {
                 && (i.members.iter().any(inside) || i.groups.iter().any(overlaps))
         };
         if let Some(incident) = self.state.incidents.iter_mut().find(is_linked) {
-            let change = joining(incident);
+            if incident.is_on_its_way_back() {
+                return None;
+            }
+            let change = incident.joining();
             incident.join_group(member);
-            return incident.tell(change, as_of);
+            return Some(incident.tell(change, as_of));
         }
         let id = IncidentId {
             onset: alert.onset,
@@ -420,10 +429,10 @@ impl Region {
         self.open(incident);
         self.explain_groups(stream);
         let opened = self.state.incidents.last().expect("it was just put there");
-        Told {
+        Some(Told {
             change: Change::Opened,
             incident: opened.clone(),
-        }
+        })
     }
 
     fn open(&mut self, incident: Incident) -> Told {
@@ -449,11 +458,12 @@ impl Region {
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             let same = |m: &&mut Member| m.is_open && m.is_same(crossing, alert.direction);
+            let was_open = incident.is_open();
             let Some(member) = incident.members.iter_mut().find(same) else {
                 continue;
             };
             (member.is_open, member.ended) = (false, Some(as_of));
-            if !incident.is_open() {
+            if was_open && !incident.is_open() {
                 return vec![incident.tell(Change::Resolved, as_of)];
             }
         }
@@ -468,11 +478,13 @@ impl Region {
     ) -> Option<Told> {
         let same = |m: &&mut GroupMember| m.group == group && m.direction == direction && m.is_open;
         for incident in &mut self.state.incidents {
+            let was_open = incident.is_open();
             let Some(member) = incident.groups.iter_mut().find(same) else {
                 continue;
             };
             member.is_open = false;
-            return (!incident.is_open()).then(|| incident.tell(Change::Resolved, as_of));
+            let is_over = was_open && !incident.is_open();
+            return is_over.then(|| incident.tell(Change::Resolved, as_of));
         }
         None
     }
@@ -524,13 +536,14 @@ impl Region {
     fn parts(&self, incident: &Incident, as_of: EventTime) -> Vec<BTreeSet<CrossingIx>> {
         let mut parts: Vec<BTreeSet<CrossingIx>> = Vec::new();
         let open_groups = incident.groups.iter().filter(|g| g.is_open);
-        parts.extend(open_groups.map(|g| self.groups[usize::from(g.group.0)].members.clone()));
-        for member in incident.members.iter().filter(|m| m.is_live(as_of)) {
-            let at = member.crossing;
+        let groups = open_groups.map(|g| self.groups[usize::from(g.group.0)].members.clone());
+        let live = incident.members.iter().filter(|m| m.is_live(as_of));
+        for mut joined in groups.chain(live.map(|m| BTreeSet::from([m.crossing]))) {
+            let own = joined.clone();
             let near = |part: &BTreeSet<CrossingIx>| {
-                part.iter().any(|other| self.hang_together(*other, at))
+                let mut pairs = own.iter().flat_map(|a| part.iter().map(move |b| (*a, *b)));
+                pairs.any(|(a, b)| self.hang_together(a, b))
             };
-            let mut joined = BTreeSet::from([at]);
             parts.retain(|part| {
                 let is_near = near(part);
                 if is_near {
@@ -574,22 +587,6 @@ impl Region {
     fn hang_together(&self, a: CrossingIx, b: CrossingIx) -> bool {
         let corridor = |ix| &self.network.crossing(ix).corridor;
         corridor(a) == corridor(b) || self.hops.between(a, b).is_some_and(|h| h <= LINK_HOPS)
-    }
-}
-
-/// Crossings with an open alert in an incident of a stream.
-fn told_crossings(incidents: &[Incident], stream: StreamIx) -> BTreeSet<CrossingIx> {
-    let of_stream = incidents.iter().filter(|i| i.id.stream == stream);
-    let members = of_stream.flat_map(|i| &i.members);
-    members.filter(|m| m.is_open).map(|m| m.crossing).collect()
-}
-
-/// What an alert that joins an incident does to it.
-fn joining(incident: &Incident) -> Change {
-    if incident.is_open() {
-        Change::Attached
-    } else {
-        Change::Reopened
     }
 }
 

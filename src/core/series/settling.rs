@@ -1,7 +1,7 @@
 //! Owns how a series lets go of its oldest days: what no event can change any more becomes its settled state.
 
 use super::super::lane::{Checkpoint, advance};
-use super::super::standing::{Ended, Reset};
+use super::super::standing::Reset;
 use super::super::time::{EventTime, HOUR_MS};
 use super::{DayCounts, LENSES, Series, Site};
 
@@ -11,7 +11,7 @@ const DAY_AT_MOST_MS: i64 = 26 * HOUR_MS;
 impl Series {
     /// Settles the days no event can change any more. Returns whether there were any.
     pub fn settle(&mut self, site: &Site, watermark: EventTime) -> bool {
-        let horizon = watermark.plus_ms(-site.params.lateness_horizon_ms);
+        let horizon = watermark.plus_ms(-site.params.settle_after_ms());
         let mut settled = false;
         while self.days.len() > 1
             && self.days[0].span.end <= horizon
@@ -46,10 +46,7 @@ impl Series {
                     observed,
                 );
                 let reading = judged.bare_reading(&params[i], observed, &track.model.verdict());
-                let bucket = Ended {
-                    reading,
-                    high_since: track.high_since,
-                };
+                let bucket = track.ended(&params[i], reading);
                 self.settled.hear(&self.resets, span.1);
                 self.settled.close(&bucket, &params[i], &mut self.resets);
             }

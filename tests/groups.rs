@@ -1,0 +1,96 @@
+//! Holds groups to what they are for: a rise too thin for any crossing is found at the level where it shows, as one incident.
+
+mod support;
+
+use std::collections::BTreeSet;
+use support::border::{Border, Weather};
+use surgewatch::core::alert::Direction;
+use surgewatch::core::region::groups::{self, Level};
+use surgewatch::core::region::incident::{Change, Told};
+use surgewatch::wire::incident::spoken;
+
+/// Usual arrivals a day of each crossing.
+const MEANS: [f64; 3] = [3.0, 4.0, 5.0];
+/// Days before anything happens: a year with its seasons and half of the next.
+const USUAL_DAYS: usize = 540;
+const CALM: Weather = Weather {
+    shared_log_sd: 0.03,
+    own_log_sd: 0.05,
+    season_log: 0.1,
+};
+
+/// Usual days, then days with `factor` times as many at the crossings that rise; what is told of those.
+fn run(seed: u64, days: usize, rises: impl Fn(u16) -> bool, factor: f64) -> (Border, Vec<Told>) {
+    let mut border = Border::new(10, &MEANS, CALM, seed);
+    for _ in 0..USUAL_DAYS {
+        border.day(|_| 1.0);
+    }
+    let mut told = Vec::new();
+    for _ in 0..days {
+        told.extend(border.day(|at| if rises(at) { factor } else { 1.0 }));
+    }
+    (border, told)
+}
+
+fn opened(told: &[Told]) -> Vec<&Told> {
+    let opened = told.iter().filter(|t| t.change == Change::Opened);
+    opened.collect()
+}
+
+/// The level of the group an incident began with.
+fn level(border: &Border, told: &Told) -> Option<(Level, String)> {
+    let group = told.incident.id.group?;
+    let group = &groups::of(&border.network)[usize::from(group.0)];
+    Some((group.level, group.name.clone()))
+}
+
+#[test]
+fn a_thin_rise_is_found_at_the_level_where_it_shows_and_is_one_incident() {
+    for (name, rises, factor, wanted) in [
+        ("a corridor", 0..10, 1.5, (Level::Corridor, "k0".to_owned())),
+        ("all", 0..40, 1.25, (Level::Network, String::new())),
+    ] {
+        let (border, told) = run(3, 21, |at| rises.contains(&at), factor);
+        let opened = opened(&told);
+        for one in &told {
+            eprintln!("{name}: {}", spoken(&border.network, one));
+        }
+        assert_eq!(opened.len(), 1, "{name}");
+        assert_eq!(level(&border, opened[0]), Some(wanted), "{name}");
+    }
+}
+
+#[test]
+fn the_sentence_says_where_and_how_many_and_names_no_single_crossing() {
+    let (border, told) = run(3, 21, |at| at < 10, 1.5);
+    let said = spoken(&border.network, opened(&told)[0]);
+    let parts = [
+        "The surge (entry) that began at the corridor k0 on ",
+        "At the corridor k0 together there are more arrivals than usual, at no single crossing plainly more: ",
+    ];
+    for part in parts {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_thin_fall_is_found_too() {
+    let (border, told) = run(4, 28, |_| true, 0.6);
+    let opened = opened(&told);
+    for one in &told {
+        eprintln!("{}", spoken(&border.network, one));
+    }
+    assert_eq!(opened.len(), 1);
+    assert_eq!(opened[0].incident.id.direction, Direction::Drop);
+    assert!(opened[0].incident.id.group.is_some());
+}
+
+/// The same days without the rise.
+#[test]
+fn where_nothing_rises_no_group_says_anything() {
+    for seed in [3, 4] {
+        let (border, told) = run(seed, 28, |_| false, 1.0);
+        let said: BTreeSet<_> = told.iter().map(|t| spoken(&border.network, t)).collect();
+        assert!(said.is_empty(), "{said:?}");
+    }
+}
