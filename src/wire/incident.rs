@@ -1,5 +1,6 @@
 //! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
 
+use super::sentence::arrivals;
 use crate::core::alert::Direction;
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
@@ -67,8 +68,12 @@ fn counts(network: &Network, incident: &Incident) -> String {
         if !days.is_empty() {
             let observed: u64 = days.iter().map(|day| day.observed).sum();
             let expected: f64 = days.iter().map(|day| day.expected).sum();
-            let what = direction.label();
-            return format!("{observed} arrivals at its {what}s, usually about {expected:.0}; ");
+            let does = match direction {
+                Direction::Surge => "rises",
+                Direction::Drop => "falls",
+            };
+            let (came, usual) = (arrivals(observed), about(expected));
+            return format!("{came} where it {does}, usually {usual}; ");
         }
     }
     let open = incident.groups.iter().filter(|g| g.is_open);
@@ -76,8 +81,17 @@ fn counts(network: &Network, incident: &Incident) -> String {
     widest.map_or_else(String::new, |group| {
         let at = group_name(&groups::of(network), group.group);
         let (observed, expected) = (group.today.observed, group.today.expected);
-        format!("{observed} arrivals at {at} together, usually about {expected:.0}; ")
+        let (came, usual) = (arrivals(observed), about(expected));
+        format!("{came} at {at} together, usually {usual}; ")
     })
+}
+
+/// What is expected, in a word that reads well beside a count.
+fn about(expected: f64) -> String {
+    match expected.round() {
+        0.0 => "hardly any".to_owned(),
+        whole => format!("about {whole}"),
+    }
 }
 
 /// What an incident is called.

@@ -176,7 +176,7 @@ fn usual_range(reading: &Reading) -> String {
     }
 }
 
-fn arrivals(count: u64) -> String {
+pub(super) fn arrivals(count: u64) -> String {
     match count {
         0 => "no arrivals".to_owned(),
         1 => "1 arrival".to_owned(),

@@ -17,14 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const VARTIUS: &str = "fi-vartius.asylum.surge.2023-11-16";
 const MINUTE_MS: i64 = 60_000;
 
-fn records(topic: &str) -> Vec<Value> {
-    let values = rig::read_committed(topic, PATIENCE).into_iter();
-    let values = values.filter_map(|record| record.value);
-    values
-        .map(|value| serde_json::from_slice(&value).expect("JSON"))
-        .collect()
-}
-
 fn ids(alerts: &[Value], field: &str) -> BTreeSet<String> {
     let ids = alerts.iter().filter_map(|alert| alert[field].as_str());
     ids.map(str::to_owned).collect()
@@ -79,7 +71,7 @@ fn let_time_pass(deployment: &Deployment, worker: &mut Process) {
             && count["as_of"] == "2024-01-01T12:15:00+02:00"
     };
     rig::wait_until("the hour closed by the clock", PATIENCE, || {
-        records(&deployment.topics.counts)
+        rig::read_json(&deployment.topics.counts, PATIENCE)
             .iter()
             .any(closed_by_time)
     });
@@ -111,7 +103,7 @@ fn every_alert_and_incident_follows_from_the_topics_and_a_forged_record_does_not
     let_time_pass(&deployment, &mut worker);
     worker.stop(Duration::from_secs(20));
 
-    let alerts = records(&deployment.topics.alerts);
+    let alerts = rig::read_json(&deployment.topics.alerts, PATIENCE);
     let (of_alerts, incidents) = (ids(&alerts, "alert_id"), ids(&alerts, "incident_id"));
     assert!(
         of_alerts.len() > 5 && !incidents.is_empty(),
@@ -153,4 +145,14 @@ fn every_alert_and_incident_follows_from_the_topics_and_a_forged_record_does_not
         "{said}"
     );
     assert!(said.contains("could be checked in part"), "{said}");
+
+    let of_group =
+        json!({"incident_id": "incident.x", "groups": [{"level": "corridor", "name": "fi-ru"}]});
+    rig::produce(
+        &deployment.topics.alerts,
+        [(None, &b"incident.x"[..], of_group.to_string().as_bytes())],
+    );
+    let (code, said) = explain(&deployment, "fi-ru.asylum.surge.2023-11-13");
+    let names = said.contains("group of crossings") && said.contains("\n  incident.x\n");
+    assert!(code == Some(64) && names, "{said}");
 }

@@ -11,15 +11,6 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Committed records of a topic as JSON, tombstones left out.
-fn records(topic: &str) -> Vec<Value> {
-    let values = rig::read_committed(topic, PATIENCE).into_iter();
-    let values = values.filter_map(|record| record.value);
-    values
-        .map(|value| serde_json::from_slice(&value).expect("JSON"))
-        .collect()
-}
-
 /// Incident records by sequence; all of them must be of one incident.
 fn only_incident(records: &[Value]) -> Vec<&Value> {
     let mut told: Vec<&Value> = records
@@ -106,7 +97,7 @@ fn finland_2023_is_one_incident_on_the_alert_topic() {
     assert!(published.status.success(), "{published:?}");
     recomputed::both_caught_up(&deployment, &mut worker);
 
-    let alerts = records(&deployment.topics.alerts);
+    let alerts = rig::read_json(&deployment.topics.alerts, PATIENCE);
     let incident = only_incident(&alerts);
     assert_displaced_to_vartius(&incident);
     assert_reopened_within_the_hour(&alerts);
@@ -137,7 +128,7 @@ fn finland_2023_is_one_incident_on_the_alert_topic() {
     ];
     assert_eq!(surges, order);
 
-    let slices = records(&deployment.topics.incidents);
+    let slices = rig::read_json(&deployment.topics.incidents, PATIENCE);
     assert_eq!(only_incident(&slices).len(), incident.len());
     assert!(slices.iter().all(|slice| slice["country"] == "fi"));
     let (told, log) = recomputed::hold(&deployment);
@@ -151,7 +142,7 @@ fn finland_2023_is_one_incident_on_the_alert_topic() {
     });
     scene::stop(&mut again);
     assert_eq!(
-        records(&deployment.topics.alerts).len(),
+        rig::read_json(&deployment.topics.alerts, PATIENCE).len(),
         alerts.len(),
         "nothing twice"
     );

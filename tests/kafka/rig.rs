@@ -250,6 +250,15 @@ pub(crate) fn read_committed(topic: &str, within: Duration) -> Vec<Record> {
     read(topic, Isolation::Committed, remaining(deadline))
 }
 
+/// The values of the same as JSON; tombstones are left out.
+pub(crate) fn read_json(topic: &str, within: Duration) -> Vec<serde_json::Value> {
+    let values = read_committed(topic, within).into_iter();
+    let values = values.filter_map(|record| record.value);
+    values
+        .map(|value| serde_json::from_slice(&value).expect("JSON"))
+        .collect()
+}
+
 /// The topic from its start to the end that this isolation level shows now.
 pub(crate) fn read(topic: &str, isolation: Isolation, within: Duration) -> Vec<Record> {
     let consumer: BaseConsumer = client(&[
