@@ -175,7 +175,8 @@ function evidence(told) {
 }
 
 function toldItem(told, inside) {
-  const names = told.crossings.map((id) => known.crossings.get(id)?.name ?? id);
+  // A crossing that fell and rose since is in it twice.
+  const names = [...new Set(told.crossings)].map((id) => known.crossings.get(id)?.name ?? id);
   const what = told.kind === "notice" ? "notice" : `${mark(told)} ${told.severity ?? ""} ${told.direction ?? ""}`;
   const head = make("p", "head", make("b", "", what), make("b", "", names.join(", ")), make("span", "", `last told ${civil(told.as_of)}`));
   if (!told.is_open) head.append(make("span", "", told.transition));
