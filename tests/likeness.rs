@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use support::Feed;
 use surgewatch::core::alert::Direction;
 use surgewatch::core::episode::{
-    Families, Gate, Likeness, Place, Seen, Situation, TooLittle, Verdict, liken,
+    Families, Gate, Likeness, Place, Seen, Situation, TooLittle, Verdict, course, liken,
 };
 use surgewatch::core::region::displacement::Day;
 use surgewatch::core::region::incident::Change;
@@ -149,6 +149,12 @@ fn replays_are_like_what_they_are() {
         is_named(longest(of("blockade-2023")), 3).as_deref(),
         Some("blockade-2023")
     );
+    let lithuania = of("belarus-2021")
+        .iter()
+        .find(|(name, _)| name.contains("lt-belarus-line"));
+    let (_, lithuania) = lithuania.expect("it has an incident");
+    // A line that is counted as one place looks like one crossing.
+    assert_eq!(is_named(lithuania, 28).as_deref(), Some("arctic-2015-ramp"));
     assert_eq!(steered(families, of("rush-2022")), Vec::<String>::new());
     assert_eq!(steered(families, of("storskog-2023")), Vec::<String>::new());
 }
@@ -247,6 +253,58 @@ fn the_rush_of_2022_is_ordinary_traffic() {
         .map(|(_, p)| p)
         .sum();
     assert!(steered < 0.05, "{steered} beside {none}");
+}
+
+#[test]
+fn who_is_counted_at_a_gate_that_is_shut_is_counted() {
+    let mut situation = seen(&[0.01], &[&[800, -1, -1, -1, -1]]);
+    let arrivals = |situation: &Situation| {
+        course(
+            &families().families[0],
+            situation,
+            &liken(&families(), situation),
+        )
+    };
+    let last = |situation: &Situation| {
+        arrivals(situation)
+            .days
+            .iter()
+            .filter_map(|d| d.observed)
+            .sum::<u64>()
+    };
+    assert_eq!(last(&situation), 800);
+    situation.places[0].days[30].observed = 94;
+    assert_eq!(last(&situation), 894);
+}
+
+#[test]
+fn the_fan_of_a_family_begins_with_the_onset_and_goes_on_for_a_week() {
+    let families = families();
+    let situation = finland();
+    let likeness = liken(&families, &situation);
+    let (at, _) = likeness.named().expect("it is named");
+    let fan = course(&families.families[at], &situation, &likeness);
+    let split = fan.days.partition_point(|d| d.day < fan.onset);
+    let (before, since) = fan.days.split_at(split);
+    assert!(before.iter().all(|d| d.band.is_none()) && before.len() == 14);
+    let bands = since.iter().map(|d| d.band.expect("it has a band"));
+    assert!(
+        bands
+            .clone()
+            .all(|[low, middle, high]| low <= middle && middle <= high)
+    );
+    let ahead = fan.days.iter().rev().take_while(|d| d.observed.is_none());
+    assert_eq!(ahead.count(), 7);
+    // Made of the same autumn: most of its days lie inside.
+    let inside = since
+        .iter()
+        .zip(bands)
+        .filter_map(|(d, [low, _, high])| d.observed.map(|count| (low..=high).contains(&count)));
+    let inside: Vec<bool> = inside.collect();
+    assert!(
+        4 * inside.iter().filter(|is| **is).count() >= 3 * inside.len(),
+        "{inside:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Owns the way of a scenario to a report: its events go through the machine, and what comes out is kept by series and day.
 
+use super::course;
 use super::model::{Alert, Band, Bucket, Incident, Report, Series, Shade, ShadeKind};
 use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
@@ -69,6 +70,7 @@ pub fn episode(
         kept: BTreeMap::new(),
         region: Region::new(network.clone(), params.clone(), RegionState::default()),
         incidents: BTreeMap::new(),
+        named: BTreeMap::new(),
         likened: BTreeMap::new(),
         notices: Vec::new(),
     };
@@ -117,6 +119,8 @@ struct Watch<'a> {
     kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
     region: Region,
     incidents: BTreeMap<IncidentId, Incident>,
+    /// Each incident as it was when it was last called like a family.
+    named: BTreeMap<IncidentId, course::Named>,
     /// What each incident was called like when that was last told.
     likened: BTreeMap<IncidentId, Option<usize>>,
     notices: Vec<(DateTime, String)>,
@@ -170,6 +174,9 @@ impl Watch<'_> {
 
     fn note_incident(&mut self, told: &Told) {
         let id = told.incident.id;
+        if let Some(named) = course::Named::of(&self.region, &told.incident) {
+            self.named.insert(id, named);
+        }
         let said = incident::summary(self.network, told);
         let said: Vec<String> = said.into_iter().chain(self.newly_like(told)).collect();
         if said.is_empty() {
@@ -178,6 +185,7 @@ impl Watch<'_> {
         let noted = self.incidents.entry(id).or_insert_with(|| Incident {
             title: format!("Incident: {}", incident::title(self.network, id)),
             lines: Vec::new(),
+            course: None,
         });
         let tz = &self.network.crossing(id.crossing).tz;
         let at = civil(tz, told.incident.as_of);
@@ -242,11 +250,17 @@ impl Watch<'_> {
     }
 
     fn report(mut self, scenario: &Scenario, replay: &Replay) -> Report {
-        let mut incidents: Vec<Incident> = self.incidents.values().cloned().collect();
+        let families = &self.params.families;
+        let incidents = self.incidents.iter().map(|(id, incident)| Incident {
+            course: self.named.get(id).and_then(|named| named.course(families)),
+            ..incident.clone()
+        });
+        let mut incidents: Vec<Incident> = incidents.collect();
         if !self.notices.is_empty() {
             incidents.push(Incident {
                 title: "Notices of feeds and gates".to_owned(),
                 lines: std::mem::take(&mut self.notices),
+                course: None,
             });
         }
         let mut keys: Vec<(CrossingIx, StreamIx)> = self.kept.keys().copied().collect();

@@ -4,6 +4,7 @@
 
 mod card;
 mod counts;
+mod course;
 mod episode;
 mod markup;
 mod model;

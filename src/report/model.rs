@@ -2,7 +2,7 @@
 
 use crate::core::alert::{Direction, Severity};
 use crate::core::lens::{Lens, Outlook};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 /// A page.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,30 @@ pub struct Incident {
     pub title: String,
     /// When something was said of it, and what.
     pub lines: Vec<(DateTime, String)>,
+    /// Its days beside the episode that it was called like last; nothing where it was called like none.
+    pub course: Option<Course>,
+}
+
+/// An incident beside an episode that it is like, on the last day on which it was called so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// What the episode is called inside a sentence.
+    pub episode: String,
+    /// The likeliest first day of the incident, which is taken for the episode's.
+    pub onset: Date,
+    /// Consecutive days.
+    pub days: Vec<CourseDay>,
+}
+
+/// A day of a [`Course`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CourseDay {
+    /// Which.
+    pub date: Date,
+    /// Arrivals of all crossings that take part; nothing where nobody counted, or the day is to come.
+    pub count: Option<u64>,
+    /// What would have come if it went like the episode; nothing before the onset.
+    pub fan: Option<Inner>,
 }
 
 /// A series.

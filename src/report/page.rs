@@ -1,6 +1,7 @@
 //! Owns the page: title, small multiples, the key, and a section for each series. It needs no network, no script and no font.
 
 use super::card::card;
+use super::course::fan;
 use super::markup::Markup;
 use super::model::{Alert, Report, Series, ShadeKind};
 use super::plot::{plot, told_shade};
@@ -100,11 +101,22 @@ fn drawn(report: &Report) -> String {
     }
 }
 
-/// What hangs together, folded: a title to open.
+/// What hangs together: its days beside the episode it is like, and what was said of it, folded under its title.
 fn incidents(html: &mut Markup, report: &Report) {
-    for incident in &report.incidents {
-        html.verbatim("<section>\n<details>\n");
-        html.element("summary", &[], &incident.title);
+    for (n, incident) in report.incidents.iter().enumerate() {
+        html.verbatim("<section>\n");
+        if let Some(course) = &incident.course {
+            let title = format!("{}, beside {}", incident.title, course.episode);
+            html.element("h2", &[], &title);
+            html.line();
+            html.append(fan(course, &format!("f{n}")));
+        }
+        html.verbatim("<details>\n");
+        let summary = match incident.course {
+            Some(_) => "What was said of it",
+            None => &incident.title,
+        };
+        html.element("summary", &[], summary);
         html.verbatim("\n<ul class=\"incident\">\n");
         for (at, sentence) in &incident.lines {
             html.open("li", &[]);

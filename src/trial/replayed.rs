@@ -1,6 +1,7 @@
 //! Owns the trial on the bundled replays: what is said of each of their incidents by day, with all families and without its own.
 
 use super::{ASKED_DAYS, Said, machine, open};
+use crate::core::alert::Direction;
 use crate::core::episode::Families;
 use crate::core::event::Event;
 use crate::core::intake::BudgetSpent;
@@ -79,7 +80,7 @@ fn once(
                 stream: stream.to_owned(),
                 direction: id.direction.label(),
                 first_alert: began.date(),
-                family: family(replay, crossing, stream),
+                family: family(replay, crossing, stream, id.direction),
                 said: BTreeMap::new(),
                 without: BTreeMap::new(),
             });
@@ -94,8 +95,17 @@ fn once(
     Ok(all)
 }
 
-/// What an incident of a bundled replay is, by the facts that the replay is made of.
-fn family(replay: &str, crossing: &str, stream: &str) -> Option<&'static str> {
+/// What an incident of a bundled replay is, by the facts that the replay is made of. Where less than usual came after a surge,
+/// or more beside a blocked road, is of no family by itself.
+fn family(
+    replay: &str,
+    crossing: &str,
+    stream: &str,
+    direction: Direction,
+) -> Option<&'static str> {
+    if (direction == Direction::Drop) != (replay == "blockade-2023") {
+        return None;
+    }
     match (replay, stream) {
         ("arctic-2015", "asylum") if crossing == "no-storskog" => Some("arctic-2015-ramp"),
         ("arctic-2015", "asylum") => Some("arctic-2016-throttle"),

@@ -29,7 +29,7 @@ pub fn text(report: &Report) -> String {
         parts.push(shares(&report.tally));
         parts.push(reliability(&report.tally));
         parts.push(format!(
-            "80 % intervals: share that held, by day of the projection, where gates stayed as they were\n{}",
+            "80 % intervals: share that held, by day of the projection, where gates stayed as they were; on day 1 only incidents that were open before are projected, and none knows what has just begun\n{}",
             coverage(&report.tally.coverage)
         ));
         parts.push(format!(

@@ -155,7 +155,7 @@ pub fn sentence(families: &Families, likeness: &Likeness) -> String {
     };
     let first = match likeness.day <= FIRST_GUESS_DAYS {
         true => format!(
-            "; with {} that is a first guess",
+            ", a first guess from {}",
             counted(likeness.day, "day of counts", "days of counts")
         ),
         false => String::new(),
@@ -165,19 +165,19 @@ pub fn sentence(families: &Families, likeness: &Likeness) -> String {
     let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
     match (likeness.named(), family) {
         (Some(_), Some((family, p))) => format!(
-            "By its numbers it looks most like {} ({}){first}. It is day {}: {}.",
+            "By its numbers it looks most like {}; the chance of that is {}{first}. It began about {} ago and {}.",
             family.name,
             in_ten(p),
-            likeness.day,
+            counted(likeness.day, "day", "days"),
             stage_in_words(stage)
         ),
         (None, Some((family, p))) if p > none && p > TOLD_RATIO => format!(
-            "By its numbers it looks like nothing known for sure; the nearest is {} ({}){first}.",
+            "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.",
             family.name,
             in_ten(p)
         ),
         _ => format!(
-            "By its numbers it looks like nothing known ({}){first}.",
+            "By its numbers it looks like nothing known; the chance of that is {}{first}.",
             in_ten(none)
         ),
     }
@@ -185,10 +185,10 @@ pub fn sentence(families: &Families, likeness: &Likeness) -> String {
 
 fn stage_in_words(stage: Stage) -> &'static str {
     match stage {
-        Stage::Growth => "it grows",
-        Stage::Level => "it neither grows nor falls plainly",
-        Stage::Decline => "it falls",
-        Stage::Over => "the last days were nearly usual",
+        Stage::Growth => "is growing",
+        Stage::Level => "is neither clearly growing nor clearly shrinking",
+        Stage::Decline => "is shrinking",
+        Stage::Over => "is nearly back to usual",
     }
 }
 
@@ -264,10 +264,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023 (about 7 in 10); with 3 days of counts that is a first guess. It is day 3: it grows.
-        By its numbers it looks most like Finland in the autumn of 2023 (more than 9 in 10). It is day 12: it grows.
-        By its numbers it looks like nothing known (about 7 in 10).
-        By its numbers it looks like nothing known (more than 9 in 10); with 5 days of counts that is a first guess.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing.
+        By its numbers it looks like nothing known; the chance of that is about 7 in 10.
+        By its numbers it looks like nothing known; the chance of that is more than 9 in 10, a first guess from 5 days of counts.
         ");
     }
 

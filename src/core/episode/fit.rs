@@ -2,12 +2,12 @@
 
 use super::numbers::{ln_add, ln_in_range, ln_sum};
 use super::shape::Shape;
-use super::situation::{Gate, Situation};
+use super::situation::{Gate, Place, Situation};
 use crate::core::alert::Direction;
 use crate::core::baseline::negbin::NegBin;
 
 /// Days before the onset of the first alert that are compared too: an episode may have begun unseen.
-const BEFORE_DAYS: usize = 21;
+const BEFORE_DAYS: usize = 28;
 /// Days since that onset that are compared at most, the newest.
 const MOST_DAYS: usize = 60;
 /// A count that no shape explains has this probability, so that one strange day decides nothing alone.
@@ -20,6 +20,8 @@ const TEMPER: f64 = 0.5;
 const PARTIAL_SPREAD: f64 = 0.7;
 /// A shape whose likelihood is further than this below the best (in logarithms) is given up.
 const HOPELESS: f64 = 14.0;
+/// The same of its first guess alone: no better level makes up for that.
+const FAR: f64 = 25.0;
 /// Arrivals that are usual where none are expected.
 const LEAST_USUAL: f64 = 0.01;
 
@@ -82,7 +84,7 @@ impl Days {
         for ((place, _), share) in places().filter(|((_, takes_part), _)| **takes_part) {
             for (t, day) in place.days.iter().enumerate() {
                 let is_shut = day.gate == Gate::Closed && day.exposure < 0.5;
-                if day.exposure > 0.0 {
+                if day.is_counted() {
                     all.observed[t] += day.observed;
                     all.usual[t] += day.expected;
                 }
@@ -91,9 +93,13 @@ impl Days {
                 all.shaken[t] |= is_shut && *share > 0.1;
             }
         }
+        // What a shut gate keeps away would show at another one, of a rise also where none has risen yet.
+        let shows = |(place, takes_part): &(&Place, &bool)| {
+            **takes_part || situation.direction == Direction::Surge && place.is_known()
+        };
         for t in 0..days {
-            let mut part = places().filter(|((_, takes_part), _)| **takes_part);
-            if !part.any(|((place, _), _)| place.days[t].exposure > 0.0) {
+            let mut part = situation.places.iter().zip(takes_part).filter(shows);
+            if !part.any(|(place, _)| place.days[t].is_counted()) {
                 all.seen[t] = 0.0;
             }
         }
@@ -139,6 +145,16 @@ impl Days {
 
     pub(super) fn len(&self) -> usize {
         self.observed.len()
+    }
+
+    /// Usual arrivals of a day: of one to come those of the same weekday of the last week.
+    pub(super) fn usual_on(&self, t: usize) -> f64 {
+        let days = self.len();
+        if t < days {
+            return self.usual[t];
+        }
+        let back = 7 * (t + 1 - days).div_ceil(7);
+        self.usual[t.checked_sub(back).unwrap_or(days - 1)]
     }
 
     /// The place of a shape's first day, from 0; below it where it lies before what is known.
@@ -236,7 +252,11 @@ impl Days {
         let mut centre = self.first_guess(shape).abs().ln();
         let (mut step, mut width) = (0.5, 0.5);
         for _ in 0..2 {
-            let [below, here, above] = [centre - step, centre, centre + step].map(ln_at);
+            let here = ln_at(centre);
+            if here < *best - FAR {
+                return Vec::new();
+            }
+            let [below, above] = [centre - step, centre + step].map(ln_at);
             if here.max(below).max(above) < *best - HOPELESS {
                 return Vec::new();
             }
@@ -292,7 +312,7 @@ impl Days {
         }
     }
 
-    /// The same with its sign.
+    /// Arrivals away from the usual since the onset, with their sign.
     pub(super) fn away_sum(&self) -> f64 {
         let since = self.onset..self.len();
         since.map(|t| self.observed[t] as f64 - self.usual[t]).sum()

@@ -130,8 +130,10 @@ pub(super) fn stage(days: &Days, doubling: Option<&Doubling>) -> Stage {
     }
 }
 
-/// Mean and variance of one day.
-type Moments = (f64, f64);
+/// Mean and variance of arrivals.
+pub(super) type Moments = (f64, f64);
+/// Shares below the lower end, the middle and the upper end of an interval of 80 %.
+pub(super) const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// Arrivals of the next days: the mixture of what the fits go on to, each held against the last days.
 pub(super) fn projections(days: &Days, fits: &[(Fit, f64)]) -> Vec<Projection> {
@@ -141,7 +143,7 @@ pub(super) fn projections(days: &Days, fits: &[(Fit, f64)]) -> Vec<Projection> {
     }
     let each = PROJECTED_DAYS.map(|ahead| {
         let moments: Vec<Moments> = parts.iter().map(|fit| ahead_of(days, fit, ahead)).collect();
-        let [low, median, high] = [0.1, 0.5, 0.9].map(|share| quantile(&moments, share));
+        let [low, median, high] = QUANTILES.map(|share| quantile(&moments, share));
         Projection {
             days: ahead,
             median,
@@ -170,15 +172,10 @@ fn drawn(fits: &[(Fit, f64)]) -> Vec<Fit> {
 
 /// Mean and variance of the sum of the next days under one fit, whose level is first drawn to the last days.
 fn ahead_of(days: &Days, fit: &Fit, ahead: u32) -> Moments {
-    let usual_of = |t: usize| days.usual[t - 7 * (t - days.len() + 1).div_ceil(7)];
     let (factor, unsure) = recent(days, fit);
     let (mut mean, mut variance) = (0.0, 0.0);
     for t in days.len()..days.len() + ahead as usize {
-        let usual = if days.len() >= 7 {
-            usual_of(t)
-        } else {
-            days.usual[days.len() - 1]
-        };
+        let usual = days.usual_on(t);
         let (added, around) = days.added(&fit.shape, fit.level, t, usual);
         mean += (usual + added).max(0.0) * factor;
         variance += around * factor.max(factor * factor);
@@ -225,7 +222,7 @@ fn recent(days: &Days, fit: &Fit) -> (f64, f64) {
 }
 
 /// The smallest count whose probability to be reached or undercut is a share, of the mixture of negative binomials with these moments.
-fn quantile(moments: &[Moments], share: f64) -> u64 {
+pub(super) fn quantile(moments: &[Moments], share: f64) -> u64 {
     let parts: Vec<NegBin> = moments
         .iter()
         .filter_map(|(mean, variance)| {

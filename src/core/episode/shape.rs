@@ -23,6 +23,11 @@ const ONSETS: [(i32, f64); 11] = [
     (-21, 0.01),
 ];
 
+/// What doubles in so many days or fewer is told of as soon as what does not grow.
+const QUICK_DAYS: f64 = 7.0;
+/// The onset lies before that of the first alert by no more days than are looked at.
+const MOST_BEFORE_DAYS: i32 = 28;
+
 /// One shape: what is added to the usual is the level times [`Shape::at`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -78,10 +83,11 @@ pub(super) fn of_family(family: &Family) -> Vec<Shape> {
                 .as_ref()
                 .map_or(none, |range| at_share(range, share(base)))
         };
+        let doubling = given(&curve.doubling_days, 3, f64::INFINITY);
         Shape {
-            shift: shift(share(2)),
+            shift: begun_before(shift(share(2)), doubling),
             is_times,
-            doubling: given(&curve.doubling_days, 3, f64::INFINITY),
+            doubling,
             growth: given(&curve.growth_days, 5, 0.0),
             peak: given(&curve.peak, 7, f64::INFINITY) - base,
             hold: given(&curve.hold_days, 11, 0.0),
@@ -104,14 +110,15 @@ pub(super) fn of_none(direction: Direction, usual: f64) -> Vec<Shape> {
         let is_new_usual = n % 3 == 0;
         let grows = direction == Direction::Surge && !is_new_usual && share(23) < 0.5;
         let is_times = direction == Direction::Drop || is_new_usual || share(29) < 0.3;
+        let doubling = if grows {
+            log(0.7, 120.0, share(3))
+        } else {
+            f64::INFINITY
+        };
         Shape {
-            shift: shift(share(2)),
+            shift: begun_before(shift(share(2)), doubling),
             is_times,
-            doubling: if grows {
-                log(0.7, 120.0, share(3))
-            } else {
-                f64::INFINITY
-            },
+            doubling,
             growth: if grows {
                 log(1.0, 120.0, share(5))
             } else {
@@ -136,6 +143,21 @@ pub(super) fn of_none(direction: Direction, usual: f64) -> Vec<Shape> {
         }
     });
     points.collect()
+}
+
+/// What doubles slowly is told of late: its first day lies as many times further back.
+fn begun_before(shift: i32, doubling: f64) -> i32 {
+    let slower = if doubling.is_finite() {
+        (doubling / QUICK_DAYS).clamp(1.0, 4.0)
+    } else {
+        1.0
+    };
+    let shift = if shift < 0 {
+        (f64::from(shift) * slower).round() as i32
+    } else {
+        shift
+    };
+    shift.max(-MOST_BEFORE_DAYS)
 }
 
 fn linear(range: &Range, share: f64) -> f64 {

@@ -52,6 +52,22 @@ pub enum Gate {
     Blind,
 }
 
+impl Seen {
+    /// Whether anybody could be counted, or was: at a gate that is shut people may gather.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.exposure > 0.0 || self.observed > 0
+    }
+}
+
+impl Place {
+    /// Whether anything is known of it.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.days.iter().any(|day| day.gate != Gate::Blind)
+    }
+}
+
 impl Situation {
     /// Number of days.
     #[must_use]

@@ -3,7 +3,7 @@
 //! Each trait is a likelihood ratio against none-of-these, whose densities are wide. None decides alone: it is bounded.
 
 use super::family::{Family, Pattern};
-use super::numbers::{ln_in_range, ln_soft};
+use super::numbers::{ln_add, ln_in_range, ln_soft};
 use super::situation::{Gate, Place, Situation};
 use crate::core::alert::Direction;
 
@@ -13,6 +13,8 @@ const BOUND: f64 = 3.0;
 const PART_RATIO: f64 = 0.03;
 /// A crossing with this share of the flow counts as one that the flow comes by.
 const CARRIES_RATIO: f64 = 0.2;
+/// Where shares are as of fewer equal places, one has all, and whether it keeps it says nothing.
+const ALONE_PARTS: f64 = 1.1;
 /// Arrivals away from the usual from which shares say as much as they ever do.
 const FULL_COUNT: f64 = 40.0;
 /// Days after a closure in which its flow may turn up elsewhere.
@@ -39,6 +41,8 @@ pub(super) struct Spread {
     overlap: Option<f64>,
     /// How much the shares changed from the first half of the arrivals to the second; absent where they are few.
     turned: Option<f64>,
+    /// Days since the onset.
+    age: f64,
     countries: usize,
     known_countries: usize,
     known_places: usize,
@@ -59,7 +63,11 @@ impl Spread {
         let whole: f64 = sums.iter().sum();
         let share: Vec<f64> = sums.iter().map(|sum| sum / whole.max(1e-9)).collect();
         let takes_part: Vec<bool> = match situation.direction {
-            Direction::Surge => situation.places.iter().map(is_known).collect(),
+            Direction::Surge => sums
+                .iter()
+                .zip(&situation.places)
+                .map(|(sum, place)| has_risen(situation, place, *sum, whole))
+                .collect(),
             Direction::Drop => situation
                 .places
                 .iter()
@@ -85,10 +93,11 @@ impl Spread {
             parts: equal_parts(&share),
             usual_parts: equal_parts(&usual),
             overlap,
-            turned: turned(situation, whole),
+            turned: turned(situation, whole).filter(|_| equal_parts(&share) > ALONE_PARTS),
+            age: (situation.len() - situation.onset) as f64,
             countries: carrying.len().max(1),
             known_countries: all.len(),
-            known_places: situation.places.iter().filter(|p| is_known(p)).count(),
+            known_places: situation.places.iter().filter(|p| p.is_known()).count(),
             followed: followed(situation, &share),
             special: on_special_days(situation, whole),
             usual: parts.iter().map(|i| usual[*i]).sum::<f64>().max(USUAL.0),
@@ -145,7 +154,10 @@ impl Spread {
             Pattern::Turns => ln_soft(parts, 0.0, 2f64.ln(), 0.1),
             Pattern::Line => {
                 let least = family.places.crossings.low.min(most).min(1.5);
-                ln_soft(parts, least.ln(), most.ln(), 0.3)
+                let whole = ln_soft(parts, least.ln(), most.ln(), 0.3);
+                let begun = ln_soft(parts, 0.0, 0.7, 0.25);
+                let joined = self.joined(family);
+                ln_add(whole + joined.ln(), begun + (1.0 - joined).ln())
             }
             Pattern::Succession => ln_soft(parts, 0.1, most.ln(), 0.2),
             Pattern::All => ln_soft(parts - self.usual_parts.ln(), -0.15, 0.15, 0.15),
@@ -193,15 +205,21 @@ impl Spread {
         }
         let range = &family.places.countries;
         let wide: f64 = [0.65, 0.22, 0.13][self.countries.min(3) - 1];
-        let own = match (range.high >= 2.0, self.countries) {
-            (false, 1) => 0.93,
-            (false, 2) => 0.06,
-            (false, _) => 0.01,
-            (true, 1) => 0.4,
-            (true, 2) => 0.32,
-            (true, _) => 0.28,
+        let of_one: f64 = [0.93, 0.06, 0.01][self.countries.min(3) - 1];
+        let of_several: f64 = [0.4, 0.32, 0.28][self.countries.min(3) - 1];
+        let joined = match range.high >= 2.0 {
+            true => self.joined(family),
+            false => 0.0,
         };
-        (own / wide).ln()
+        ((joined * of_several + (1.0 - joined) * of_one) / wide).ln()
+    }
+
+    /// Share of a family's spread over its crossings that is there by now, as it is thought to go evenly.
+    fn joined(&self, family: &Family) -> f64 {
+        let Some(range) = &family.places.spread_days else {
+            return 1.0;
+        };
+        ((self.age - range.low) / (range.high - range.low).max(1.0)).clamp(0.0, 1.0)
     }
 
     fn ln_followed(&self, pattern: Pattern) -> f64 {
@@ -228,7 +246,7 @@ fn away(situation: &Situation, place: &Place, from: usize, until: usize) -> f64 
     let until = until.min(place.days.len());
     let days = place.days.iter().take(until).skip(from);
     let sum: f64 = days
-        .filter(|d| d.exposure > 0.0)
+        .filter(|d| d.is_counted())
         .map(|d| d.observed as f64 - d.expected)
         .sum();
     match situation.direction {
@@ -251,8 +269,11 @@ fn on_special_days(situation: &Situation, whole: f64) -> f64 {
     (sum / whole.max(1.0)).clamp(0.0, 1.0)
 }
 
-fn is_known(place: &Place) -> bool {
-    place.days.iter().any(|day| day.gate != Gate::Blind)
+/// Whether a place has a share in a rise that is more than the noise of its own days.
+fn has_risen(situation: &Situation, place: &Place, away: f64, whole: f64) -> bool {
+    let since = place.days.iter().skip(situation.onset);
+    let expected: f64 = since.filter(|d| d.is_counted()).map(|d| d.expected).sum();
+    place.is_known() && away >= PART_RATIO * whole && away >= 2.0 * expected.sqrt()
 }
 
 /// Whether a place has less than three fifths of its usual arrivals since the onset.

@@ -3,19 +3,46 @@
 use super::days::StreamState;
 use super::displacement::{Day, DayFlow, Hops};
 use super::incident::{DaySeen, Incident, LEAD_DAYS};
-use super::watch::LINK_HOPS;
+use super::watch::{LINK_HOPS, Region};
+use crate::core::alert::Direction;
 use crate::core::calendar::local;
-use crate::core::episode::{Gate, Place, Seen, Situation};
-use crate::core::ids::CrossingIx;
+use crate::core::episode::{self, Gate, Place, Seen, Situation};
+use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
 use crate::core::params::Params;
 use std::collections::BTreeMap;
 
+/// Days of a week that must be known for it to say what is usual.
+const WEEK_NEEDS_DAYS: usize = 4;
 /// Days of an incident that are looked at, the newest; those before it began not counted.
 const MOST_DAYS: i32 = 90;
 
-/// What is seen of an incident at the end of its last day, if it has one.
-pub(super) fn situation(
+impl Region {
+    /// What is seen of one of its incidents at the end of the incident's last day, if it has one.
+    #[must_use]
+    pub fn situation(&self, incident: &Incident) -> Option<Situation> {
+        let state = self.state.streams.get(&incident.id.stream)?;
+        situation(&self.network, &self.params, &self.hops, state, incident)
+    }
+
+    /// Holds the open incidents of a stream against the episodes that are known, as of the day that is over.
+    pub(super) fn liken(&mut self, stream: StreamIx) {
+        let families = self.params.families.clone();
+        if families.families.is_empty() {
+            return;
+        }
+        for at in 0..self.state.incidents.len() {
+            let incident = &self.state.incidents[at];
+            if incident.id.stream == stream && incident.is_open() {
+                let seen = self.situation(incident);
+                let likeness = seen.map(|seen| episode::liken(&families, &seen));
+                self.state.incidents[at].likeness = likeness;
+            }
+        }
+    }
+}
+
+fn situation(
     network: &Network,
     params: &Params,
     hops: &Hops,
@@ -41,8 +68,9 @@ pub(super) fn situation(
     let is_special: Vec<bool> = (0..days).map(|n| is_special(&n)).collect();
     let mut places: Vec<(CrossingIx, Place)> = Vec::new();
     for (at, history) in &crossings {
+        let usual = Usual::before(history, onset, incident.id.direction);
         let seen = |n| history.iter().find(|seen| seen.day == day(n));
-        let days = (0..days).map(|n| seen(n).map_or(UNKNOWN, |seen| seen.seen()));
+        let days = (0..days).map(|n| seen(n).map_or(UNKNOWN, |seen| seen.beside(usual.as_ref())));
         let country = network.crossing(*at).country.clone();
         let days = days.collect();
         places.push((*at, Place { country, days }));
@@ -60,6 +88,45 @@ pub(super) fn situation(
         is_special,
         places: places.into_iter().map(|(_, place)| place).collect(),
     })
+}
+
+/// What was usual at a crossing in the last week before it began to rise or fall. What the detector expects follows the counts,
+/// also those of a rise that it has not told of yet, or tells of for months.
+struct Usual {
+    /// Expected of a whole day, Monday first.
+    weekdays: [f64; 7],
+    /// From this day on.
+    since: Day,
+}
+
+impl Usual {
+    /// Of the weeks that are known before the onset, the one in which the least was expected for a surge, the most for a drop.
+    fn before(history: &[DaySeen], onset: Day, direction: Direction) -> Option<Self> {
+        let weeks = (1..=LEAD_DAYS as i32 / 7).filter_map(|back| {
+            let last = Day(onset.0 - 7 * (back - 1));
+            let days = history
+                .iter()
+                .filter(|seen| (last.0 - 7..last.0).contains(&seen.day.0) && seen.exposure >= 0.5);
+            let days: Vec<(usize, f64)> = days
+                .map(|seen| {
+                    let weekday = seen.day.date().weekday().to_monday_zero_offset();
+                    let whole = f64::from(seen.expected) / f64::from(seen.exposure);
+                    (weekday as usize, whole)
+                })
+                .collect();
+            let mean = days.iter().map(|(_, whole)| whole).sum::<f64>() / days.len() as f64;
+            (days.len() >= WEEK_NEEDS_DAYS).then_some((last, days, mean))
+        });
+        let (since, days, mean) = match direction {
+            Direction::Surge => weeks.min_by(|a, b| a.2.total_cmp(&b.2)),
+            Direction::Drop => weeks.max_by(|a, b| a.2.total_cmp(&b.2)),
+        }?;
+        let mut weekdays = [mean; 7];
+        for (weekday, whole) in days {
+            weekdays[weekday] = whole;
+        }
+        Some(Self { weekdays, since })
+    }
 }
 
 /// A day before or after what is remembered of a crossing.
@@ -121,10 +188,17 @@ impl DaySeen {
         }
     }
 
-    fn seen(&self) -> Seen {
+    fn beside(&self, usual: Option<&Usual>) -> Seen {
+        let weekday = self.day.date().weekday().to_monday_zero_offset() as usize;
+        let expected = match usual {
+            Some(usual) if self.day >= usual.since => {
+                usual.weekdays[weekday] * f64::from(self.exposure)
+            }
+            _ => f64::from(self.expected),
+        };
         Seen {
             observed: self.observed,
-            expected: f64::from(self.expected),
+            expected,
             exposure: f64::from(self.exposure),
             gate: self.gate,
         }

@@ -6,10 +6,8 @@ use super::groups::{self, DayOf, Group, GroupIx, GroupState, Judgement, span_of}
 use super::incident::{
     Change, GroupMember, Incident, IncidentId, LINK_MS, Member, Told, told_crossings,
 };
-use super::likeness;
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Transition};
-use crate::core::episode;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
@@ -26,18 +24,18 @@ pub(super) const LINK_HOPS: u32 = 2;
 /// All incidents of a border. It consumes what the machine puts out, in order.
 #[derive(Debug, Clone)]
 pub struct Region {
-    network: Arc<Network>,
-    params: Params,
-    hops: Hops,
+    pub(super) network: Arc<Network>,
+    pub(super) params: Params,
+    pub(super) hops: Hops,
     groups: Vec<Group>,
-    state: RegionState,
+    pub(super) state: RegionState,
 }
 
 /// What a region remembers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RegionState {
-    streams: BTreeMap<StreamIx, StreamState>,
-    incidents: Vec<Incident>,
+    pub(super) streams: BTreeMap<StreamIx, StreamState>,
+    pub(super) incidents: Vec<Incident>,
 }
 
 impl Region {
@@ -200,24 +198,6 @@ impl Region {
             }
         }
         told
-    }
-
-    /// Holds the open incidents of a stream against the episodes that are known, as of the day that is over.
-    fn liken(&mut self, stream: StreamIx) {
-        let families = &self.params.families;
-        let Some(state) = self.state.streams.get(&stream) else {
-            return;
-        };
-        if families.families.is_empty() {
-            return;
-        }
-        for incident in &mut self.state.incidents {
-            if incident.id.stream == stream && incident.is_open() {
-                let (network, hops) = (&self.network, &self.hops);
-                let seen = likeness::situation(network, &self.params, hops, state, incident);
-                incident.likeness = seen.map(|seen| episode::liken(families, &seen));
-            }
-        }
     }
 
     /// Judges the groups of a stream, the narrowest first, by the crossings that raise no alert of their own and belong to no
