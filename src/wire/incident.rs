@@ -6,7 +6,7 @@ use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
 use crate::core::region::groups::{self, Group, GroupIx, Level};
-use crate::core::region::incident::{Change, Incident, IncidentId, Told};
+use crate::core::region::incident::{Change, Incident, IncidentId, Member, Told};
 use std::collections::BTreeMap;
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
@@ -160,11 +160,22 @@ fn begins(network: &Network, incident: &Incident, joined: &str) -> String {
 /// The crossings and groups that have or had an alert.
 fn places(network: &Network, incident: &Incident) -> String {
     let mut names: Vec<String> = Vec::new();
-    for member in &incident.members {
+    for (n, member) in incident.members.iter().enumerate() {
+        // One that fell and then rose, or the other way round, is one crossing.
+        let is_of = |other: &&Member| other.crossing == member.crossing;
+        if incident.members[..n].iter().any(|m| is_of(&m)) {
+            continue;
+        }
         let name = &network.crossing(member.crossing).name;
-        let named = match member.direction {
-            Direction::Surge => name.clone(),
-            Direction::Drop => format!("{name} (drop)"),
+        let mut own = incident.members.iter().filter(is_of);
+        let named = match (
+            member.direction,
+            own.all(|m| m.direction == member.direction),
+        ) {
+            (Direction::Surge, true) => name.clone(),
+            (Direction::Drop, true) => format!("{name} (drop)"),
+            (Direction::Surge, false) => format!("{name} (surge, then drop)"),
+            (Direction::Drop, false) => format!("{name} (drop, then surge)"),
         };
         names.push(named);
     }
