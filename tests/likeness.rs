@@ -65,7 +65,7 @@ fn story(name: &str) -> Story {
             .handle(*partition, input, &mut take)
             .expect("replays decode");
     }
-    let last = replay.end.plus_ms(feed.params.close_after_ms);
+    let last = replay.end.plus_ms(feed.params.settle_after_ms());
     engine.pass_time(partition, last, &mut take);
     story
 }

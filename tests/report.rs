@@ -49,9 +49,8 @@ fn said() -> (Feed, Vec<Said>) {
             .handle(*partition, input, take)
             .expect("inside the budget");
     }
-    engine.pass_time(partition, last.plus_ms(2 * 3_600_000), &mut |o| {
-        said.push(o)
-    });
+    let settled = last.plus_ms(feed.params.settle_after_ms() + 3_600_000);
+    engine.pass_time(partition, settled, &mut |o| said.push(o));
     (feed, said)
 }
 

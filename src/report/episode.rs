@@ -95,7 +95,7 @@ pub fn episode(
         engine.handle(PARTITION, &input, &mut |output| watch.take(&output))?;
         watch.look_ahead(&engine);
     }
-    let last = replay.end.plus_ms(params.close_after_ms);
+    let last = replay.end.plus_ms(params.settle_after_ms());
     let last = last.min(read_until);
     engine.pass_time(PARTITION, last, &mut |output| watch.take(&output));
     Ok(watch.report(scenario, &replay))
