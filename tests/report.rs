@@ -230,6 +230,9 @@ fn days_of_a_scenario_are_those_of_the_count_records() {
             .timestamp()
             .to_zoned(place.tz.clone())
             .datetime();
+        if start.date() > jiff::civil::date(2023, 12, 17) {
+            continue; // The scenario is over.
+        }
         let series = report
             .series
             .iter()

@@ -97,8 +97,20 @@ pub fn episode(
     }
     let last = replay.end.plus_ms(params.settle_after_ms());
     let last = last.min(read_until);
-    engine.pass_time(PARTITION, last, &mut |output| watch.take(&output));
+    engine.pass_time(PARTITION, last, &mut |output| {
+        if is_before(&output, replay.end) {
+            watch.take(&output);
+        }
+    });
     Ok(watch.report(scenario, &replay))
+}
+
+/// Whether an output is of a bucket before the end: what is silent after it was not sent any more, and says nothing.
+fn is_before(output: &Output, end: EventTime) -> bool {
+    match output {
+        Output::Count { reading, .. } | Output::Alert { reading, .. } => reading.start < end,
+        Output::Notice { .. } => false,
+    }
 }
 
 /// What is kept of one series.
