@@ -3,6 +3,7 @@
 use super::problem::Fault;
 use crate::core::alert::Direction;
 use crate::core::calendar::DaySpan;
+use crate::core::holidays::{DayClass, Holidays};
 use crate::core::lens::{Lens, Slot};
 use crate::core::time::EventTime;
 use jiff::civil::Date;
@@ -35,14 +36,22 @@ pub(super) fn moment(minute: Minute) -> EventTime {
     EventTime(i64::from(minute) * MINUTE_MS)
 }
 
-/// Where a bucket lies in the seasons.
+/// Where a bucket lies in the seasons, and whether its day is a special one; a week is too long to be.
 #[must_use]
-pub(super) fn slot(lens: Lens, minute: Minute) -> Slot {
+pub(super) fn slot(lens: Lens, minute: Minute, holidays: &Holidays) -> Slot {
     let time = moment(minute);
     let day = DaySpan::holding(&TimeZone::UTC, time);
-    match lens {
+    let seasons = match lens {
         Lens::Hour => day.hour_slot(&TimeZone::UTC, day.hour_of(time)),
         Lens::Day | Lens::Week => day.slot(),
+    };
+    let class = match lens {
+        Lens::Hour | Lens::Day => holidays.day_class(day.date),
+        Lens::Week => DayClass::Usual,
+    };
+    Slot {
+        special_log_variance: class.log_variance(),
+        ..seasons
     }
 }
 
@@ -163,6 +172,7 @@ pub(super) fn label(cell: &str) -> Result<Option<Direction>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::holidays::Rule;
 
     #[test]
     fn times_are_read_in_all_their_spellings() {
@@ -176,7 +186,7 @@ mod tests {
         ] {
             assert_eq!(minute(cell, Lens::Hour), Ok(want), "{cell}");
         }
-        let numbered = |t| minute(t, Lens::Week).map(|m| slot(Lens::Week, m));
+        let numbered = |t| minute(t, Lens::Week).map(|m| slot(Lens::Week, m, &Holidays::default()));
         let first = numbered("1").expect("a number");
         let third = numbered("3").expect("a number");
         assert_eq!((first.day_of_week, first.year), (0.0, 0.0));
@@ -199,8 +209,31 @@ mod tests {
     #[test]
     fn an_hour_has_its_place_in_day_and_week() {
         let at = minute("2024-01-02T06:00", Lens::Hour).expect("a time");
-        let slot = slot(Lens::Hour, at);
+        let slot = slot(Lens::Hour, at, &Holidays::default());
         assert_eq!((slot.hour_of_day, slot.day_of_week), (6.0, 1.25));
+    }
+
+    #[test]
+    fn days_and_hours_of_a_holiday_and_beside_it_are_special_and_weeks_are_not() {
+        let listed = Holidays {
+            rules: vec![Rule::Once(Date::constant(2024, 2, 10))],
+        };
+        let special = |lens, text| {
+            let at = minute(text, lens).expect("a time");
+            slot(lens, at, &listed).special_log_variance > 0.0
+        };
+        for (text, want) in [
+            ("2024-02-08", false),
+            ("2024-02-09", true),
+            ("2024-02-10", true),
+            ("2024-02-11", true),
+            ("2024-02-12", false),
+            ("2025-02-10", false),
+        ] {
+            assert_eq!(special(Lens::Day, text), want, "{text}");
+            assert_eq!(special(Lens::Hour, text), want, "{text}");
+            assert!(!special(Lens::Week, text), "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::cells::{bucket_minutes, moment, slot};
 use super::reading::Counts;
 use crate::core::alert::Direction;
+use crate::core::holidays::Holidays;
 use crate::core::lens::{LensParams, LensState, Outlook, Prior};
 use crate::core::time::EventTime;
 use std::fmt::Write as _;
@@ -16,6 +17,8 @@ pub struct Detector {
     pub params: LensParams,
     /// What is believed of a series before its first bucket.
     pub prior: Prior,
+    /// Special days of all series.
+    pub holidays: Holidays,
 }
 
 /// What a closed bucket left.
@@ -92,7 +95,8 @@ pub fn walk<T>(
     rows.map(|row| {
         let (exposure, count) = series.bucket(row);
         let minute = series.minute(row);
-        let outlook = state.close(params, slot(params.lens, minute), exposure, count);
+        let slot = slot(params.lens, minute, &detector.holidays);
+        let outlook = state.close(params, slot, exposure, count);
         look(Step {
             row,
             start: moment(minute),
@@ -156,6 +160,7 @@ mod tests {
                 ..LensParams::for_lens(Lens::Day)
             },
             prior: Prior::new(10.0, 0.1).expect("in range"),
+            holidays: Holidays::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Owns `surgewatch backtest`: files of counts are opened, the series spread over the cores, the results written in input order.
 
-use super::counts::{LayoutArgs, LensArg, counts, detector, unreadable};
+use super::counts::{HolidayArgs, LayoutArgs, LensArg, counts, detector, unreadable};
 use super::publish::progress;
 use super::{CommandError, ConfigArgs, setup};
 use crate::backtest::{
@@ -41,6 +41,8 @@ pub(super) struct BacktestArgs {
     truth: Option<PathBuf>,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    holidays: HolidayArgs,
     /// Threads to run on; all cores where absent.
     #[arg(long, value_name = "NUMBER")]
     threads: Option<usize>,
@@ -51,7 +53,7 @@ pub(super) struct BacktestArgs {
 pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
     let lens = Lens::from(args.lens);
-    let (detector, promised) = detector(&settings, lens, args.budget)?;
+    let (detector, promised) = detector(&settings, lens, args.budget, &args.holidays)?;
     let truth = args.truth.as_deref().map(truth).transpose()?;
     let series = counts(&args.files, &args.layout, lens)?;
     let mut outputs = [

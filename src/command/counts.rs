@@ -4,6 +4,7 @@ use super::CommandError;
 use crate::backtest::{Counts, Detector, Layout, Reader};
 use crate::config::Settings;
 use crate::core::alert::Direction;
+use crate::core::holidays::Holidays;
 use crate::core::lens::{Lens, LensParams};
 use crate::core::params::{Budget, log_threshold};
 use crate::core::series::prior;
@@ -28,6 +29,14 @@ pub(super) struct LayoutArgs {
     empty_is_zero: bool,
 }
 
+/// Which days of a file of counts are special.
+#[derive(Debug, Args)]
+pub(super) struct HolidayArgs {
+    /// Makes less of the holidays of this corridor of the crossings file in a file of counts; without it no day is special.
+    #[arg(long, value_name = "CORRIDOR")]
+    holidays: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum LensArg {
     Week,
@@ -50,6 +59,7 @@ pub(super) fn detector(
     settings: &Settings,
     lens: Lens,
     budget: f64,
+    days: &HolidayArgs,
 ) -> Result<(Detector, [f64; 2]), CommandError> {
     let drop_share = settings.detection.drop_share_ratio.get();
     let split = Budget {
@@ -77,8 +87,29 @@ pub(super) fn detector(
     let detector = Detector {
         params,
         prior: prior(lens),
+        holidays: holidays(settings, days.holidays.as_deref())?,
     };
     Ok((detector, [budget * (1.0 - drop_share), budget * drop_share]))
+}
+
+fn holidays(settings: &Settings, of: Option<&str>) -> Result<Holidays, CommandError> {
+    let Some(of) = of else {
+        return Ok(Holidays::default());
+    };
+    let corridors = settings.corridors();
+    let found = corridors.iter().find(|corridor| corridor.id == of);
+    found
+        .map(|corridor| corridor.holidays.clone())
+        .ok_or_else(|| {
+            let known: Vec<&str> = corridors
+                .iter()
+                .map(|corridor| corridor.id.as_str())
+                .collect();
+            CommandError::Usage(format!(
+                "--holidays {of}: no such corridor; those of the crossings file are {}",
+                known.join(", ")
+            ))
+        })
 }
 
 /// Reads the series of some files.

@@ -1,7 +1,7 @@
 //! Owns `surgewatch replay`: a scenario goes through the machine, or counts through a lens; alerts are told, a page is written.
 
 use super::backtest::unwritable;
-use super::counts::{LayoutArgs, LensArg, counts, detector, unreadable};
+use super::counts::{HolidayArgs, LayoutArgs, LensArg, counts, detector, unreadable};
 use super::demo::check_crossings;
 use super::publish::{bundled_text, progress};
 use super::{CommandError, ConfigArgs, say, setup};
@@ -48,6 +48,8 @@ pub(super) struct ReplayArgs {
     budget: Option<f64>,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    holidays: HolidayArgs,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -206,7 +208,7 @@ fn from_counts(
     }
     let lens = args.lens.map_or(Lens::Day, Lens::from);
     let budget = args.budget.unwrap_or(BUDGET);
-    let (detector, _) = detector(settings, lens, budget)?;
+    let (detector, _) = detector(settings, lens, budget, &args.holidays)?;
     let all = counts(std::slice::from_ref(&args.file), &args.layout, lens)?;
     let stream = match args.layout.count_column.as_slice() {
         [only] => only.as_str(),

@@ -23,9 +23,10 @@ const CROSSING_KEYS: [&str; 10] = [
     "source",
 ];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const HOLIDAY_KEYS: [&str; 6] = [
+const HOLIDAY_KEYS: [&str; 7] = [
     "id",
     "fixed",
+    "dates",
     "weekdays",
     "western_easter",
     "orthodox_easter",
@@ -127,7 +128,10 @@ impl<'a> Entry<'a> {
         let orthodox = self.rules("orthodox_easter", whole, |value| {
             days(value).map(Rule::OrthodoxEaster)
         });
-        Some([fixed?, weekdays?, western?, orthodox?].concat())
+        let dates = self.rules("dates", "dates as \"2024-02-10\"", |value| {
+            value.as_str()?.parse().ok().map(Rule::Once)
+        });
+        Some([fixed?, weekdays?, western?, orthodox?, dates?].concat())
     }
 
     fn rules(

@@ -15,6 +15,8 @@ pub enum Rule {
     WesternEaster(i16),
     /// Days after Orthodox Easter Sunday, from -60 to 100.
     OrthodoxEaster(i16),
+    /// One date, for what moves by a calendar that no rule here follows.
+    Once(Date),
 }
 
 impl Rule {
@@ -30,6 +32,7 @@ impl Rule {
             }
             Self::WesternEaster(days) => easter.western.is_some_and(|e| day_of_year == e + days),
             Self::OrthodoxEaster(days) => easter.orthodox.is_some_and(|e| day_of_year == e + days),
+            Self::Once(once) => date == once,
         }
     }
 }
@@ -62,6 +65,7 @@ impl fmt::Display for Rule {
             }
             Self::WesternEaster(days) => write!(f, "w{days}"),
             Self::OrthodoxEaster(days) => write!(f, "o{days}"),
+            Self::Once(date) => write!(f, "{date}"),
         }
     }
 }
