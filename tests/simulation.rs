@@ -243,7 +243,7 @@ fn simulate(seed: u64) -> Seen {
         .collect();
     assert!(missing.is_empty(), "never published: {missing:?}");
     assert_eq!(
-        (records, ran.late),
+        (records, ran.revised),
         (ran.closed + model.revised, model.revised),
         "closed buckets published again"
     );

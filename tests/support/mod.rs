@@ -211,7 +211,7 @@ impl Feed {
         if commits_last {
             self.commit(&mut engine, &mut open, ran);
         }
-        ran.late = engine.tally().late;
+        ran.revised = engine.tally().revised;
         ran.closed = engine.tally().buckets_closed;
     }
 
@@ -248,7 +248,7 @@ pub(crate) struct Ran {
     pub(crate) outputs: BTreeMap<Partition, Vec<Encoded>>,
     pub(crate) changelog: BTreeMap<Partition, Vec<ChangelogRecord>>,
     pub(crate) outcomes: BTreeMap<(Partition, Offset), Outcome>,
-    pub(crate) late: u64,
+    pub(crate) revised: u64,
     pub(crate) closed: u64,
 }
 
