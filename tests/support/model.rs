@@ -289,7 +289,14 @@ impl Model {
                     series,
                 );
             } else {
-                self.mend(feed, at, (time, time, next), is_silent, series);
+                // Before its first heartbeat it was not followed, so not thought blind.
+                self.mend(
+                    feed,
+                    at,
+                    (time.max(followed), time, next),
+                    is_silent,
+                    series,
+                );
             }
         }
     }
