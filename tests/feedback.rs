@@ -9,10 +9,9 @@ use surgewatch::core::alert::{Direction, Feedback, Reason, Transition};
 use surgewatch::core::crossing::Outcome;
 use surgewatch::core::engine::Engine;
 use surgewatch::core::event::{Event, Kind, Reject};
-use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
 use surgewatch::core::output::Output;
-use surgewatch::core::partition::Input;
-use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+use surgewatch::core::time::HOUR_MS;
 use surgewatch::wire::decode::{self, Limits, Record};
 
 /// 14 November 2023, 00:00 in Helsinki.
@@ -74,17 +73,7 @@ impl Border {
 
     fn send(&mut self, hour: i64, kind: Kind) -> Outcome {
         let time = START_MS + hour * HOUR_MS;
-        let event = Event {
-            crossing: CrossingIx(0),
-            time: EventTime(time),
-            id: EventId::of(&format!("e-{}", self.offset)),
-            kind,
-        };
-        let input = Input {
-            offset: Offset(self.offset),
-            recorded: Some(WallTime(time)),
-            event: Ok(event),
-        };
+        let input = support::input(self.offset, 0, time, &format!("e-{}", self.offset), kind);
         self.offset += 1;
         let told = &mut self.told;
         let mut put = |output| {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use support::random;
 use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::engine::Engine;
-use surgewatch::core::event::{Event, GateState, Kind};
-use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::event::{GateState, Kind};
+use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
 use surgewatch::core::notice::{DataStatus, NoticeKind};
 use surgewatch::core::output::Output;
-use surgewatch::core::partition::Input;
-use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+use surgewatch::core::time::HOUR_MS;
 
 /// 14 November 2023, 00:00 in Helsinki.
 const START_MS: i64 = 1_699_912_800_000;
@@ -44,17 +43,13 @@ impl Border {
     }
 
     fn send(&mut self, crossing: u16, time: i64, kind: Kind) {
-        let event = Event {
-            crossing: CrossingIx(crossing),
-            time: EventTime(time),
-            id: EventId::of(&format!("e-{}", self.offset)),
+        let input = support::input(
+            self.offset,
+            crossing,
+            time,
+            &format!("e-{}", self.offset),
             kind,
-        };
-        let input = Input {
-            offset: Offset(self.offset),
-            recorded: Some(WallTime(time)),
-            event: Ok(event),
-        };
+        );
         self.offset += 1;
         let outputs = &mut self.outputs;
         self.engine

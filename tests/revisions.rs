@@ -6,11 +6,10 @@ use std::sync::Arc;
 use support::random;
 use surgewatch::core::alert::{Direction, Severity, Transition};
 use surgewatch::core::engine::Engine;
-use surgewatch::core::event::{Event, GateState, Kind};
-use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::event::{GateState, Kind};
+use surgewatch::core::ids::{EventId, Partition, StreamIx};
 use surgewatch::core::output::Output;
-use surgewatch::core::partition::Input;
-use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+use surgewatch::core::time::HOUR_MS;
 
 /// 14 November 2023, 00:00 in Helsinki.
 const START_MS: i64 = 1_699_912_800_000;
@@ -63,17 +62,13 @@ impl Border {
     fn send(&mut self, id: &str, hour: i64, kind: Kind) {
         let time = START_MS + hour * HOUR_MS;
         let numbered = format!("e-{}", self.offset);
-        let event = Event {
-            crossing: CrossingIx(0),
-            time: EventTime(time),
-            id: EventId::of(if id.is_empty() { &numbered } else { id }),
+        let input = support::input(
+            self.offset,
+            0,
+            time,
+            if id.is_empty() { &numbered } else { id },
             kind,
-        };
-        let input = Input {
-            offset: Offset(self.offset),
-            recorded: Some(WallTime(time)),
-            event: Ok(event),
-        };
+        );
         self.offset += 1;
         let told = &mut self.told;
         let mut put = |output| {

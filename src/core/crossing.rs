@@ -7,7 +7,7 @@ use super::exposure::{Change, GateTimeline};
 use super::feed::{FeedTimeline, Heard};
 use super::ids::{CrossingIx, EventId, StreamIx};
 use super::judging::{Cause, announce, close, judge_open, revise, tell};
-use super::network::{Crossing, Network};
+use super::network::Network;
 use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
 use super::params::Params;
@@ -152,14 +152,7 @@ impl CrossingState {
     pub fn advance(&mut self, cx: &mut Context) {
         self.fall_silent(cx);
         self.mark_data(cx);
-        let (gate, feed, since) = (&self.gate, &self.feed, self.since);
-        let site = Site {
-            crossing: cx.network.crossing(self.ix),
-            gate,
-            feed,
-            since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         let mut settled = false;
         for series in &mut self.series {
             if series.roll(&site, cx.watermark) {
@@ -202,13 +195,7 @@ impl CrossingState {
         feedback: Feedback,
         cx: &mut Context,
     ) -> Outcome {
-        let site = Site {
-            crossing: cx.network.crossing(self.ix),
-            gate: &self.gate,
-            feed: &self.feed,
-            since: self.since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         let is_meant = |alert: &Alert| {
             let named = local(&site.crossing.tz, alert.named).date();
             alert.direction == direction && named == day
@@ -252,13 +239,7 @@ impl CrossingState {
         let changed = (time, self.since);
         self.since = time;
         self.counts_dirty = true;
-        let site = Site {
-            crossing: cx.network.crossing(self.ix),
-            gate: &self.gate,
-            feed: &self.feed,
-            since: self.since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         for series in &mut self.series {
             if series.has_ended(time) {
                 revise(self.ix, series, &site, changed, cx);
@@ -305,13 +286,7 @@ impl CrossingState {
 
     /// The exposure of some time is another than it was thought.
     fn see_anew(&mut self, changed: (EventTime, EventTime), cx: &mut Context) {
-        let site = Site {
-            crossing: cx.network.crossing(self.ix),
-            gate: &self.gate,
-            feed: &self.feed,
-            since: self.since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         for series in &mut self.series {
             if series.has_ended(changed.0) {
                 revise(self.ix, series, &site, changed, cx);
@@ -435,13 +410,7 @@ impl CrossingState {
         cx: &mut Context,
     ) {
         self.counts_dirty = true;
-        let site = Site {
-            crossing: cx.network.crossing(self.ix),
-            gate: &self.gate,
-            feed: &self.feed,
-            since: self.since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         let series = &mut self.series[index];
         match series.change(time, before, after) {
             Place::Open => {
@@ -461,13 +430,7 @@ impl CrossingState {
             return Outcome::Duplicate;
         }
         self.counts_dirty = true;
-        let site = Site {
-            crossing: cx.network.crossing(self.ix),
-            gate: &self.gate,
-            feed: &self.feed,
-            since: self.since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         cx.data = DataStatus::Redefined;
         for series in &mut self.series {
             for direction in Direction::ALL {
@@ -497,14 +460,7 @@ impl CrossingState {
             return Outcome::Duplicate;
         }
         self.counts_dirty = true;
-        let crossing: &Crossing = cx.network.crossing(self.ix);
-        let site = Site {
-            crossing,
-            gate: &self.gate,
-            feed: &self.feed,
-            since: self.since,
-            params: cx.params,
-        };
+        let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         for series in &mut self.series {
             if series.has_ended(from) {
                 revise(self.ix, series, &site, (from, EventTime::MAX), cx);
@@ -514,5 +470,22 @@ impl CrossingState {
             }
         }
         Outcome::Applied
+    }
+}
+
+/// What the series of a crossing need to know of it.
+fn site<'a>(
+    ix: CrossingIx,
+    gate: &'a GateTimeline,
+    feed: &'a FeedTimeline,
+    since: EventTime,
+    cx: &Context<'a, '_>,
+) -> Site<'a> {
+    Site {
+        crossing: cx.network.crossing(ix),
+        gate,
+        feed,
+        since,
+        params: cx.params,
     }
 }

@@ -223,12 +223,7 @@ impl Lane {
     /// Keeps an ended bucket until it is closed; of the few there are, none is room to spare.
     pub(super) fn hold(&mut self, params: &LensParams, reading: Reading) {
         self.ended.reserve_exact(1);
-        self.ended.push_back(self.ended(params, reading));
-    }
-
-    /// A bucket that the front has just passed.
-    pub(super) fn ended(&self, params: &LensParams, reading: Reading) -> Ended {
-        self.front.ended(params, reading)
+        self.ended.push_back(self.front.ended(params, reading));
     }
 }
 

@@ -288,7 +288,7 @@ impl Series {
         };
         let bare = judged.bare_reading(params, self.observed(lane), &verdict);
         let reading = Reading { expected, ..bare };
-        Some(self.lanes[lane].ended(params, reading))
+        Some(self.lanes[lane].front.ended(params, reading))
     }
 
     /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
@@ -450,7 +450,7 @@ impl Series {
             let reading = self.end_bucket(site, i, !closed || holds);
             let params = &site.params.lenses_of(self.weight)[i];
             if closed {
-                let bucket = self.lanes[i].ended(params, reading);
+                let bucket = self.lanes[i].front.ended(params, reading);
                 self.closed.hear(&self.resets, reading.end);
                 self.closed.close(&bucket, params, &mut self.resets);
             } else {

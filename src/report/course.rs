@@ -2,8 +2,8 @@
 
 use super::markup::{At, Markup, Path};
 use super::model::{Course, CourseDay, Inner};
-use super::scale::{Linear, date_ticks, days_between, round_ticks, short};
-use super::shapes::{path, words};
+use super::scale::{Linear, date_ticks, days_between, round_ticks};
+use super::shapes::{PLOT_X, draw_grid, path, words};
 use crate::core::episode::{self, Families, Likeness, Situation};
 use crate::core::region::Region;
 use crate::core::region::incident::Incident;
@@ -11,8 +11,6 @@ use jiff::civil::{Date, DateTime, Time};
 
 /// Width and height of the drawing in its own units; the page scales it.
 const SIZE: (f64, f64) = (720.0, 236.0);
-/// Where the axis of time begins and ends.
-const PLOT_X: (f64, f64) = (54.0, 708.0);
 /// Top and bottom of the counts.
 const PLOT_Y: (f64, f64) = (22.0, 206.0);
 /// A fan is cut off at so many times the highest day.
@@ -143,25 +141,9 @@ impl Drawn<'_> {
 
     fn draw_axes(&self, svg: &mut Markup, to: DateTime) {
         let y = self.y();
-        let mut grid = Path::default();
-        for tick in &self.ticks {
-            let at = y.at(*tick as f64);
-            grid.to(PLOT_X.0, at);
-            grid.across(PLOT_X.1);
-            words(svg, "tick", (PLOT_X.0 - 5.0, at + 4.0), &short(*tick));
-        }
-        for tick in date_ticks(self.from, to) {
-            let at = self.x.at(days_between(self.from, tick.at));
-            grid.to(at, PLOT_Y.0);
-            grid.upright(PLOT_Y.1 + 4.0);
-            let class = match (tick.is_major, at > PLOT_X.1 - 24.0) {
-                (_, true) => continue,
-                (true, false) => "date",
-                (false, false) => "minor",
-            };
-            words(svg, class, (at + 2.0, PLOT_Y.1 + 17.0), &tick.label);
-        }
-        path(svg, "grid", &grid);
+        let dates = date_ticks(self.from, to).into_iter();
+        let dates = dates.map(|tick| (self.x.at(days_between(self.from, tick.at)), tick));
+        draw_grid(svg, &y, &self.ticks, PLOT_Y, dates);
     }
 
     /// Steps, as long as each day: there along the upper ends, back along the lower ones.

@@ -2,8 +2,8 @@
 
 use super::markup::{At, Markup, Path};
 use super::model::{Bucket, Series, Shade, ShadeKind, lens_name};
-use super::scale::{Linear, date_ticks, days_between, round_ticks, short};
-use super::shapes::{path, rect, triangle, words};
+use super::scale::{Linear, date_ticks, days_between, round_ticks};
+use super::shapes::{PLOT_X, draw_grid, path, rect, triangle, words};
 use crate::core::alert::Direction;
 use crate::core::lens::Lens;
 use crate::wire::sentence::grouped;
@@ -14,8 +14,6 @@ use std::ops::Range;
 
 /// Width of a plot in its own units; the page scales it.
 const WIDTH: f64 = 720.0;
-/// Where the axis of time begins and ends.
-const PLOT_X: (f64, f64) = (54.0, 708.0);
 /// Height of the strip with the marks of alerts.
 const STRIP: f64 = 34.0;
 /// Height of the dates.
@@ -242,26 +240,9 @@ impl DrawnRow<'_> {
 
     fn draw_axes(&self, svg: &mut Markup) {
         let y = self.counts();
-        let mut grid = Path::default();
-        for tick in &self.ticks {
-            let at = y.at(*tick as f64);
-            grid.to(PLOT_X.0, at);
-            grid.across(PLOT_X.1);
-            words(svg, "tick", (PLOT_X.0 - 5.0, at + 4.0), &short(*tick));
-        }
-        for tick in date_ticks(self.row.from, self.row.to) {
-            let at = self.at(tick.at);
-            grid.to(at, self.top);
-            grid.upright(self.bottom() + 4.0);
-            // The last date would end beyond the edge.
-            let class = match (tick.is_major, at > PLOT_X.1 - 24.0) {
-                (_, true) => continue,
-                (true, false) => "date",
-                (false, false) => "minor",
-            };
-            words(svg, class, (at + 2.0, self.bottom() + 17.0), &tick.label);
-        }
-        path(svg, "grid", &grid);
+        let dates = date_ticks(self.row.from, self.row.to).into_iter();
+        let dates = dates.map(|tick| (self.at(tick.at), tick));
+        draw_grid(svg, &y, &self.ticks, (self.top, self.bottom()), dates);
         let y = self.evidence();
         let mut limit = Path::default();
         limit.to(PLOT_X.0, y.at(0.0));

@@ -1,7 +1,11 @@
 //! Owns the shapes that plots are made of.
 
 use super::markup::{At, Attributes, Markup, Path};
+use super::scale::{DateTick, Linear, short};
 use crate::core::alert::Direction;
+
+/// Where the axis of time of a plot begins and ends.
+pub(super) const PLOT_X: (f64, f64) = (54.0, 708.0);
 
 /// From left to right, from a top so high; never too thin to be seen. What it tells, it tells a pointer.
 pub(super) fn rect(
@@ -50,4 +54,33 @@ pub(super) fn triangle(svg: &mut Markup, direction: Direction, (x, y): (f64, f64
     mark.line(x, tip);
     mark.back();
     path(svg, direction.label(), &mark);
+}
+
+/// Lines across at the counts of a plot, and up at its dates from top to bottom, with what is written beside and below them.
+pub(super) fn draw_grid(
+    svg: &mut Markup,
+    counts: &Linear,
+    ticks: &[u64],
+    (top, bottom): (f64, f64),
+    dates: impl Iterator<Item = (f64, DateTick)>,
+) {
+    let mut grid = Path::default();
+    for tick in ticks {
+        let at = counts.at(*tick as f64);
+        grid.to(PLOT_X.0, at);
+        grid.across(PLOT_X.1);
+        words(svg, "tick", (PLOT_X.0 - 5.0, at + 4.0), &short(*tick));
+    }
+    for (at, tick) in dates {
+        grid.to(at, top);
+        grid.upright(bottom + 4.0);
+        // The last date would end beyond the edge.
+        let class = match (tick.is_major, at > PLOT_X.1 - 24.0) {
+            (_, true) => continue,
+            (true, false) => "date",
+            (false, false) => "minor",
+        };
+        words(svg, class, (at + 2.0, bottom + 17.0), &tick.label);
+    }
+    path(svg, "grid", &grid);
 }

@@ -63,8 +63,8 @@ pub fn spoken(network: &Network, told: &Told) -> String {
 fn counts(network: &Network, incident: &Incident) -> String {
     for direction in Direction::ALL {
         let members = incident.members.iter();
-        let mut days = members.filter(|m| m.direction == direction);
-        let days: Vec<_> = days.by_ref().filter_map(|m| m.today).collect();
+        let members = members.filter(|m| m.direction == direction);
+        let days: Vec<_> = members.filter_map(|m| m.today).collect();
         if !days.is_empty() {
             let observed: u64 = days.iter().map(|day| day.observed).sum();
             let expected: f64 = days.iter().map(|day| day.expected).sum();

@@ -7,15 +7,14 @@ use jiff::tz::TimeZone;
 use std::sync::Arc;
 use surgewatch::core::calendar::local;
 use surgewatch::core::engine::Engine;
-use surgewatch::core::event::{Event, Kind};
-use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
+use surgewatch::core::event::Kind;
+use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
 use surgewatch::core::network::{Crossing, Network, OpenHours};
 use surgewatch::core::output::Output;
 use surgewatch::core::params::Params;
-use surgewatch::core::partition::Input;
 use surgewatch::core::region::incident::Told;
 use surgewatch::core::region::{Region, RegionState};
-use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+use surgewatch::core::time::{EventTime, HOUR_MS};
 
 /// Crossings are open from ten to four, those of the first corridor round the clock.
 const OPENS: u16 = 10;
@@ -135,17 +134,7 @@ impl Border {
         arrivals.sort_by_key(|(time, ..)| *time);
         let mut told = Vec::new();
         for (time, at, kind) in arrivals {
-            let event = Event {
-                crossing: CrossingIx(at),
-                time: EventTime(time),
-                id: EventId::of(&self.read.to_string()),
-                kind,
-            };
-            let input = Input {
-                offset: Offset(self.read),
-                recorded: Some(WallTime(time)),
-                event: Ok(event),
-            };
+            let input = super::input(self.read, at, time, &self.read.to_string(), kind);
             self.read += 1;
             let (region, opened) = (&mut self.region, &mut self.opened);
             let take = &mut |output: Output| {

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use surgewatch::config::{self, Settings, Sources};
 use surgewatch::core::crossing::Outcome;
 use surgewatch::core::engine::Engine;
-use surgewatch::core::ids::{NextOffset, Offset, Partition};
+use surgewatch::core::event::{Event, Kind};
+use surgewatch::core::ids::{CrossingIx, EventId, NextOffset, Offset, Partition};
 use surgewatch::core::intake::BadRecordBudget;
 use surgewatch::core::network::Network;
 use surgewatch::core::output::Output;
@@ -28,6 +29,21 @@ use surgewatch::replay;
 use surgewatch::wire::decode::{self, Limits, Record};
 use surgewatch::wire::encode::{self, Encoded, Origin};
 use surgewatch::wire::notice;
+
+/// A good record of a partition, written when it happened.
+pub(crate) fn input(offset: i64, crossing: u16, time: i64, id: &str, kind: Kind) -> Input {
+    let event = Event {
+        crossing: CrossingIx(crossing),
+        time: EventTime(time),
+        id: EventId::of(id),
+        kind,
+    };
+    Input {
+        offset: Offset(offset),
+        recorded: Some(WallTime(time)),
+        event: Ok(event),
+    }
+}
 
 /// The settings of someone who sets nothing.
 pub(crate) fn settings() -> Settings {
