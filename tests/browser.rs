@@ -161,5 +161,16 @@ async fn the_live_page_shows_alerts_as_they_come_on_a_phone_and_asks_nothing_of_
         "document.getElementById('connection').className === 'lost'",
     )
     .await;
+    for (reading, words) in [("starting", "Not known yet"), ("live", "Nothing is open")] {
+        let taken =
+            format!("take({{ reading: '{reading}', view: {{ told: [], crossings: [] }} }})");
+        told(&page, &taken).await;
+        let now = told(&page, "document.getElementById('now').innerText").await;
+        let now = now.as_str().expect("a text");
+        assert!(
+            now.starts_with(words),
+            "while {reading} the page says {now}"
+        );
+    }
     page.close().await.expect("the browser ends");
 }

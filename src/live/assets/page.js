@@ -20,7 +20,7 @@ const cards = new Map();
 const openCards = new Set();
 /// Of counts up to this a plot is no higher: a band of one arrival is no wall.
 const LEAST_TOP = 4;
-const known = { day: null, corridors: [], crossings: new Map(), told: [] };
+const known = { day: null, corridors: [], crossings: new Map(), told: [], reading: "starting" };
 
 /// An element with its class, text or children.
 function make(tag, name, ...children) {
@@ -208,7 +208,8 @@ function drawNow() {
     ...alone.map((alert) => toldItem(alert, [])),
     ...kind("notice").map((notice) => toldItem(notice, [])),
   ];
-  const none = make("p", "quiet", "Nothing is open: no crossing is above or below what is usual.");
+  const calm = "Nothing is open: no crossing is above or below what is usual.";
+  const none = make("p", "quiet", known.reading === "live" ? calm : "Not known yet: the topics have not been read.");
   const opened = document.querySelectorAll("#now details:not(.card)[open]").length > 0;
   document.getElementById("now").replaceChildren(items.length ? make("ul", "", ...items) : none);
   if (opened) for (const details of document.querySelectorAll("#now details:not(.card)")) details.open = true;
@@ -227,6 +228,8 @@ function connection(text, lost) {
 function take(message) {
   const view = message.view;
   let is_new_day = false;
+  const is_new_reading = known.reading !== message.reading;
+  known.reading = message.reading;
   if (view.corridors) known.corridors = view.corridors;
   for (const crossing of view.crossings) known.crossings.set(crossing.id, crossing);
   if (view.told) known.told = view.told;
@@ -236,7 +239,7 @@ function take(message) {
     document.getElementById("clock").textContent = `As of ${civil(view.as_of)}, the latest event`;
   }
   connection(READINGS[message.reading], message.reading === "failed");
-  if (view.told || is_new_day) drawNow();
+  if (view.told || is_new_day || is_new_reading) drawNow();
   if (view.told || view.crossings.length) drawBorder();
 }
 
