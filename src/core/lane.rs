@@ -113,15 +113,22 @@ pub struct Track {
 /// which is 1 / leak.
 const LOW_EVIDENCE_RATIO: f64 = 0.8;
 
-/// Whether the log evidence of a surge, and of a drop, is low: an episode begins no earlier.
+/// Whether the log evidence of a surge, and of a drop, is low after a bucket: an episode begins no earlier. `outlook` is the
+/// bucket's, if it had exposure.
 #[must_use]
-pub fn is_evidence_low([rise, drop]: [f64; 2], params: &LensParams) -> [bool; 2] {
-    let rest = (2.0 / params.leak.max(1e-3)).ln();
-    let is_low =
-        |evidence: f64, threshold: f64| evidence < rest.min(LOW_EVIDENCE_RATIO * threshold);
+pub fn is_evidence_low(
+    [rise, drop]: [f64; 2],
+    params: &LensParams,
+    outlook: Option<&Outlook>,
+) -> [bool; 2] {
+    let leaks = outlook.map_or([params.leak; 2], Outlook::leaks);
+    let is_low = |evidence: f64, leak: f64, threshold: f64| {
+        let rest = (2.0 / leak.max(1e-3)).ln();
+        evidence < rest.min(LOW_EVIDENCE_RATIO * threshold)
+    };
     [
-        is_low(rise, params.log_threshold_rise),
-        is_low(drop, params.log_threshold_drop),
+        is_low(rise, leaks[0], params.log_threshold_rise),
+        is_low(drop, leaks[1], params.log_threshold_drop),
     ]
 }
 
@@ -160,12 +167,17 @@ impl Track {
         }
     }
 
-    pub(super) fn note_evidence(&mut self, params: &LensParams, end: EventTime) {
+    pub(super) fn note_evidence(
+        &mut self,
+        params: &LensParams,
+        outlook: Option<&Outlook>,
+        end: EventTime,
+    ) {
         let evidence = [
             self.model.log_evidence_rise(),
             self.model.log_evidence_drop(),
         ];
-        let low = is_evidence_low(evidence, params);
+        let low = is_evidence_low(evidence, params, outlook);
         for (since, is_low) in self.high_since.iter_mut().zip(low) {
             if is_low {
                 *since = end;
@@ -398,7 +410,7 @@ pub(super) fn advance(
         shares.open,
         observed,
     );
-    track.note_evidence(params, end);
+    track.note_evidence(params, outlook.as_ref(), end);
     if site.gate.is_redefined_in((start, end)) {
         let reset = track.reset;
         *track = Track::fresh(params, prior(params.lens), end);

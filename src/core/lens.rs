@@ -6,6 +6,7 @@ use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::MAX_DIM;
 use super::evidence::drift::Drift;
 use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES, Weighed};
+use super::evidence::memory;
 use super::evidence::shiryaev_roberts::ShiryaevRoberts;
 use super::evidence::switching::Regime;
 use serde::{Deserialize, Serialize};
@@ -395,6 +396,7 @@ impl LensState {
             params.guard_band_ratio,
             params.rise_weight_exponent,
         );
+        let rise_leak = memory::rise_leak(params.leak, params.whole_leak_nats, &forecast);
         Outlook {
             forecast,
             hypotheses,
@@ -404,6 +406,7 @@ impl LensState {
                 .regime
                 .predict(&params.switches(), params.rises.len(), params.drops.len()),
             leak: params.leak,
+            rise_leak,
             power: self.power(params),
             log_threshold_rise: params.log_threshold_rise,
             log_threshold_drop: params.log_threshold_drop,

@@ -161,7 +161,7 @@ impl<'a> Follower<'a> {
                 self.alarm(direction, step, outlook, &verdict, since[side]);
             }
         }
-        let low = is_evidence_low(evidence, self.params);
+        let low = is_evidence_low(evidence, self.params, Some(outlook));
         self.high_since =
             Some([0, 1].map(|side: usize| if low[side] { step.end } else { since[side] }));
     }

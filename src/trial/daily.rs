@@ -125,7 +125,7 @@ impl<'a> Series<'a> {
             self.model.log_evidence_rise(),
             self.model.log_evidence_drop(),
         ];
-        let low = is_evidence_low(evidence, self.lens);
+        let low = is_evidence_low(evidence, self.lens, outlook.as_ref());
         for (since, is_low) in self.high_since.iter_mut().zip(low) {
             if is_low {
                 *since = span.end;

@@ -257,10 +257,11 @@ impl Naive<'_> {
             watch.model.log_evidence_rise(),
             watch.model.log_evidence_drop(),
         ];
-        for (since, low) in watch
-            .high_since
-            .iter_mut()
-            .zip(is_evidence_low(evidence, params))
+        for (since, low) in
+            watch
+                .high_since
+                .iter_mut()
+                .zip(is_evidence_low(evidence, params, outlook.as_ref()))
         {
             if low {
                 *since = end;

@@ -3,6 +3,7 @@
 pub mod detectable;
 pub mod drift;
 pub mod hypotheses;
+pub mod memory;
 pub mod outlook;
 pub mod params;
 pub mod shiryaev_roberts;

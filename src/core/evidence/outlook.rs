@@ -18,7 +18,10 @@ pub struct Outlook {
     pub(crate) drop: ShiryaevRoberts<MAX_DROPS>,
     /// Probabilities before this bucket's count.
     pub(crate) regime: Regime,
+    /// Share of the evidence of a drop before this bucket that is forgotten.
     pub(crate) leak: f64,
+    /// The same of a rise.
+    pub(crate) rise_leak: f64,
     /// Power of the likelihood ratios in the evidence.
     pub(crate) power: f64,
     pub(crate) log_threshold_rise: f64,
@@ -43,6 +46,12 @@ impl Outlook {
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.forecast.mean()
+    }
+
+    /// Shares of the evidence of a rise, and of a drop, before this bucket that are forgotten, in [0, 1].
+    #[must_use]
+    pub fn leaks(&self) -> [f64; 2] {
+        [self.rise_leak, self.leak]
     }
 
     /// Variance of the count.
@@ -148,7 +157,7 @@ impl Outlook {
     pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
         let ratios = said.rise.map(|ln| self.power * ln);
         self.rise
-            .after(self.hypotheses.ln_rise_weights(), &ratios, self.leak)
+            .after(self.hypotheses.ln_rise_weights(), &ratios, self.rise_leak)
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {

@@ -1,6 +1,8 @@
 //! Owns the settings of one lens, their defaults and their ranges; where they come from is the configuration's business.
 
 use super::hypotheses::{MAX_DROPS, MAX_RISES};
+#[cfg(doc)]
+use super::memory;
 use super::switching::Switches;
 use crate::core::baseline::filter::{FilterParams, PerComponent, dispersion_prior};
 use crate::core::baseline::forecast::{DISPERSIONS, Matching};
@@ -25,8 +27,10 @@ pub struct LensParams {
     pub rise_weight_exponent: f64,
     /// delta: a mean within this share of usual is no rise and no drop, in [0, 1).
     pub guard_band_ratio: f64,
-    /// Share of the evidence that is forgotten at each bucket, in [0, 1].
+    /// Share of the evidence that is forgotten at each bucket, in [0, 1]; of a rise's less where a bucket says little.
     pub leak: f64,
+    /// Nats of evidence that a threefold rise brings a bucket on average where the leak is whole ([`memory::rise_leak`]); 0: it always is.
+    pub whole_leak_nats: f64,
     /// P(usual to surge) at each bucket.
     pub surge_entry: f64,
     /// P(surge to usual) at each bucket.
@@ -115,6 +119,7 @@ impl LensParams {
             rise_weight_exponent: if is_week { 0.0 } else { 0.5 },
             guard_band_ratio: if is_week { 0.0 } else { 0.05 },
             leak,
+            whole_leak_nats: if lens == Lens::Day { 0.5 } else { 0.0 },
             surge_entry,
             surge_exit: exit,
             drop_entry,
@@ -138,10 +143,11 @@ impl LensParams {
         let f = &self.filter;
         let (d, floor, set_aside) = (&f.discounts, self.learning_floor, self.set_aside_limit);
         let (guard, exponent) = (self.guard_band_ratio, self.rise_weight_exponent);
+        let (high, low, whole) = (self.robust_high, self.robust_low, self.whole_leak_nats);
         let open_unit = |v: f64| v > 0.0 && v <= 1.0;
         let unit = |v: f64| (0.0..=1.0).contains(&v);
         let not_nan = |v: f64| !v.is_nan();
-        let rules: [(&'static str, f64, bool); 21] = [
+        let rules: [(&'static str, f64, bool); 22] = [
             ("discounts.level", d.level, open_unit(d.level)),
             ("discounts.slope", d.slope, open_unit(d.slope)),
             ("discounts.daily", d.daily, open_unit(d.daily)),
@@ -155,6 +161,7 @@ impl LensParams {
             ),
             ("guard_band_ratio", guard, (0.0..1.0).contains(&guard)),
             ("leak", self.leak, unit(self.leak)),
+            ("whole_leak_nats", whole, whole >= 0.0 && whole.is_finite()),
             (
                 "surge_entry",
                 self.surge_entry,
@@ -167,16 +174,8 @@ impl LensParams {
                 (0.0..0.5).contains(&self.drop_entry),
             ),
             ("drop_exit", self.drop_exit, unit(self.drop_exit)),
-            (
-                "robust_high",
-                self.robust_high,
-                self.robust_high > 0.5 && self.robust_high < 1.0,
-            ),
-            (
-                "robust_low",
-                self.robust_low,
-                (0.0..0.5).contains(&self.robust_low),
-            ),
+            ("robust_high", high, high > 0.5 && high < 1.0),
+            ("robust_low", low, (0.0..0.5).contains(&low)),
             ("learning_floor", floor, unit(floor)),
             ("set_aside_limit", set_aside, set_aside > 0.0),
             ("drift_memory", self.drift_memory, unit(self.drift_memory)),

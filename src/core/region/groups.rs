@@ -223,7 +223,7 @@ impl GroupState {
         };
         let model = &mut self.track.model;
         let outlook = model.close(params, slot, exposure, sum.observed);
-        self.track.note_evidence(params, span.end);
+        self.track.note_evidence(params, outlook.as_ref(), span.end);
         let all = (sum.counted + sum.unseen).max(1) as f64;
         let seen_ratio = if is_seen {
             sum.counted as f64 / all
