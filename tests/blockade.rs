@@ -188,3 +188,28 @@ fn a_feed_that_dies_in_the_middle_is_blind_and_no_fall() {
     );
     assert_eq!(marked, [of_before]);
 }
+
+#[test]
+fn a_crossing_joins_an_incident_once_and_what_it_does_later_is_told_under_its_own_name() {
+    let feed = blockade();
+    let (_, told) = feed.told();
+    let (mut joined, mut later) = (BTreeSet::new(), 0);
+    for one in told.iter().filter(|t| t.change == Change::Attached) {
+        let Some((at, _)) = one.by else { continue };
+        let text = spoken(&feed.network, one);
+        let name = &feed.network.crossing(at).name;
+        let says = |what: &str| text.contains(&format!("goes on. {name} {what}"));
+        if says("has joined") {
+            assert!(joined.insert((one.incident.id, at)), "{text}");
+        } else {
+            let is_known = [
+                "has an alert again",
+                "fell and rises now",
+                "rose and falls now",
+            ];
+            assert!(is_known.iter().any(|what| says(what)), "{text}");
+            later += 1;
+        }
+    }
+    assert!(joined.len() > 2 && later > 2, "{} {later}", joined.len());
+}

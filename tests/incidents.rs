@@ -84,6 +84,7 @@ fn the_sentence_of_that_day_stands_in_the_readme() {
     let day = Told {
         change: Change::Updated,
         incident: after(&told, "2023-11-18").clone(),
+        by: None,
     };
     let sentence = summary(&feed.network, &day).expect("flow moved");
     let readme = include_str!("../README.md");

@@ -194,12 +194,16 @@ impl Watch<'_> {
         if said.is_empty() {
             return;
         }
+        let tz = &self.network.crossing(id.crossing).tz;
         let noted = self.incidents.entry(id).or_insert_with(|| Incident {
-            title: format!("Incident: {}", incident::title(self.network, id)),
+            title: format!(
+                "Incident: {} (times of {})",
+                incident::title(self.network, id),
+                tz.iana_name().unwrap_or("its first crossing")
+            ),
             lines: Vec::new(),
             course: None,
         });
-        let tz = &self.network.crossing(id.crossing).tz;
         let at = civil(tz, told.incident.as_of);
         noted.lines.extend(said.into_iter().map(|line| (at, line)));
     }

@@ -34,8 +34,10 @@ pub(super) fn play(
         .expect("an empty changelog can be read");
     let mut region = Region::new(network.clone(), params.clone(), RegionState::default());
     let mut today = DaySpan::holding(&TimeZone::UTC, first.time);
+    // A day of a followed feed closes once it is known whether the feed lived to its end; longer, and the days after it would show.
+    let known_after_ms = params.close_after_ms + params.blind_after_ms;
     let mut close = |engine: &mut Engine, region: &mut Region, today: &mut DaySpan| {
-        let closed = today.end.plus_ms(params.settle_after_ms());
+        let closed = today.end.plus_ms(known_after_ms);
         engine.pass_time(PARTITION, closed, &mut |output| {
             region.take(&output);
         });
@@ -43,7 +45,7 @@ pub(super) fn play(
         *today = today.next(&TimeZone::UTC);
     };
     for (offset, event) in (0..).map(Offset).zip(events) {
-        while event.time >= today.end.plus_ms(params.settle_after_ms()) {
+        while event.time >= today.end.plus_ms(known_after_ms) {
             close(&mut engine, &mut region, &mut today);
         }
         let input = Input {

@@ -2,6 +2,7 @@
 //! sentence. It is a likeness of numbers: no sentence says who comes or why.
 
 use super::encode::significant;
+use super::sentence::grouped;
 use crate::core::episode::{
     Families, Likeness, NONE_OF_THESE, Projection, Stage, TooLittle, Verdict,
 };
@@ -134,7 +135,10 @@ fn projection(of: &Projection) -> ProjectionRecord {
     }
 }
 
-/// One or two plain sentences: what it looks like, how sure that is, how far along it is.
+/// Days ahead that the sentence tells of.
+const TOLD_AHEAD_DAYS: u32 = 3;
+
+/// A few plain sentences: what it looks like, how sure that is, how far along it is, what came next then, and what may come now.
 #[must_use]
 pub fn sentence(families: &Families, likeness: &Likeness) -> String {
     let (all, none, stage) = match &likeness.verdict {
@@ -163,24 +167,38 @@ pub fn sentence(families: &Families, likeness: &Likeness) -> String {
     let best = all.iter().copied().enumerate();
     let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
     let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
+    let ahead = ahead(likeness);
     match (likeness.named(), family) {
         (Some(_), Some((family, p))) => format!(
-            "By its numbers it looks most like {}; the chance of that is {}{first}. It began about {} ago and {}.",
+            "By its numbers it looks most like {}; the chance of that is {}{first}. It began about {} ago and {}. {}{ahead}",
             family.name,
             in_ten(p),
             counted(likeness.day, "day", "days"),
-            stage_in_words(stage)
+            stage_in_words(stage),
+            family.followed
         ),
         (None, Some((family, p))) if p > none && p > TOLD_RATIO => format!(
-            "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.",
+            "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.{ahead}",
             family.name,
             in_ten(p)
         ),
         _ => format!(
-            "By its numbers it looks like nothing known; the chance of that is {}{first}.",
+            "By its numbers it looks like nothing known; the chance of that is {}{first}.{ahead}",
             in_ten(none)
         ),
     }
+}
+
+fn ahead(likeness: &Likeness) -> String {
+    let mut all = likeness.projections.iter();
+    all.find(|p| p.days == TOLD_AHEAD_DAYS)
+        .map_or_else(String::new, |p| {
+            format!(
+                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come (four times in five), if what is open stays open.",
+                grouped(p.low),
+                grouped(p.high)
+            )
+        })
 }
 
 fn stage_in_words(stage: Stage) -> &'static str {
@@ -231,7 +249,12 @@ mod tests {
             },
             verdict,
             doubling: None,
-            projections: Vec::new(),
+            projections: vec![Projection {
+                days: 3,
+                median: 300,
+                low: 90,
+                high: 1_250,
+            }],
         }
     }
 
@@ -264,10 +287,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing.
-        By its numbers it looks like nothing known; the chance of that is about 7 in 10.
-        By its numbers it looks like nothing known; the chance of that is more than 9 in 10, a first guess from 5 days of counts.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
+        By its numbers it looks like nothing known; the chance of that is about 7 in 10. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
+        By its numbers it looks like nothing known; the chance of that is more than 9 in 10, a first guess from 5 days of counts. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
         ");
     }
 

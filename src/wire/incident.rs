@@ -14,10 +14,13 @@ use std::collections::BTreeMap;
 pub fn summary(network: &Network, told: &Told) -> Option<String> {
     let incident = &told.incident;
     let places = || places(network, incident);
-    let joined = newest(network, incident)?;
+    let joined = match told.by {
+        Some((at, _)) => network.crossing(at).name.clone(),
+        None => newest(network, incident)?,
+    };
     match told.change {
         Change::Opened => Some(begins(network, incident, &joined)),
-        Change::Attached => Some(format!("{joined} has joined: {}.", places())),
+        Change::Attached => Some(format!("{joined} {}: {}.", joins(told), places())),
         Change::Reopened => Some(format!("It begins again at {joined}.")),
         Change::Merged(older) => Some(format!("It is part of {}.", title(network, older))),
         Change::Split(from) => Some(format!(
@@ -122,7 +125,7 @@ fn group_name(groups: &[Group], ix: GroupIx) -> String {
     }
 }
 
-/// The crossing or group whose alert joined last.
+/// The crossing or group whose alert joined last, where the change does not say.
 fn newest(network: &Network, incident: &Incident) -> Option<String> {
     let member = incident.members.iter().max_by_key(|m| m.joined);
     let group = incident.groups.iter().max_by_key(|g| g.joined);
@@ -132,6 +135,26 @@ fn newest(network: &Network, incident: &Incident) -> Option<String> {
         }
         (Some(member), _) => Some(network.crossing(member.crossing).name.clone()),
         (None, group) => group.map(|g| group_name(&groups::of(network), g.group)),
+    }
+}
+
+/// How what an alert tells of stands to the incident it joins.
+fn joins(told: &Told) -> &'static str {
+    let Some((at, direction)) = told.by else {
+        return "has joined";
+    };
+    let incident = &told.incident;
+    let mut known = incident.members.iter().filter(|m| m.crossing == at);
+    let is_new = |m: &Member| m.direction == direction && m.joined == incident.as_of;
+    match (
+        known.clone().any(is_new),
+        known.any(|m| !is_new(m)),
+        direction,
+    ) {
+        (true, false, _) => "has joined",
+        (true, true, Direction::Surge) => "fell and rises now",
+        (true, true, Direction::Drop) => "rose and falls now",
+        (false, ..) => "has an alert again",
     }
 }
 
@@ -206,12 +229,12 @@ fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<S
         .map(|m| name(m.from))
         .collect();
     Some(format!(
-        "{} so far today at {}: up to {} of them may have moved from {}, where as many are missing; {} are new.",
+        "{} so far today at {}: up to {} of them may have moved from {}, where as many are missing; {}.",
         day.observed,
         name(at),
         day.moved,
         listed(&from),
-        day.rise - day.moved
+        new(day.rise - day.moved)
     ))
 }
 
@@ -226,18 +249,27 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
     let places = incident.members.iter().filter_map(|member| {
         let (day, from) = (member.today?, by_target.get(&member.crossing)?);
         Some(format!(
-            "{} at {}, {} above its usual and its last days: up to {} of these may have moved (missing: {}), {} are new.",
+            "{} at {}, {} above its usual and its last days: up to {} of these may have moved (missing: {}); {}.",
             day.observed,
             name(member.crossing),
             day.rise,
             day.moved,
             listed(from),
-            day.rise - day.moved
+            new(day.rise - day.moved)
         ))
     });
     let places: Vec<String> = places.collect();
     let day = incident.day?.date().strftime("%-d %B %Y");
     (!places.is_empty()).then(|| format!("{day}: {}", places.join(" ")))
+}
+
+/// What cannot have moved: since moved is the most, this is the least.
+fn new(least: u64) -> String {
+    match least {
+        0 => "perhaps none is new".to_owned(),
+        1 => "at least 1 is new".to_owned(),
+        n => format!("at least {n} are new"),
+    }
 }
 
 /// Names with commas, and "and" before the last.

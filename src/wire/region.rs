@@ -174,16 +174,10 @@ pub fn slices(
     origin: &Origin,
 ) -> Vec<(String, Encoded)> {
     let country = |crossing: CrossingIx| network.crossing(crossing).country.clone();
-    let members = &told.incident.members;
     let countries: BTreeSet<String> = match IncidentTransition::of(told) {
         IncidentTransition::Opened
         | IncidentTransition::Attached
-        | IncidentTransition::Reopened => {
-            let last = members.iter().max_by_key(|m| m.joined);
-            let group = told.incident.groups.iter().map(|g| g.joined).max();
-            let last = last.filter(|m| group.is_none_or(|joined| joined <= m.joined));
-            last.map(|m| country(m.crossing)).into_iter().collect()
-        }
+        | IncidentTransition::Reopened => told.by.map(|(at, _)| country(at)).into_iter().collect(),
         _ => BTreeSet::new(),
     };
     let all = || network.crossings.iter().map(|place| place.country.clone());
@@ -196,6 +190,9 @@ pub fn slices(
         let incident = told.incident.slice(network, &country)?;
         let part = Told {
             change: told.change,
+            by: told
+                .by
+                .filter(|(at, _)| network.crossing(*at).country == country),
             incident,
         };
         let both = (network, families);

@@ -22,6 +22,10 @@ const PARTIAL_SPREAD: f64 = 0.7;
 const HOPELESS: f64 = 14.0;
 /// The same of its first guess alone: no better level makes up for that.
 const FAR: f64 = 25.0;
+/// A fall takes away this share of the usual at least.
+const LEAST_FALL: f64 = 0.01;
+/// What a fall leaves at least, as a share of the usual.
+const LEAST_LEFT: f64 = 1e-3;
 /// Arrivals that are usual where none are expected.
 const LEAST_USUAL: f64 = 0.01;
 
@@ -179,7 +183,7 @@ impl Days {
         let more = if is_partial { PARTIAL_SPREAD } else { 0.0 };
         let spread = shape.spread * shape.spread;
         if shape.is_times {
-            let times = (1.0 + unit).max(0.01);
+            let times = (1.0 + unit).max(LEAST_LEFT);
             let mean = usual * times;
             let index = if level < 0.0 {
                 shape.index
@@ -238,18 +242,21 @@ impl Days {
     /// times likelihood times width); none where it is hopeless beside `best`, which is kept.
     pub(super) fn fit(&self, shape: &Shape, ln_prior: f64, best: &mut f64) -> Vec<Fit> {
         let (low, high) = shape.level;
-        let ends = (low.abs().min(high.abs()), low.abs().max(high.abs()));
+        let is_fall = low < 0.0;
+        // Of a fall what is left counts in orders of magnitude, not what is missing: a hundredth left is far from none.
+        let size = |level: f64| if is_fall { 1.0 + level } else { level };
+        let level_at = |u: f64| if is_fall { u.exp() - 1.0 } else { u.exp() };
+        let ends = (size(low).min(size(high)), size(low).max(size(high)));
         let ln_at = |u: f64| {
-            let level = u.exp().copysign(low);
-            let prior = ln_prior + ln_in_range(u, ends.0, ends.1);
-            let out = level < -0.995;
-            if out {
+            let level = level_at(u);
+            let is_out = is_fall && level > -LEAST_FALL;
+            if is_out {
                 f64::NEG_INFINITY
             } else {
-                prior + self.ln_likelihood(shape, level)
+                ln_prior + ln_in_range(u, ends.0, ends.1) + self.ln_likelihood(shape, level)
             }
         };
-        let mut centre = self.first_guess(shape).abs().ln();
+        let mut centre = size(self.first_guess(shape)).ln();
         let (mut step, mut width) = (0.5, 0.5);
         for _ in 0..2 {
             let here = ln_at(centre);
@@ -278,7 +285,7 @@ impl Days {
             let u = centre + offset * width;
             Fit {
                 shape: *shape,
-                level: u.exp().copysign(low),
+                level: level_at(u),
                 ln_weight: ln_at(u) + (0.8 * width).ln(),
             }
         });

@@ -9,6 +9,10 @@ use crate::core::region::displacement::Day;
 const GROWTH_DAYS: usize = 10;
 /// Fits that a projection is made of.
 const DRAWS: usize = 48;
+/// Parts beside them that go on as the last days did, whatever the fits say.
+const GOES_ON: usize = 6;
+/// Days that are gone on from.
+const LAST_DAYS: usize = 7;
 /// Standard deviation of the logarithm by which a level wanders in a day.
 const WANDERS: f64 = 0.06;
 /// A tenth of the standard normal distribution lies beyond this.
@@ -135,14 +139,17 @@ pub(super) type Moments = (f64, f64);
 /// Shares below the lower end, the middle and the upper end of an interval of 80 %.
 pub(super) const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
 
-/// Arrivals of the next days: the mixture of what the fits go on to, each held against the last days.
+/// Arrivals of the next days: the mixture of what the fits go on to, each held against the last days, and of days like the last ones,
+/// because a fall may deepen and a rise end as no shape has it.
 pub(super) fn projections(days: &Days, fits: &[(Fit, f64)]) -> Vec<Projection> {
     let parts = drawn(fits);
     if parts.is_empty() {
         return Vec::new();
     }
     let each = PROJECTED_DAYS.map(|ahead| {
-        let moments: Vec<Moments> = parts.iter().map(|fit| ahead_of(days, fit, ahead)).collect();
+        let fits = parts.iter().map(|fit| ahead_of(days, fit, ahead));
+        let go_on = std::iter::repeat_n(last_days_go_on(days, ahead), GOES_ON);
+        let moments: Vec<Moments> = fits.chain(go_on.flatten()).collect();
         let [low, median, high] = QUANTILES.map(|share| quantile(&moments, share));
         Projection {
             days: ahead,
@@ -180,14 +187,43 @@ fn ahead_of(days: &Days, fit: &Fit, ahead: u32) -> Moments {
         mean += (usual + added).max(0.0) * factor;
         variance += around * factor.max(factor * factor);
     }
-    let wanders = WANDERS * f64::from(ahead).sqrt();
-    let around = variance * in_a_row(days.memory, ahead)
-        + mean * mean * (unsure * unsure + wanders * wanders);
+    summed(days, ahead, (mean, variance), (mean * unsure).powi(2))
+}
+
+/// Mean and variance of a sum of days whose means and variances have been added up, `unsure` being the variance that they share: days
+/// that go on alike, a level that wanders, and the crossings beside.
+fn summed(days: &Days, ahead: u32, (mean, variance): Moments, unsure: f64) -> Moments {
     let n = f64::from(ahead);
+    let wanders = mean * mean * WANDERS * WANDERS * n;
+    let around = variance * in_a_row(days.memory, ahead) + unsure + wanders;
     (
         (mean + n * days.others.0).max(0.02),
         around + n * n * days.others.1,
     )
+}
+
+/// Mean and variance of the sum of the next days if they are like the last ones; nothing where none of those was seen.
+fn last_days_go_on(days: &Days, ahead: u32) -> Option<Moments> {
+    let last = (0..days.len()).rev().take(LAST_DAYS);
+    let last: Vec<f64> = last
+        .filter(|t| days.seen[*t] > 0.0)
+        .map(|t| days.observed[t] as f64)
+        .collect();
+    if last.is_empty() {
+        return None;
+    }
+    let known = last.len() as f64;
+    let mean = last.iter().sum::<f64>() / known;
+    let squares = last.iter().map(|count| (count - mean).powi(2)).sum::<f64>();
+    // As a sample's variance, with one day more that lies as far away as independent arrivals do.
+    let variance = (squares + mean) / known;
+    let n = f64::from(ahead);
+    Some(summed(
+        days,
+        ahead,
+        (n * mean, n * variance),
+        n * n * variance / known,
+    ))
 }
 
 /// By how much the variance of a sum of days is larger where their distances from the usual go on, as of an autoregression of the

@@ -134,7 +134,7 @@ pub(super) fn of_none(direction: Direction, usual: f64) -> Vec<Shape> {
             index: log(1.0, if is_new_usual { 4.0 } else { 200.0 }, share(17)),
             spread: log(0.03, if is_new_usual { 0.3 } else { 2.5 }, share(19)),
             level: match (direction, is_times) {
-                (Direction::Drop, _) => (-0.99, -0.1),
+                (Direction::Drop, _) => (-0.999, -0.1),
                 (Direction::Surge, true) if is_new_usual => (0.15, 4.0),
                 (Direction::Surge, true) => (0.1, 30.0),
                 (Direction::Surge, false) => (0.3, (30.0 * usual).max(3_000.0)),

@@ -442,6 +442,7 @@ impl Incident {
         Told {
             change,
             incident: self.clone(),
+            by: None,
         }
     }
 }
@@ -453,4 +454,6 @@ pub struct Told {
     pub change: Change,
     /// The incident after it.
     pub incident: Incident,
+    /// The crossing and direction of the alert that joined it; none where none did, or that of a group.
+    pub by: Option<(CrossingIx, Direction)>,
 }

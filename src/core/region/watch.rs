@@ -353,7 +353,10 @@ impl Region {
         incident.join(member);
         // The way back to what was usual begins nothing anew.
         if was_open || incident.is_open() {
-            told.push(incident.tell(change, as_of));
+            told.push(Told {
+                by: Some((crossing, alert.direction)),
+                ..incident.tell(change, as_of)
+            });
         }
         told
     }
@@ -412,6 +415,7 @@ impl Region {
         Some(Told {
             change: Change::Opened,
             incident: opened.clone(),
+            by: None,
         })
     }
 
@@ -419,6 +423,7 @@ impl Region {
         self.state.incidents.push(incident.clone());
         Told {
             change: Change::Opened,
+            by: incident.members.last().map(|m| (m.crossing, m.direction)),
             incident,
         }
     }
