@@ -3,6 +3,7 @@
 use crate::{path, text};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
+use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Every document of a YAML file.
@@ -185,15 +186,86 @@ fn kubernetes_gives_each_copy_its_instance_its_probes_and_few_rights() {
         policy["spec"]["policyTypes"].as_sequence().map(Vec::len),
         Some(2)
     );
-    let listed = document("deploy/kubernetes/kustomization.yaml");
-    for file in listed["resources"].as_sequence().expect("resources") {
-        let file = format!("deploy/kubernetes/{}", file.as_str().expect("a name"));
+}
+
+/// What of a kustomization is used here; a word that is not known is refused, as `kubectl kustomize` does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Kustomization {
+    api_version: String,
+    kind: String,
+    namespace: String,
+    resources: Vec<String>,
+    config_map_generator: Vec<ConfigMap>,
+    labels: Vec<CommonLabels>,
+    images: Vec<Image>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigMap {
+    name: String,
+    files: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct CommonLabels {
+    include_templates: bool,
+    pairs: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Image {
+    name: String,
+    new_name: String,
+    new_tag: String,
+}
+
+#[test]
+fn the_kustomization_names_every_manifest_and_all_that_they_ask_for() {
+    let read = text("deploy/kubernetes/kustomization.yaml");
+    let read: Kustomization = serde_yaml_ng::from_str(&read).expect("a kustomization");
+    assert_eq!(read.api_version, "kustomize.config.k8s.io/v1beta1");
+    assert_eq!(read.kind, "Kustomization");
+    let mut listed = read.resources.clone();
+    listed.push("kustomization.yaml".into());
+    listed.sort();
+    let there = crate::files("deploy/kubernetes", "yaml").into_iter();
+    let there: Vec<String> = there.map(|(name, _)| name).collect();
+    assert_eq!(listed, there);
+    let mut manifests = String::new();
+    for file in &read.resources {
+        let file = format!("deploy/kubernetes/{file}");
+        manifests += &text(&file);
         for resource in documents(&file) {
             assert_ne!(
                 resource["kind"], "Secret",
                 "{file}: secrets are not kept here"
             );
+            let is_namespace = resource["kind"] == "Namespace";
+            assert!(!is_namespace || resource["metadata"]["name"] == read.namespace.as_str());
         }
+    }
+    for map in &read.config_map_generator {
+        assert!(manifests.contains(&format!("configMap: {{name: {}}}", map.name)));
+        for file in &map.files {
+            assert!(path("deploy/kubernetes").join(file).exists(), "{file}");
+        }
+    }
+    for image in &read.images {
+        assert!(manifests.contains(&format!("image: {}\n", image.name)));
+        assert!(!image.new_name.is_empty() && image.new_tag != "latest");
+    }
+    // Without the templates the policy's selector would find no pod.
+    let common = &read.labels[0];
+    assert!(common.include_templates);
+    let policy = document("deploy/kubernetes/networkpolicy.yaml");
+    let selected = policy["spec"]["podSelector"]["matchLabels"].as_mapping();
+    for (label, value) in selected.expect("labels") {
+        let label = label.as_str().expect("a name");
+        assert_eq!(common.pairs.get(label).map(String::as_str), value.as_str());
     }
 }
 

@@ -10,6 +10,7 @@ mod deployments;
 mod live;
 mod query;
 mod rules;
+mod tools;
 
 use std::path::{Path, PathBuf};
 
