@@ -94,3 +94,30 @@ fn where_nothing_rises_no_group_says_anything() {
         assert!(said.is_empty(), "{said:?}");
     }
 }
+
+/// One in A of the days on which a group is judged is accepted, from the 28th day of its crossings on; none of those on which an alert
+/// of it is open. Each alert that opens is counted once.
+#[test]
+fn what_is_accepted_of_groups_and_what_comes_is_counted() {
+    let mut border = Border::new(10, &MEANS, CALM, 3);
+    let lens = &border.params.groups;
+    let lines = [lens.log_threshold_rise, lens.log_threshold_drop];
+    let groups = groups::of(&border.network).len() as f64;
+    let mut days_judged = |days, factor| {
+        for _ in 0..days {
+            border.day(|at| if at < 10 { factor } else { 1.0 });
+        }
+        let tally = border.region.take_tally();
+        let days = [0, 1].map(|at| tally.promised[at] * lines[at].exp() / groups);
+        (days, tally.opened)
+    };
+    let (days, opened) = days_judged(60, 1.0);
+    assert_eq!(opened, [0, 0]);
+    assert!(days.iter().all(|n| (30.0..=32.0).contains(n)), "{days:?}");
+    let (days, opened) = days_judged(480, 1.0);
+    assert_eq!(opened, [0, 0]);
+    assert!(days.iter().all(|n| (n - 480.0).abs() < 1e-6), "{days:?}");
+    let (days, opened) = days_judged(21, 1.5);
+    assert_eq!(opened, [1, 0]);
+    assert!(days[0] < days[1] && days[1] <= 21.0, "{days:?}");
+}

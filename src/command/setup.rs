@@ -285,7 +285,7 @@ pub(super) fn metrics(settings: &Settings) -> (Metrics, RegionMetrics, [LoopMetr
     let hash = settings.fingerprint().to_string();
     let max_series = settings.http.max_series as usize;
     let metrics = Metrics::new(settings.network(), budget(settings), &hash, max_series);
-    let region = RegionMetrics::new(metrics.registry(), settings.families());
+    let region = RegionMetrics::new(&metrics, settings.families());
     let loops = LoopMetrics::register(metrics.registry());
     (metrics, region, loops)
 }

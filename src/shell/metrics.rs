@@ -1,9 +1,10 @@
 //! Owns the metrics of the crossings' stage, and how its machine's plain numbers get into them.
 
-use super::families::{counter, counters, float_counters, gauge, gauges, histogram, int_gauges};
+use super::families::{counter, counters, gauge, histogram, int_gauges};
 use super::gauges::{Cap, StateGauges, place_labels};
 use super::openmetrics::Exemplars;
 use super::outbox::Told;
+use super::promise::Promise;
 use crate::core::alert::{Direction, Feedback, Transition};
 use crate::core::engine::Engine;
 use crate::core::event::Reject;
@@ -13,7 +14,7 @@ use crate::core::network::Network;
 use crate::core::params::{Budget, LENSES};
 use crate::core::time::WallTime;
 use prometheus::core::Collector;
-use prometheus::{CounterVec, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
 use std::sync::{Arc, Mutex};
 
 /// What is known of a family before it has data.
@@ -49,9 +50,7 @@ pub struct Metrics {
     transitions: IntCounterVec,
     event_to_alert: Histogram,
     exemplars: Arc<Mutex<Exemplars>>,
-    promised_per_year: GaugeVec,
-    promised: CounterVec,
-    opened: IntCounterVec,
+    promise: Promise,
     feedback: IntCounterVec,
     ids_remembered: IntGauge,
 }
@@ -89,35 +88,22 @@ impl Metrics {
                 &latency,
             ))),
             event_to_alert: histogram(r, "event_to_alert_seconds", latency),
-            promised_per_year: gauges(r, "false_alerts_promised_per_year"),
-            promised: float_counters(r, "false_alerts_promised_total"),
-            opened: counters(r, "alerts_opened_total"),
+            promise: Promise::new(r, budget),
             feedback: counters(r, "alerts_feedback_total"),
             ids_remembered: gauge(r, "ids_remembered"),
             registry,
         };
-        metrics.zero(budget, config_hash);
+        metrics.zero(config_hash);
         metrics.refresh_arrivals(network);
         metrics
     }
 
-    fn zero(&self, budget: Budget, config_hash: &str) {
-        for (lens, direction, labels) in kinds() {
-            let accepted = budget.per_year(lens, direction);
-            self.promised_per_year
-                .with_label_values(&labels)
-                .set(accepted);
-            self.promised.with_label_values(&labels);
-            self.opened.with_label_values(&labels);
+    fn zero(&self, config_hash: &str) {
+        for (_, _, labels) in kinds() {
             for word in Feedback::ALL {
                 let labels = [labels[0], word.label(), labels[1]];
                 self.feedback.with_label_values(&labels);
             }
-        }
-        for direction in Direction::ALL {
-            self.promised_per_year
-                .with_label_values(&[direction.label(), "group"])
-                .set(budget.groups_per_year(direction));
         }
         for reason in Reject::ALL {
             self.rejected.with_label_values(&[reason.label()]);
@@ -136,6 +122,11 @@ impl Metrics {
     #[must_use]
     pub(super) fn exemplars(&self) -> Arc<Mutex<Exemplars>> {
         Arc::clone(&self.exemplars)
+    }
+
+    /// The promise, to which the region adds that of groups.
+    pub(super) fn promise(&self) -> &Promise {
+        &self.promise
     }
 
     /// Where these families are registered, and where those of the loops and of the region go.
@@ -234,16 +225,12 @@ impl Metrics {
         raise(&self.buckets_closed, tally.buckets_closed);
         for (lens, direction, labels) in kinds() {
             let at = (lens as usize, direction as usize);
-            raise(
-                &self.opened.with_label_values(&labels),
-                tally.opened[at.0][at.1],
-            );
+            let (accepted, opened) = (tally.promised[at.0][at.1], tally.opened[at.0][at.1]);
+            self.promise.of_lens(lens, direction, accepted, opened);
             for (word, &count) in Feedback::ALL.iter().zip(&tally.feedback[at.0][at.1]) {
                 let labels = [labels[0], word.label(), labels[1]];
                 raise(&self.feedback.with_label_values(&labels), count);
             }
-            let promised = self.promised.with_label_values(&labels);
-            promised.inc_by((tally.promised[at.0][at.1] - promised.get()).max(0.0));
         }
         for (reason, &count) in Reject::ALL.iter().zip(&tally.rejected) {
             raise(&self.rejected.with_label_values(&[reason.label()]), count);

@@ -17,6 +17,7 @@ pub mod metrics;
 mod openmetrics;
 pub mod outbox;
 pub mod progress;
+mod promise;
 pub mod region;
 pub mod region_metrics;
 pub mod restore;

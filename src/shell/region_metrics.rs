@@ -1,11 +1,13 @@
-//! Owns the metrics of incidents: how many are open and how severe, what became of them, what of their flow may have moved.
+//! Owns the metrics of incidents: how many are open and how severe, what became of them, what of their flow may have moved; and
+//! the promise of groups.
 
 use super::families::{counter, counters, gauge, gauges, int_gauges};
-use super::metrics::raise;
-use crate::core::alert::Severity;
+use super::metrics::{Metrics, raise};
+use super::promise::Promise;
+use crate::core::alert::{Direction, Severity};
 use crate::core::episode::{Families, NONE_OF_THESE, Verdict};
 use crate::core::region::machine::{IncidentTransition, RegionMachine};
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// The families, all at 0 from the start.
 #[derive(Clone)]
@@ -15,14 +17,16 @@ pub struct RegionMetrics {
     displaced: IntCounter,
     waiting: IntGauge,
     episodes: GaugeVec,
+    promise: Promise,
     /// Ids of the episodes, `none-of-these` last.
     ids: Vec<String>,
 }
 
 impl RegionMetrics {
-    /// Registers them.
+    /// Registers them beside those of the crossings.
     #[must_use]
-    pub fn new(registry: &Registry, families: &Families) -> Self {
+    pub fn new(metrics: &Metrics, families: &Families) -> Self {
+        let registry = metrics.registry();
         let ids = families.families.iter().map(|family| family.id.clone());
         let made = Self {
             open: int_gauges(registry, "incidents_open"),
@@ -30,6 +34,7 @@ impl RegionMetrics {
             displaced: counter(registry, "displaced_arrivals_total"),
             waiting: gauge(registry, "region_waiting_records"),
             episodes: gauges(registry, "episode_probability_ratio"),
+            promise: metrics.promise().clone(),
             ids: ids.chain([NONE_OF_THESE.to_owned()]).collect(),
         };
         made.show_open([0; 3]);
@@ -61,6 +66,11 @@ impl RegionMetrics {
             raise(&self.transitions.with_label_values(&label), count);
         }
         raise(&self.displaced, tally.displaced);
+        for direction in Direction::ALL {
+            let (groups, at) = (&tally.groups, direction as usize);
+            let (accepted, opened) = (groups.promised[at], groups.opened[at]);
+            self.promise.of_groups(direction, accepted, opened);
+        }
         self.waiting.set(machine.waiting() as i64);
     }
 

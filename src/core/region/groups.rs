@@ -166,6 +166,25 @@ impl Group {
     }
 }
 
+/// What was accepted and what came at groups, by direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct GroupTally {
+    /// Alerts opened.
+    pub opened: [u64; 2],
+    /// False alerts accepted for the days that were judged: one in A of them.
+    pub promised: [f64; 2],
+}
+
+impl GroupTally {
+    /// Adds what came since.
+    pub(super) fn add(&mut self, more: Self) {
+        for direction in Direction::ALL.map(|direction| direction as usize) {
+            self.opened[direction] += more.opened[direction];
+            self.promised[direction] += more.promised[direction];
+        }
+    }
+}
+
 /// The series of a group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct GroupState {
@@ -210,6 +229,7 @@ impl GroupState {
         span: &DaySpan,
         sum: &Sum,
         may_open: bool,
+        tally: &mut GroupTally,
     ) -> Vec<Judgement> {
         let is_seen = sum.counted >= MIN_COUNTED;
         let exposure = if is_seen {
@@ -245,7 +265,14 @@ impl GroupState {
         let is_explained = sum.counted + sum.unseen < MIN_COUNTED;
         let mut judgements = Vec::new();
         for direction in Direction::ALL {
-            judgements.extend(self.judge(params, direction, &reading, is_explained, may_open));
+            let is_judged = may_open && reading.exposure > 0.0;
+            if is_judged && self.alerts[direction as usize].is_none() {
+                tally.promised[direction as usize] += (-threshold(params, direction)).exp();
+            }
+            let judgement = self.judge(params, direction, &reading, is_explained, may_open);
+            let is_new = judgement.is_some_and(|j| j.transition == Transition::Opened);
+            tally.opened[direction as usize] += u64::from(is_new);
+            judgements.extend(judgement);
         }
         judgements
     }
@@ -258,10 +285,6 @@ impl GroupState {
         is_explained: bool,
         may_open: bool,
     ) -> Option<Judgement> {
-        let threshold = match direction {
-            Direction::Surge => params.log_threshold_rise,
-            Direction::Drop => params.log_threshold_drop,
-        };
         let open = self.alerts[direction as usize].zip(self.standings[direction as usize]);
         let (alert, standing, transition) = match open {
             Some((alert, standing)) if is_explained => {
@@ -289,7 +312,7 @@ impl GroupState {
                 (alert, standing, transition)
             }
             None => {
-                let reaches = reading.log_evidence(direction) >= threshold;
+                let reaches = reading.log_evidence(direction) >= threshold(params, direction);
                 if !may_open || reading.exposure <= 0.0 || !reaches {
                     return None;
                 }
@@ -311,6 +334,13 @@ impl GroupState {
             alert,
             reading: *reading,
         })
+    }
+}
+
+fn threshold(params: &LensParams, direction: Direction) -> f64 {
+    match direction {
+        Direction::Surge => params.log_threshold_rise,
+        Direction::Drop => params.log_threshold_drop,
     }
 }
 

@@ -4,7 +4,7 @@
 //! Partitions of the arrivals are read independently, so after a pause one may be days ahead of another. An output waits until
 //! every partition that has records left to read has come as far; one that was read to its end is not waited for.
 
-use super::groups;
+use super::groups::{self, GroupTally};
 use super::incident::{Change, Incident, IncidentId, Told};
 use super::log::{self, Entry, Mark, Sent};
 use super::watch::{Region, RegionState};
@@ -156,7 +156,7 @@ struct Kept {
 }
 
 /// What happened since the start of the process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegionTally {
     /// Records of the log handled.
     pub consumed: u64,
@@ -164,6 +164,8 @@ pub struct RegionTally {
     pub transitions: [u64; IncidentTransition::ALL.len()],
     /// Arrivals of closed days told of as possibly moved.
     pub displaced: u64,
+    /// What was accepted and what came at groups.
+    pub groups: GroupTally,
 }
 
 /// The machine.
@@ -314,7 +316,9 @@ impl RegionMachine {
 
     fn take(&mut self, (at, _, offset): Place, sent: &Sent, out: &mut dyn FnMut(RegionOutput)) {
         self.note(at, sent);
-        for told in self.region.take(&sent.output) {
+        let told = self.region.take(&sent.output);
+        self.tally.groups.add(self.region.take_tally());
+        for told in told {
             let transition = IncidentTransition::of(&told);
             self.tally.transitions[transition as usize] += 1;
             if transition == IncidentTransition::Updated {

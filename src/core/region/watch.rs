@@ -2,7 +2,7 @@
 
 use super::days::{Over, StreamState};
 use super::displacement::{Day, Hops};
-use super::groups::{self, DayOf, Group, GroupIx, GroupState, Judgement, span_of};
+use super::groups::{self, DayOf, Group, GroupIx, GroupState, GroupTally, Judgement, span_of};
 use super::incident::{
     Change, GroupMember, Incident, IncidentId, LINK_MS, Member, Told, told_crossings,
 };
@@ -28,6 +28,7 @@ pub struct Region {
     pub(super) params: Params,
     pub(super) hops: Hops,
     groups: Vec<Group>,
+    tally: GroupTally,
     pub(super) state: RegionState,
 }
 
@@ -45,6 +46,7 @@ impl Region {
         Self {
             hops: Hops::of(&network),
             groups: groups::of(&network),
+            tally: GroupTally::default(),
             network,
             params,
             state,
@@ -55,6 +57,11 @@ impl Region {
     #[must_use]
     pub fn state(&self) -> &RegionState {
         &self.state
+    }
+
+    /// What was accepted and what came at groups since this was last asked.
+    pub fn take_tally(&mut self) -> GroupTally {
+        std::mem::take(&mut self.tally)
     }
 
     /// The incidents that are open or ended within days, the oldest first.
@@ -244,7 +251,7 @@ impl Region {
                 own.begin_anew(&span);
             }
             let sum = group.sum(&day, &known);
-            let judged = own.step(lens, &span, &sum, !is_spoken_for);
+            let judged = own.step(lens, &span, &sum, !is_spoken_for, &mut self.tally);
             judgements.extend(judged.into_iter().map(|j| (at, j)));
         }
         judgements
