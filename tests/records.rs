@@ -5,6 +5,7 @@ mod support;
 use serde_json::Value;
 use support::settings;
 use surgewatch::core::alert::{Alert, Direction, Reading, Severity, Transition};
+use surgewatch::core::event::GateState;
 use surgewatch::core::ids::{Offset, Partition, StreamIx};
 use surgewatch::core::lens::Lens;
 use surgewatch::core::network::Network;
@@ -102,6 +103,7 @@ fn a_count_carries_the_bucket_and_what_was_expected() {
         stream: StreamIx(0),
         reading: reading(Lens::Day, 52, (0, 3)),
         revision: 2,
+        gate: GateState::Closed,
         as_of: DAY.plus_ms(25 * HOUR_MS),
         source: source(),
     };

@@ -21,6 +21,11 @@ pub(super) struct CompletionsArgs {
 pub(super) fn man(args: &ManArgs) -> Result<(), CommandError> {
     let mut all = Cli::command();
     all.build();
+    // The library calls what stands below the options EXTRA and fills its lines; of a command it is examples, line by line.
+    let extra = match &args.command {
+        None => ".SH \"EXIT CODES\"",
+        Some(_) => ".SH EXAMPLES\n.nf",
+    };
     let page = match &args.command {
         None => all,
         Some(name) => match all.find_subcommand(name) {
@@ -38,7 +43,8 @@ pub(super) fn man(args: &ManArgs) -> Result<(), CommandError> {
     Man::new(page)
         .render(&mut text)
         .expect("writing to memory does not fail");
-    hand_out(&text);
+    let text = String::from_utf8(text).expect("help texts are text");
+    hand_out(text.replace(".SH EXTRA", extra).as_bytes());
     Ok(())
 }
 

@@ -29,7 +29,8 @@ pub(super) struct PublishArgs {
     /// Days of the replay in one second; as fast as it goes where absent.
     #[arg(long, value_name = "DAYS_PER_SECOND", requires = "episode")]
     speed: Option<f64>,
-    /// A file with one event in JSON on each line, as the arrivals topic takes it.
+    /// A file with one event in JSON on each line, as the arrivals topic takes it. Its records are stamped with the present: those
+    /// whose event is older than limits.max_behind_secs are put aside by the daemon.
     file: Option<PathBuf>,
 }
 

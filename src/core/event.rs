@@ -61,11 +61,20 @@ pub enum Kind {
 
 /// Whether people and vehicles can cross.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum GateState {
     /// Open in its published hours.
+    #[default]
     Open,
     /// Shut.
     Closed,

@@ -114,6 +114,20 @@ impl GateTimeline {
         }
     }
 
+    /// The same, and closed outside the crossing's published hours.
+    #[must_use]
+    pub fn seen_at(&self, crossing: &Crossing, time: EventTime) -> GateState {
+        let is_shut = crossing.hours.is_some() && {
+            let (opens, shuts) = published_hours(crossing, &DaySpan::holding(&crossing.tz, time));
+            time < opens || shuts <= time
+        };
+        if is_shut {
+            GateState::Closed
+        } else {
+            self.state_at(time)
+        }
+    }
+
     /// The share of `[start, end)` in which the crossing was open by its status and its published hours, in [0, 1].
     #[must_use]
     pub fn exposure(
@@ -251,6 +265,32 @@ mod tests {
         assert!((open.exposure(&c, &d, d.start, d.end) - 4.0 / 24.0).abs() < 1e-12);
         let of = |h| open.exposure(&c, &d, d.hour_span(h).0, d.hour_span(h).1);
         assert_eq!([of(9), of(10), of(13), of(14)], [0.0, 1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn at_a_moment_a_crossing_is_closed_by_status_or_outside_its_hours() {
+        let day = day(&crossing(None));
+        let at = |minute: i64| day.start.plus_ms(minute * 60_000);
+        let mut gate = GateTimeline::default();
+        for (from, state, until) in [
+            (at(11 * 60), GateState::Restricted, None),
+            (at(12 * 60), GateState::Closed, Some(at(13 * 60))),
+        ] {
+            gate.enter(Change { from, state, until });
+        }
+        use GateState::{Closed, Open, Restricted};
+        for (minute, by_hours, without) in [
+            (9 * 60 + 59, Closed, Open),
+            (10 * 60, Open, Open),
+            (11 * 60, Restricted, Restricted),
+            (12 * 60, Closed, Closed),
+            (13 * 60, Open, Open),
+            (14 * 60, Closed, Open),
+        ] {
+            let of = |hours| gate.seen_at(&crossing(hours), at(minute));
+            let found = (of(Some((600, 840))), of(None));
+            assert_eq!(found, (by_hours, without), "minute {minute}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn revise(
     for (reading, closed) in series.rebuild(site, cx.watermark, changed) {
         if closed {
             cx.tally.revised += 1;
-            publish(ix, series, &reading, cx);
+            publish(ix, series, site, &reading, cx);
         }
     }
     tell(ix, series, site, Cause::Late, cx);
@@ -56,7 +56,7 @@ pub(super) fn close(
     cx: &mut Context,
 ) {
     cx.tally.buckets_closed += 1;
-    publish(ix, series, &bucket.reading, cx);
+    publish(ix, series, site, &bucket.reading, cx);
     for direction in Direction::ALL {
         if bucket.reading.exposure > 0.0 && series.alerts[direction as usize].is_none() {
             let lens = series.lens(cx.params, bucket.reading.lens);
@@ -230,12 +230,13 @@ fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> (Reading,
     }
 }
 
-fn publish(ix: CrossingIx, series: &Series, reading: &Reading, cx: &mut Context) {
+fn publish(ix: CrossingIx, series: &Series, site: &Site, reading: &Reading, cx: &mut Context) {
     (cx.out)(Output::Count {
         crossing: ix,
         stream: series.stream,
         reading: *reading,
         revision: series.revision(reading.start),
+        gate: site.gate.seen_at(site.crossing, cx.watermark),
         as_of: cx.watermark,
         source: cx.source,
     });

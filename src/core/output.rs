@@ -1,6 +1,7 @@
 //! Owns what the machine puts out: count records of closed buckets, transitions of alerts, and notices.
 
 use super::alert::{Alert, Reading, Transition};
+use super::event::GateState;
 use super::ids::{CrossingIx, Offset, Partition, StreamIx};
 use super::notice::{DataStatus, Notice};
 use super::time::{EventTime, WallTime};
@@ -30,6 +31,10 @@ pub enum Output {
         reading: Reading,
         /// 0 at the close, one more for each late change of its day.
         revision: u32,
+        /// Whether people could cross at the watermark, by status and published hours. The region asks for what was in the
+        /// bucket, so its log leaves this out.
+        #[serde(skip)]
+        gate: GateState,
         /// The watermark.
         as_of: EventTime,
         /// What decided.

@@ -1,6 +1,7 @@
 //! Owns what the live page knows: the last days and hours of every series, and the alerts, incidents and notices that are open
 //! or ended of late, each with the version it last changed in. Bounded, whatever the topics hold.
 
+use crate::core::event::GateState;
 use crate::core::lens::{Lens, LensParams};
 use crate::core::network::Network;
 use crate::core::params::Params;
@@ -119,6 +120,8 @@ pub(super) struct Place {
     pub(super) corridor: String,
     pub(super) order: u16,
     pub(super) series: Vec<Series>,
+    /// Its gate, and up to when that is known.
+    pub(super) gate: Option<(Timestamp, GateState)>,
     /// Version of its last change.
     pub(super) changed: u64,
 }
@@ -148,6 +151,8 @@ struct CountSeen {
     log_evidence_rise: f64,
     #[serde(default)]
     log_evidence_drop: f64,
+    /// Records of earlier versions have none.
+    gate: Option<GateState>,
     as_of: String,
 }
 
@@ -195,6 +200,7 @@ impl Model {
                     ..Series::default()
                 })
                 .collect(),
+            gate: None,
             changed: 0,
         });
         let places: Vec<Place> = places.collect();
@@ -247,6 +253,12 @@ impl Model {
             return false;
         };
         let place = &mut self.places[*place];
+        if place.gate.is_none_or(|(known, _)| known <= as_of) {
+            let was_shut = seen.bucket.exposure <= 0.0 && seen.bucket.blind <= 0.0;
+            let shut = was_shut.then_some(GateState::Closed);
+            let gate = seen.gate.or(shut).unwrap_or_default();
+            place.gate = Some((as_of, gate));
+        }
         let Some(series) = place.series.iter_mut().find(|s| s.stream == seen.stream) else {
             return false;
         };

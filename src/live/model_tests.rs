@@ -137,6 +137,28 @@ fn the_state_of_a_crossing_tells_closed_from_blind() {
 }
 
 #[test]
+fn the_gate_is_as_the_newest_record_saw_it_also_where_its_hour_had_been_open() {
+    let seen = |start: &str, gate: &str| {
+        let bytes = count("hour", start, 3, 1.0);
+        let mut record: Value = serde_json::from_slice(&bytes).expect("JSON");
+        record["gate"] = json!(gate);
+        record.to_string().into_bytes()
+    };
+    let mut model = model();
+    model.on_count(&count("day", "2023-11-16T00", 9, 1.0));
+    for (start, gate, shown) in [
+        ("2023-11-17T22", "restricted", State::Restricted),
+        ("2023-11-17T23", "closed", State::Closed),
+        // Told late, of a time before.
+        ("2023-11-17T21", "open", State::Closed),
+        ("2023-11-18T00", "open", State::Open),
+    ] {
+        assert!(model.on_count(&seen(start, gate)));
+        assert_eq!(model.state(&model.places[0]), shown, "{start} {gate}");
+    }
+}
+
+#[test]
 fn what_ended_is_shown_for_a_week_and_what_has_no_end_is_open_for_a_day() {
     let mut model = model();
     let key = "a.asylum.surge.2023-11-18";

@@ -1,6 +1,7 @@
 //! Owns what a viewer is sent: everything at first, then what changed since the version it has.
 
 use super::model::{Count, Model, Place, Series, Told};
+use crate::core::event::GateState;
 use serde::Serialize;
 
 /// Days of each series that are drawn.
@@ -54,11 +55,13 @@ struct Today<'a> {
 pub(super) enum State {
     /// No count was published yet.
     Unknown,
-    /// Open in its last published hour.
+    /// Open.
     Open,
-    /// Closed, by status or timetable, in its last published hour.
+    /// Open with limits.
+    Restricted,
+    /// Closed, by status or timetable.
     Closed,
-    /// Closed on the whole of its last published day.
+    /// Closed, and was on the whole of its last published day.
     ClosedAllDay,
     /// Its feed is silent.
     Blind,
@@ -99,16 +102,14 @@ impl Model {
         if notices.any(|told| told.key.contains(".feed_blind.")) {
             return State::Blind;
         }
-        let newest = |counts: fn(&Series) -> Option<&Count>| place.series.iter().find_map(counts);
-        let hour = newest(|s| s.hours.last_key_value().map(|(_, c)| c));
-        let day = newest(|s| s.days.last_key_value().map(|(_, c)| c));
-        let is_shut = |count: &Count| count.exposure <= 0.0 && count.blind <= 0.0;
-        match (hour, day) {
-            (None, None) => State::Unknown,
-            (None, Some(day)) if is_shut(day) => State::ClosedAllDay,
-            (Some(hour), Some(day)) if is_shut(hour) && is_shut(day) => State::ClosedAllDay,
-            (Some(hour), _) if is_shut(hour) => State::Closed,
-            _ => State::Open,
+        let newest = place.series.iter().find_map(|s| s.days.last_key_value());
+        let was_shut = newest.is_some_and(|(_, day)| day.exposure <= 0.0 && day.blind <= 0.0);
+        match place.gate {
+            None => State::Unknown,
+            Some((_, GateState::Closed)) if was_shut => State::ClosedAllDay,
+            Some((_, GateState::Closed)) => State::Closed,
+            Some((_, GateState::Restricted)) => State::Restricted,
+            Some((_, GateState::Open)) => State::Open,
         }
     }
 }

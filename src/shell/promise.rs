@@ -58,3 +58,60 @@ impl Promise {
         raise(&self.opened.with_label_values(&labels), opened);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Budget = Budget {
+        false_alerts_per_year: 12.0,
+        drop_share_ratio: 0.25,
+        hour_share_ratio: 0.3,
+        group_share_ratio: 0.1,
+    };
+
+    /// Values of a family, by direction and lens.
+    fn shown(registry: &Registry, name: &str) -> Vec<(String, f64)> {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        let series = family.expect("it is registered").get_metric().iter();
+        let of = |metric: &prometheus::proto::Metric| {
+            let labels = metric.get_label().iter().map(|l| l.value());
+            let value = metric.get_gauge().get_value() + metric.get_counter().get_value();
+            (labels.collect::<Vec<_>>().join(" "), value)
+        };
+        series.map(of).collect()
+    }
+
+    #[test]
+    fn the_parts_of_the_promise_are_shown_from_the_start_and_those_of_groups_beside_the_lenses() {
+        let registry = Registry::new();
+        let promise = Promise::new(&registry, BUDGET);
+        let parts = shown(&registry, "surgewatch_false_alerts_promised_per_year");
+        let sum: f64 = parts.iter().map(|(_, a_year)| a_year).sum();
+        assert!(parts.len() == 6 && (sum - 12.0).abs() < 1e-9, "{parts:?}");
+        promise.of_groups(Direction::Surge, 0.5, 2);
+        // A machine that was forgotten and counts anew takes nothing back.
+        promise.of_groups(Direction::Surge, 0.25, 1);
+        promise.of_lens(Lens::Hour, Direction::Surge, 0.125, 1);
+        for (name, groups, hours) in [
+            ("surgewatch_false_alerts_promised_total", 0.5, 0.125),
+            ("surgewatch_alerts_opened_total", 2.0, 1.0),
+        ] {
+            let series = shown(&registry, name);
+            let known = [
+                ("drop day", 0.0),
+                ("drop group", 0.0),
+                ("drop hour", 0.0),
+                ("surge day", 0.0),
+                ("surge group", groups),
+                ("surge hour", hours),
+            ];
+            assert_eq!(
+                series,
+                known.map(|(labels, n)| (labels.to_owned(), n)),
+                "{name}"
+            );
+        }
+    }
+}

@@ -4,6 +4,7 @@
 use crate::core::alert::{Alert, Direction, Reading, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::episode::Families;
+use crate::core::event::GateState;
 use crate::core::ids::{CrossingIx, Partition, StreamIx};
 use crate::core::lens::{Lens, LensParams, LensState, Slot};
 use crate::core::network::{Crossing, Network};
@@ -171,6 +172,7 @@ impl<'a> Series<'a> {
             stream: STREAM,
             reading,
             revision: 0,
+            gate: GateState::Open,
             as_of: reading.end,
             source: SOURCE,
         }

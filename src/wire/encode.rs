@@ -2,6 +2,7 @@
 
 use super::sentence::{self, Subject};
 use crate::core::alert::{Alert, Direction, Feedback, Reading, Severity, Transition};
+use crate::core::event::GateState;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
@@ -179,6 +180,9 @@ pub struct CountRecord<'a> {
     pub p_surge: f64,
     /// Probability that the series is in a drop after the bucket.
     pub p_drop: f64,
+    /// The crossing at `as_of`, by its status and its published hours; the bucket may have ended before it shut or opened.
+    #[serde(default)]
+    pub gate: GateState,
     /// Event time up to which the numbers hold.
     #[schemars(extend("format" = "date-time"))]
     pub as_of: String,
@@ -194,6 +198,7 @@ pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         stream,
         reading,
         revision,
+        gate,
         as_of,
         source,
     } = output
@@ -216,6 +221,7 @@ pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         log_evidence_drop: evidence_log(reading.log_evidence_drop),
         p_surge: significant(reading.p_surge),
         p_drop: significant(reading.p_drop),
+        gate: *gate,
         as_of: sentence::civil_time(network, *crossing, *as_of),
         source: source_record(source, origin),
     };

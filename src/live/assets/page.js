@@ -6,6 +6,7 @@ const SEVERITIES = ["critical", "major", "minor"];
 const STATES = {
   unknown: ["\u2013", "no counts yet"],
   open: ["\u25CB", "open"],
+  restricted: ["\u25D2", "restricted"],
   closed: ["\u2298", "closed"],
   closed_all_day: ["\u2298", "closed all day"],
   blind: ["?", "blind"],
@@ -47,15 +48,15 @@ function number(value) {
   return Math.round(value).toLocaleString("en-GB").replaceAll(",", "\u202F");
 }
 
-/// The last days as bars over the band of what is usual; closed and blind days are shaded.
-function plot(days, label) {
+/// The last days as bars over the band of what is usual, closed and blind days shaded; at the right, hollow, the day so far.
+function plot(days, today, label) {
   const width = 280;
   const height = 48;
-  const step = width / 28;
+  const step = width / 29;
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img", preserveAspectRatio: "none", "aria-label": label });
-  const most = Math.max(LEAST_TOP, ...days.map((day) => Math.max(day.observed, day.upper)));
+  const most = Math.max(LEAST_TOP, today?.observed ?? 0, ...days.map((day) => Math.max(day.observed, day.upper)));
   const y = (value) => height - (value / most) * (height - 2);
-  const left = (index) => width - (days.length - index) * step;
+  const left = (index) => width - (days.length + 1 - index) * step;
   days.forEach((day, index) => {
     const x = left(index);
     if (day.exposure <= 0) {
@@ -72,8 +73,12 @@ function plot(days, label) {
     const kind = day.exposure > 0 && (day.observed > day.upper || day.observed < day.lower) ? "above" : "bar";
     svg.append(draw("path", { d: `M${x} ${height}V${y(day.observed)}`, class: kind, "stroke-width": step * (kind === "above" ? 0.8 : 0.4) }));
   });
+  if (today?.observed > 0) {
+    const top = y(today.observed);
+    svg.append(draw("rect", { x: left(days.length) + step * 0.1, y: top, width: step * 0.8, height: height - top, class: "today" }));
+  }
   svg.append(draw("path", { d: `M0 ${height - 0.5}H${width}`, class: "base" }));
-  return make("figure", "", svg, make("figcaption", "", make("span", "", short(days[0].start)), make("span", "", `top: ${number(most)}`), make("span", "", short(days.at(-1).start))));
+  return make("figure", "", svg, make("figcaption", "", make("span", "", short(days[0].start)), make("span", "", `top: ${number(most)}`), make("span", "", short((today ?? days.at(-1)).start))));
 }
 
 /// "2023-11-18T..." as "18 Nov".
@@ -115,7 +120,7 @@ function place(crossing) {
   for (const series of shown) {
     const last = series.days.at(-1);
     const label = last ? `${crossing.name}, ${series.stream}: ${last.observed} on ${last.start.slice(0, 10)}, ${usual(last)}` : crossing.name;
-    card.append(...seriesLines(series, shown.length > 1), last ? plot(series.days, label) : "");
+    card.append(...seriesLines(series, shown.length > 1), last ? plot(series.days, series.today, label) : "");
   }
   return card;
 }
