@@ -86,7 +86,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
         ));
     }
     for incident in &report.incidents {
-        say(&incident.title);
+        say(&incident.timed(&incident.title));
         for (at, sentence) in &incident.lines {
             say(&format!(
                 "    {}  {sentence}",

@@ -196,11 +196,8 @@ impl Watch<'_> {
         }
         let tz = &self.network.crossing(id.crossing).tz;
         let noted = self.incidents.entry(id).or_insert_with(|| Incident {
-            title: format!(
-                "Incident: {} (times of {})",
-                incident::title(self.network, id),
-                tz.iana_name().unwrap_or("its first crossing")
-            ),
+            title: format!("Incident: {}", incident::title(self.network, id)),
+            zone: tz.iana_name().map(str::to_owned),
             lines: Vec::new(),
             course: None,
         });
@@ -275,6 +272,7 @@ impl Watch<'_> {
         if !self.notices.is_empty() {
             incidents.push(Incident {
                 title: "Notices of feeds and gates".to_owned(),
+                zone: None,
                 lines: std::mem::take(&mut self.notices),
                 course: None,
             });

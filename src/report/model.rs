@@ -28,10 +28,23 @@ pub struct Report {
 pub struct Incident {
     /// What it is called.
     pub title: String,
+    /// Time zone of its lines: that of the crossing it began at; none where each line has its own.
+    pub zone: Option<String>,
     /// When something was said of it, and what.
     pub lines: Vec<(DateTime, String)>,
     /// Its days beside the episode that it was called like last; nothing where it was called like none.
     pub course: Option<Course>,
+}
+
+impl Incident {
+    /// A heading of its lines, with their time zone.
+    #[must_use]
+    pub fn timed(&self, heading: &str) -> String {
+        match &self.zone {
+            Some(zone) => format!("{heading} (times of {zone})"),
+            None => heading.to_owned(),
+        }
+    }
 }
 
 /// An incident beside an episode that it is like, on the last day on which it was called so.

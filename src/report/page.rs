@@ -112,11 +112,11 @@ fn incidents(html: &mut Markup, report: &Report) {
             html.append(fan(course, &format!("f{n}")));
         }
         html.verbatim("<details>\n");
-        let summary = match incident.course {
+        let what = match incident.course {
             Some(_) => "What was said of it",
             None => &incident.title,
         };
-        html.element("summary", &[], summary);
+        html.element("summary", &[], &incident.timed(what));
         html.verbatim("\n<ul class=\"incident\">\n");
         for (at, sentence) in &incident.lines {
             html.open("li", &[]);
