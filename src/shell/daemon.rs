@@ -169,7 +169,7 @@ impl<S: Stage> Worker<S> {
         if self.reload_due {
             self.reload()?;
         }
-        if !self.assigned.is_empty() {
+        if !self.assigned.is_empty() && !self.reload_due {
             self.read(source)?;
         }
         if self.commit_is_due() {
@@ -312,7 +312,7 @@ impl<S: Stage> Worker<S> {
         self.give_up_partitions();
         self.board.health.set_phase(Phase::Restoring);
         let begun = Instant::now();
-        let (starts, done) = restore::restore(
+        let restored = restore::restore(
             &self.options.broker,
             &self.consumer,
             &self.options.input,
@@ -321,6 +321,12 @@ impl<S: Stage> Worker<S> {
             &mut self.stage,
             &|remaining| self.metrics.on_restoring(remaining, &self.board),
         )?;
+        let Some((starts, done)) = restored else {
+            tracing::warn!(event = "restore_overtaken");
+            self.give_up_partitions();
+            self.reload_due = true;
+            return Ok(());
+        };
         self.size = done.size;
         let mut list = TopicPartitionList::new();
         for &(partition, next) in &starts {

@@ -40,7 +40,8 @@ pub type Onlooker<'a> = &'a dyn Fn(u64);
 /// A partition and where it goes on; none was never read.
 pub type Start = (i32, Option<NextOffset>);
 
-/// Reads partitions back into the machine and returns where each goes on; none is a partition never read.
+/// Reads partitions back into the machine and returns where each goes on; none is a partition never read. Nothing where offsets moved
+/// meanwhile: another member has the partitions already, and what was read is not one moment of theirs.
 ///
 /// # Errors
 /// [`ShellError`] with a diagnosis where changelog and offsets do not agree.
@@ -52,7 +53,7 @@ pub fn restore<C: ConsumerContext, S: Stage>(
     partitions: &[i32],
     stage: &mut S,
     onlooker: Onlooker<'_>,
-) -> Result<(Vec<Start>, Restored), ShellError> {
+) -> Result<Option<(Vec<Start>, Restored)>, ShellError> {
     let committed = committed_offsets(group, input, partitions, onlooker)?;
     let reader = Reader {
         committed: broker
@@ -86,10 +87,16 @@ pub fn restore<C: ConsumerContext, S: Stage>(
                 source,
             })?;
         let (first, end) = reader.ends(input, partition)?;
-        agree((input, changelog), partition, (known, next), end)?;
+        if let Err(mismatch) = agree((input, changelog), partition, (known, next), end) {
+            let now = committed_offsets(group, input, &[partition], onlooker)?;
+            return match now == [(partition, next)] {
+                true => Err(mismatch),
+                false => Ok(None),
+            };
+        }
         starts.push((partition, kept(input, partition, next, first)));
     }
-    Ok((starts, done))
+    Ok(Some((starts, done)))
 }
 
 /// The group's committed offsets, once no transaction is about to change them.

@@ -36,7 +36,8 @@ pub enum Failure {
 /// The producer and its transaction.
 pub struct Transactions {
     producer: ThreadedProducer<QuietContext>,
-    open: bool,
+    /// When the open transaction began.
+    begun: Option<Instant>,
     timeout: Duration,
     id: String,
 }
@@ -83,7 +84,7 @@ impl Transactions {
             })?;
         Ok(Self {
             producer,
-            open: false,
+            begun: None,
             timeout: member.transaction_timeout,
             id,
         })
@@ -98,7 +99,7 @@ impl Transactions {
     /// Whether a transaction has begun.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.open
+        self.begun.is_some()
     }
 
     /// Adds a record; the transaction begins with the first one. A full queue is waited for.
@@ -172,7 +173,7 @@ impl Transactions {
         retried("committing", || {
             self.producer.commit_transaction(Timeout::Never)
         })?;
-        self.open = false;
+        self.begun = None;
         Ok(())
     }
 
@@ -181,23 +182,32 @@ impl Transactions {
     /// # Errors
     /// A failure here always needs another producer.
     pub fn abort(&mut self) -> Result<(), Failure> {
-        if std::mem::take(&mut self.open) {
-            retried("aborting", || self.producer.abort_transaction(self.timeout)).map_err(
-                |failure| match self.traced(failure) {
-                    Failure::Abortable(doing, error) | Failure::Fatal(doing, error) => {
-                        Failure::Fatal(doing, error)
-                    }
-                },
-            )?;
+        if self.begun.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let abort = || self.producer.abort_transaction(self.timeout);
+        let aborted = retried("aborting", abort).map_err(|failure| match self.traced(failure) {
+            Failure::Abortable(doing, error) | Failure::Fatal(doing, error) => {
+                Failure::Fatal(doing, error)
+            }
+        });
+        self.begun = None;
+        aborted
     }
 
     /// A failure with what made the producer useless as its error: a call after the first that fails says no more than that it is
-    /// useless, and being fenced must not be answered with a new producer, which would fence the other copy.
+    /// useless, and being fenced must not be answered with a new producer, which would fence the other copy. A transaction that
+    /// outlives its timeout, because the process stood still, is ended by the broker in the same way: then it timed out.
     fn traced(&self, failure: Failure) -> Failure {
+        let outlived = self.begun.is_some_and(|at| at.elapsed() >= self.timeout);
         match (self.producer.client().fatal_error(), failure) {
             (Some((cause, _)), Failure::Abortable(doing, _) | Failure::Fatal(doing, _)) => {
+                let cause = match cause {
+                    RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced if outlived => {
+                        RDKafkaErrorCode::OperationTimedOut
+                    }
+                    cause => cause,
+                };
                 Failure::Fatal(doing, KafkaError::Global(cause))
             }
             (None, failure) => failure,
@@ -205,11 +215,11 @@ impl Transactions {
     }
 
     fn begin(&mut self) -> Result<(), Failure> {
-        if !self.open {
+        if self.begun.is_none() {
             self.producer
                 .begin_transaction()
                 .map_err(|error| sort("beginning", error))?;
-            self.open = true;
+            self.begun = Some(Instant::now());
         }
         Ok(())
     }
