@@ -101,11 +101,8 @@ impl Ended {
     }
 
     fn reaches(&self, direction: Direction, params: &LensParams) -> bool {
-        let threshold = match direction {
-            Direction::Surge => params.log_threshold_rise,
-            Direction::Drop => params.log_threshold_drop,
-        };
-        self.reading.exposure > 0.0 && self.reading.log_evidence(direction) >= threshold
+        self.reading.exposure > 0.0
+            && self.reading.log_evidence(direction) >= params.log_threshold(direction)
     }
 }
 

@@ -50,11 +50,8 @@ impl Tally {
 
     /// Counts what is accepted of a closed bucket that was judged in a direction.
     pub fn promise(&mut self, params: &LensParams, direction: Direction) {
-        let log_threshold = match direction {
-            Direction::Surge => params.log_threshold_rise,
-            Direction::Drop => params.log_threshold_drop,
-        };
-        self.promised[params.lens as usize][direction as usize] += (-log_threshold).exp();
+        self.promised[params.lens as usize][direction as usize] +=
+            (-params.log_threshold(direction)).exp();
     }
 }
 

@@ -207,11 +207,7 @@ impl Kept {
         let crossing = &self.network.crossing(self.at.0).id;
         let class = self.params.weight_class(crossing, self.at.1);
         let lens = &self.params.lenses_of(class)[lens as usize];
-        let limit = match direction {
-            Direction::Surge => lens.log_threshold_rise,
-            Direction::Drop => lens.log_threshold_drop,
-        };
-        encode::significant(limit)
+        encode::significant(lens.log_threshold(direction))
     }
 
     fn trail(&self, lens: Lens, before: EventTime) -> Vec<Value> {

@@ -203,10 +203,7 @@ impl StateGauges {
                 .set(severity);
             for (kind, reading) in LENSES.into_iter().zip(&readings) {
                 let lens = series.lens(params, kind);
-                let threshold = match direction {
-                    Direction::Surge => lens.log_threshold_rise,
-                    Direction::Drop => lens.log_threshold_drop,
-                };
+                let threshold = lens.log_threshold(direction);
                 let ratio = (reading.log_evidence(direction) / threshold).max(0.0);
                 self.evidence_ratio
                     .with_label_values(&[crossing, country, corridor, stream, side, kind.label()])

@@ -4,6 +4,7 @@ use super::hypotheses::{MAX_DROPS, MAX_RISES};
 #[cfg(doc)]
 use super::memory;
 use super::switching::Switches;
+use crate::core::alert::Direction;
 use crate::core::baseline::filter::{FilterParams, PerComponent, dispersion_prior};
 use crate::core::baseline::forecast::{DISPERSIONS, Matching};
 use crate::core::baseline::season::Lens;
@@ -213,6 +214,15 @@ impl LensParams {
             Ok(())
         } else {
             Err(LensParamsError::Grid { field: "drops" })
+        }
+    }
+
+    /// ln of the statistic that raises an alert in a direction.
+    #[must_use]
+    pub fn log_threshold(&self, direction: Direction) -> f64 {
+        match direction {
+            Direction::Surge => self.log_threshold_rise,
+            Direction::Drop => self.log_threshold_drop,
         }
     }
 

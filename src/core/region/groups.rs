@@ -267,7 +267,7 @@ impl GroupState {
         for direction in Direction::ALL {
             let is_judged = may_open && reading.exposure > 0.0;
             if is_judged && self.alerts[direction as usize].is_none() {
-                tally.promised[direction as usize] += (-threshold(params, direction)).exp();
+                tally.promised[direction as usize] += (-params.log_threshold(direction)).exp();
             }
             let judgement = self.judge(params, direction, &reading, is_explained, may_open);
             let is_new = judgement.is_some_and(|j| j.transition == Transition::Opened);
@@ -312,7 +312,7 @@ impl GroupState {
                 (alert, standing, transition)
             }
             None => {
-                let reaches = reading.log_evidence(direction) >= threshold(params, direction);
+                let reaches = reading.log_evidence(direction) >= params.log_threshold(direction);
                 if !may_open || reading.exposure <= 0.0 || !reaches {
                     return None;
                 }
@@ -334,13 +334,6 @@ impl GroupState {
             alert,
             reading: *reading,
         })
-    }
-}
-
-fn threshold(params: &LensParams, direction: Direction) -> f64 {
-    match direction {
-        Direction::Surge => params.log_threshold_rise,
-        Direction::Drop => params.log_threshold_drop,
     }
 }
 
