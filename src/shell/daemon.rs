@@ -136,13 +136,12 @@ impl<S: Stage> Worker<S> {
     /// # Errors
     /// What a supervisor must know of; everything committed stays committed.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<(), ShellError> {
-        let consumer = Arc::clone(&self.consumer);
-        let mut source = Source::new(&consumer, &self.options.input);
+        let mut source = Source::new(&self.consumer, &self.options.input);
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            if let Err(error) = self.turn(&consumer, &mut source) {
+            if let Err(error) = self.turn(&mut source) {
                 break Err(error);
             }
         };
@@ -150,26 +149,27 @@ impl<S: Stage> Worker<S> {
             tracing::warn!(event = "last_commit_failed", %error);
         }
         self.board.health.set_phase(Phase::Stopping);
-        consumer.context().closing.store(true, Ordering::SeqCst);
+        self.consumer.context().closing.store(true, Ordering::SeqCst);
         ended
     }
 
-    fn turn(
-        &mut self,
-        consumer: &BaseConsumer<WorkerContext>,
-        source: &mut Source,
-    ) -> Result<(), ShellError> {
+    fn turn(&mut self, source: &mut Source) -> Result<(), ShellError> {
         if let Some(report) = self.committer.poll() {
             self.reported(report)?;
         }
-        self.listen(consumer)?;
-        while let Some(event) = consumer.context().next_event() {
+        self.listen(source)?;
+        while let Some(event) = self.consumer.context().next_event() {
             self.group_changed(event)?;
         }
         if self.reload_due {
             self.reload()?;
         }
         if !self.assigned.is_empty() && !self.reload_due {
+            if std::mem::take(&mut self.forward_due) {
+                source.forward(&self.assigned);
+                // What came elsewhere goes first: after a newer record it would be taken for one that was read already, and lost.
+                self.listen(source)?;
+            }
             self.read(source)?;
         }
         if self.commit_is_due() {
@@ -184,28 +184,29 @@ impl<S: Stage> Worker<S> {
     }
 
     /// Empties the consumer's main queue: group events, errors, and records that came before they were led elsewhere.
-    fn listen(&mut self, consumer: &BaseConsumer<WorkerContext>) -> Result<(), ShellError> {
+    fn listen(&mut self, source: &Source) -> Result<(), ShellError> {
         let idle = self.assigned.is_empty();
         let mut wait = if idle { IDLE_WAIT } else { Duration::ZERO };
-        while let Some(taken) = consumer.poll(wait) {
+        let consumer = Arc::clone(&self.consumer);
+        loop {
+            let taken = consumer.poll(wait);
             let now = (clock::now(), Instant::now());
             match &taken {
-                Ok(message) => self.take(&Taken::Record(Incoming::from(message)), now)?,
-                Err(KafkaError::PartitionEOF(partition)) => {
+                Some(Ok(message)) => self.take(&Taken::Record(Incoming::from(message)), now)?,
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.take(&Taken::End(*partition), now)?
                 }
-                Err(error) => self.take(&Taken::Failed(error.clone()), now)?,
+                Some(Err(error)) => self.take(&Taken::Failed(error.clone()), now)?,
+                // A poll ends at the first event that is no record, whatever comes after it.
+                None if source.main_holds_any() => {}
+                None => return Ok(()),
             }
             wait = Duration::ZERO;
         }
-        Ok(())
     }
 
     /// Takes a batch and handles it, with commits in between where they are due.
     fn read(&mut self, source: &mut Source) -> Result<(), ShellError> {
-        if std::mem::take(&mut self.forward_due) {
-            source.forward(&self.assigned);
-        }
         let wait = match self.dirty_since {
             Some(since) => self.options.commit_interval.saturating_sub(since.elapsed()),
             None => IDLE_WAIT,

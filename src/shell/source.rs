@@ -91,6 +91,8 @@ pub enum Taken<'a> {
 pub struct Source {
     consumer: Arc<BaseConsumer<WorkerContext>>,
     queue: NonNull<sys::rd_kafka_queue_t>,
+    /// The consumer's.
+    main: NonNull<sys::rd_kafka_queue_t>,
     topic: CString,
     batch: Vec<*mut sys::rd_kafka_message_t>,
 }
@@ -102,11 +104,18 @@ impl Source {
     /// An empty queue beside the consumer's own.
     #[must_use]
     pub fn new(consumer: &Arc<BaseConsumer<WorkerContext>>, topic: &str) -> Self {
-        // SAFETY: the client lives as long as the `Arc` kept beside the queue.
-        let queue = unsafe { sys::rd_kafka_queue_new(consumer.client().native_ptr()) };
+        let client = consumer.client().native_ptr();
+        // SAFETY: the client lives as long as the `Arc` kept beside the queues.
+        let (queue, main) = unsafe {
+            (
+                sys::rd_kafka_queue_new(client),
+                sys::rd_kafka_queue_get_consumer(client),
+            )
+        };
         Self {
             consumer: Arc::clone(consumer),
             queue: NonNull::new(queue).expect("librdkafka makes a queue or ends the process"),
+            main: NonNull::new(main).expect("the client is a member of a group"),
             topic: CString::new(topic).expect("topic names were checked"),
             batch: Vec::with_capacity(BATCH),
         }
@@ -114,7 +123,8 @@ impl Source {
 
     /// Leads the partitions' records here. To be called after every assignment, and again while nothing comes: librdkafka
     /// undoes it when it stops a partition, which may be later than the assignment that asked for it. What waits in a
-    /// partition's own queue by then is moved along, in order.
+    /// partition's own queue by then is moved along, in order; what went to the consumer's main queue stays there, and is older
+    /// than anything that comes here: see [`Source::main_holds_any`].
     pub fn forward(&self, partitions: &[i32]) {
         let client = self.consumer.client().native_ptr();
         for &partition in partitions {
@@ -128,6 +138,13 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Whether anything waits in the consumer's main queue.
+    #[must_use]
+    pub fn main_holds_any(&self) -> bool {
+        // SAFETY: the queue is live.
+        unsafe { sys::rd_kafka_queue_length(self.main.as_ptr()) > 0 }
     }
 
     /// Takes what is there, up to [`BATCH`] entries; waits for the first one. Returns how many there are to be had by
@@ -180,8 +197,11 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         self.clear();
-        // SAFETY: the client is still alive, held by the `Arc`.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+        // SAFETY: the client is still alive, held by the `Arc`; each reference is given back once.
+        unsafe {
+            sys::rd_kafka_queue_destroy(self.queue.as_ptr());
+            sys::rd_kafka_queue_destroy(self.main.as_ptr());
+        }
     }
 }
 
