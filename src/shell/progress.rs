@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// A partition whose end was not reached for so long has records left, and is waited for by the region.
 const BEHIND_AFTER: Duration = Duration::from_secs(5);
+/// So much event time since its end says the same at once: as it comes, one partition goes no further than the others meanwhile.
+const LEAP_MS: i64 = HOUR_MS;
 
 /// One partition's progress.
 pub struct Progress {
@@ -21,6 +23,8 @@ pub struct Progress {
     left_end: Instant,
     /// Its end was reached since it was restored.
     was_at_end: bool,
+    /// The watermark at its end, as it was last seen there.
+    end_time: Option<EventTime>,
     /// What was told last of how far it was read: nothing yet, the hour of event time, or all.
     marked: Option<Option<i64>>,
     /// The watermark at the first look at it while it is quiet.
@@ -38,6 +42,7 @@ impl Progress {
             quiet_since: now,
             left_end: now,
             was_at_end: false,
+            end_time: None,
             marked: None,
             quiet_from: None,
         }
@@ -66,8 +71,12 @@ impl Progress {
         watermark: Option<EventTime>,
         now: Instant,
     ) -> Option<Option<EventTime>> {
-        let is_behind =
-            !self.at_end && (!self.was_at_end || now.duration_since(self.left_end) >= BEHIND_AFTER);
+        if self.at_end {
+            self.end_time = watermark;
+        }
+        let leapt = watermark > self.end_time.map(|at| at.plus_ms(LEAP_MS));
+        let stays = now.duration_since(self.left_end) >= BEHIND_AFTER;
+        let is_behind = !self.at_end && (!self.was_at_end || leapt || stays);
         let behind = is_behind.then(|| watermark.unwrap_or(EventTime::MIN));
         let hour = behind.map(|at| at.0.div_euclid(HOUR_MS));
         (self.marked.replace(hour) != Some(hour)).then_some(behind)
@@ -162,5 +171,11 @@ mod tests {
         assert_eq!(progress.mark(at(13), after(105)), Some(at(13)));
         progress.ended();
         assert_eq!(progress.mark(at(13), after(106)), Some(None));
+        progress.took(NextOffset(10), after(200));
+        assert_eq!(progress.mark(at(14), after(200)), None, "as it comes");
+        let leap = progress.mark(at(15), after(200));
+        assert_eq!(leap, Some(at(15)), "all at once");
+        progress.ended();
+        assert_eq!(progress.mark(at(90), after(201)), Some(None));
     }
 }
