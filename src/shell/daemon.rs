@@ -149,7 +149,10 @@ impl<S: Stage> Worker<S> {
             tracing::warn!(event = "last_commit_failed", %error);
         }
         self.board.health.set_phase(Phase::Stopping);
-        self.consumer.context().closing.store(true, Ordering::SeqCst);
+        self.consumer
+            .context()
+            .closing
+            .store(true, Ordering::SeqCst);
         ended
     }
 
@@ -256,14 +259,15 @@ impl<S: Stage> Worker<S> {
 
     fn handle(&mut self, record: &Incoming<'_>, now: Now) -> Result<(), ShellError> {
         let (partition, offset) = (record.partition, record.offset);
-        // A reload seeks back; what was fetched before it is read again in its turn.
-        let Some(progress) = self
-            .progress
-            .get_mut(&partition)
-            .filter(|progress| offset >= progress.next.0)
-        else {
+        let Some(progress) = self.progress.get_mut(&partition) else {
             return Ok(());
         };
+        let next = progress.next.0;
+        if offset < next {
+            let note = "the client led it here after a newer one; if it was not counted before, it is missing";
+            tracing::error!(event = "record_out_of_order", partition, offset, next, note);
+            return Ok(());
+        }
         self.stage.handle(record, now.0, &self.committer)?;
         progress.took(Offset(offset).next(), now.1);
         self.dirty_since.get_or_insert_with(Instant::now);
