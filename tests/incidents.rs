@@ -2,8 +2,9 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use support::Feed;
-use surgewatch::core::alert::{Direction, Transition};
+use surgewatch::core::alert::{Direction, Reading, Transition};
 use surgewatch::core::calendar::local;
 use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::output::Output;
@@ -69,6 +70,7 @@ fn vartius_is_displaced_from_the_four_southern_crossings_on_its_first_day() {
     let from = names(&feed, day.moves.iter().map(|m| m.from));
     let nearest_first = ["fi-niirala", "fi-imatra", "fi-nuijamaa", "fi-vaalimaa"];
     assert_eq!(from, nearest_first);
+    assert!(day.moves.iter().all(|m| m.is_from_shut));
     let total = day.total();
     assert_eq!(total.observed, 67);
     assert_eq!(day.sources.values().sum::<u64>(), 215);
@@ -148,4 +150,68 @@ fn no_alert_ends_behind_a_closed_gate_and_the_reopening_is_told_of_at_its_first_
         assert!((10..24).contains(observed), "{observed} arrivals");
         assert!(moment.starts_with("2023-12-14"), "{moment}");
     }
+}
+
+#[test]
+fn what_an_alert_rests_on_is_what_came_since_its_run_began() {
+    let feed = Feed::finland(1);
+    let (outputs, _) = feed.told();
+    let mut counts = BTreeMap::new();
+    for output in &outputs {
+        if let Output::Count {
+            crossing,
+            stream,
+            reading,
+            ..
+        } = output
+        {
+            let bucket = (*crossing, *stream, reading.lens as usize, reading.start);
+            counts.insert(bucket, *reading);
+        }
+    }
+    let mut longer = 0;
+    for output in &outputs {
+        let Output::Alert {
+            crossing,
+            stream,
+            reading,
+            run,
+            transition,
+            ..
+        } = output
+        else {
+            continue;
+        };
+        assert!(run.is_some() || *transition != Transition::Opened);
+        let Some(run) = run else { continue };
+        let at = |start| (*crossing, *stream, reading.lens as usize, start);
+        let before = counts.range(at(run.since)..at(reading.start));
+        let before: Vec<&Reading> = before.map(|(_, r)| r).collect();
+        let seen = before.iter().filter(|r| r.exposure > 0.0);
+        let observed: u64 = seen.clone().map(|r| r.observed).sum();
+        let expected: f64 = seen.map(|r| r.expected).sum();
+        assert_eq!(run.observed, observed + reading.observed);
+        assert!((run.expected - expected - reading.expected).abs() < 1e-6);
+        longer += usize::from(!before.is_empty());
+    }
+    assert!(longer > 2, "{longer} alerts rest on more than one bucket");
+}
+
+#[test]
+fn today_is_the_day_of_the_message() {
+    let feed = Feed::finland(1);
+    let (_, told) = feed.told();
+    let mut displaced = 0;
+    for one in &told {
+        let Change::Displaced(at) = one.change else {
+            continue;
+        };
+        let tz = &feed.network.crossing(at).tz;
+        let today = local(tz, one.incident.as_of).date();
+        let day = one.incident.day.expect("it is of a day").date();
+        let said = summary(&feed.network, one).expect("flow may have moved");
+        assert_eq!(said.contains(" so far today at "), today == day, "{said}");
+        displaced += 1;
+    }
+    assert!(displaced > 5, "{displaced}");
 }

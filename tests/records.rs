@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::Value;
 use support::settings;
-use surgewatch::core::alert::{Alert, Direction, Reading, Severity, Transition};
+use surgewatch::core::alert::{Alert, Direction, Reading, Run, Severity, Transition};
 use surgewatch::core::event::GateState;
 use surgewatch::core::ids::{Offset, Partition, StreamIx};
 use surgewatch::core::lens::Lens;
@@ -85,6 +85,7 @@ fn an_opened_alert_carries_all_that_a_reader_needs() {
         alert,
         transition: Transition::Opened,
         reading: reading(Lens::Hour, 12, (0, 1)),
+        run: None,
         closed: false,
         data: DataStatus::Complete,
         as_of: DAY.plus_ms(16 * HOUR_MS + 1_200_000),
@@ -126,7 +127,7 @@ fn said(
     };
     let closed = as_of.is_none();
     let as_of = as_of.unwrap_or(reading.end.plus_ms(900_000));
-    sentence::summary(&subject, alert, transition, reading, closed, as_of)
+    sentence::summary(&subject, alert, transition, (reading, None), closed, as_of)
 }
 
 #[test]
@@ -170,6 +171,50 @@ fn every_transition_direction_and_lens_has_its_sentence() {
                 !line.to_lowercase().contains(word),
                 "`{word}` says who or why: {line}"
             );
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn an_alert_that_rests_on_many_buckets_tells_what_came_in_them() {
+    let settings = settings();
+    let subject = Subject {
+        network: settings.network(),
+        crossing: settings
+            .network()
+            .crossing_ix("fi-niirala")
+            .expect("it is bundled"),
+        stream: StreamIx(0),
+    };
+    let since = DAY.plus_ms(-66 * HOUR_MS);
+    let cases = [
+        (Direction::Surge, Lens::Day, 4, (0, 4), (10, 2.7)),
+        (Direction::Surge, Lens::Hour, 1_234, (0, 5), (1_300, 9.0)),
+        (Direction::Surge, Lens::Hour, 0, (0, 4), (61, 30.2)),
+        (Direction::Drop, Lens::Day, 0, (0, 9), (0, 31.0)),
+        (Direction::Drop, Lens::Hour, 2, (2, 16), (70, 1_140.0)),
+        (Direction::Drop, Lens::Hour, 1, (2, 16), (70, 1_140.0)),
+        (Direction::Drop, Lens::Hour, 0, (0, 16), (7, 140.0)),
+    ];
+    let mut lines = Vec::new();
+    for (direction, lens, observed, usual, (all, expected)) in cases {
+        let alert = Alert::open(direction, since, Severity::Minor, (lens, DAY));
+        let reading = reading(lens, observed, usual);
+        let run = Run {
+            since,
+            observed: all,
+            expected,
+        };
+        for closed in [false, true] {
+            lines.push(sentence::summary(
+                &subject,
+                &alert,
+                Transition::Opened,
+                (&reading, Some(&run)),
+                closed,
+                DAY.plus_ms(16 * HOUR_MS + 1_260_000),
+            ));
         }
     }
     insta::assert_snapshot!(lines.join("\n"));

@@ -261,6 +261,7 @@ fn what_ended_thirty_days_ago_leaves_the_states() {
         stream,
         alert,
         reading,
+        run: None,
         closed,
         data,
         as_of,

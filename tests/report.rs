@@ -156,6 +156,7 @@ fn every_crossing_of_a_scenario_has_its_plot_and_every_alert_of_the_machine_its_
             alert,
             transition: Transition::Opened,
             reading,
+            run,
             closed,
             as_of,
             ..
@@ -172,7 +173,7 @@ fn every_crossing_of_a_scenario_has_its_plot_and_every_alert_of_the_machine_its_
             &subject,
             alert,
             Transition::Opened,
-            reading,
+            (reading, run.as_ref()),
             *closed,
             *as_of,
         );
@@ -548,4 +549,24 @@ fn what_was_known_at_a_moment_is_what_the_whole_replay_had_told_by_then() {
         .filter(|a| a.opened > noon);
     assert_eq!(later.count(), 0);
     assert!(!told(&then).is_empty() && told(&then).len() < 7);
+}
+
+#[test]
+fn what_goes_on_in_a_group_from_the_moment_its_last_crossing_ends_is_not_over() {
+    let mut replays = replay::bundled().iter();
+    let belarus = replays.find(|(name, _)| *name == "belarus-2021");
+    let (_, text) = belarus.expect("it is bundled");
+    let scenario = replay::load(text).expect("it is checked");
+    let engine = Feed::finland(1).engine();
+    let report = report::episode(&scenario, engine, &LIMITS, None);
+    let report = report.expect("the replay fits the defaults");
+    let mut ends = 0;
+    for incident in &report.incidents {
+        for pair in incident.lines.windows(2) {
+            let is_end = pair[0].1.starts_with("It is over.");
+            assert!(!is_end || pair[0].0 < pair[1].0, "{pair:?}");
+            ends += usize::from(is_end);
+        }
+    }
+    assert!(ends > 2, "some begin again later: {ends}");
 }

@@ -218,6 +218,35 @@ impl Reading {
     }
 }
 
+/// What came since evidence was last low: an alert may rest on many buckets none of which is unusual by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// First moment of its first bucket.
+    pub since: EventTime,
+    /// Arrivals counted in its buckets with exposure.
+    pub observed: u64,
+    /// Arrivals expected in them.
+    pub expected: f64,
+}
+
+impl Run {
+    /// One that begins at a moment.
+    #[must_use]
+    pub fn at(since: EventTime) -> Self {
+        Self {
+            since,
+            observed: 0,
+            expected: 0.0,
+        }
+    }
+
+    /// Another bucket with exposure.
+    pub fn add(&mut self, observed: u64, expected: f64) {
+        self.observed += observed;
+        self.expected += expected;
+    }
+}
+
 /// What an operator said of an alert.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,

@@ -6,7 +6,7 @@ use super::event::{Event, GateState, Kind, Reject};
 use super::exposure::{Change, GateTimeline};
 use super::feed::{FeedTimeline, Heard};
 use super::ids::{CrossingIx, EventId, StreamIx};
-use super::judging::{Cause, announce, close, judge_open, revise, tell};
+use super::judging::{Cause, Shown, announce, close, judge_open, revise, tell};
 use super::network::Network;
 use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
@@ -225,8 +225,8 @@ impl CrossingState {
         } else {
             let transition = alert.mark(feedback);
             series.alerts[direction as usize] = Some(alert);
-            let reading = series.open_reading(cx.params, 0);
-            announce(self.ix, stream, alert, transition, &reading, false, cx);
+            let shown = Shown::so_far(series.open_reading(cx.params, 0));
+            announce(self.ix, stream, alert, transition, &shown, cx);
         }
         Outcome::Applied
     }
@@ -309,16 +309,8 @@ impl CrossingState {
                 };
                 let transition = alert.update();
                 series.alerts[direction as usize] = Some(alert);
-                let reading = series.open_reading(cx.params, 0);
-                announce(
-                    self.ix,
-                    series.stream,
-                    alert,
-                    transition,
-                    &reading,
-                    false,
-                    cx,
-                );
+                let shown = Shown::so_far(series.open_reading(cx.params, 0));
+                announce(self.ix, series.stream, alert, transition, &shown, cx);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Owns the judging of a crossing's buckets: which alerts open, grow, end or are withdrawn, and what of it is put out.
 
-use super::alert::{Alert, Direction, Reading, Transition};
+use super::alert::{Alert, Direction, Reading, Run, Transition};
 use super::calendar::local;
 use super::crossing::Context;
 use super::ids::{CrossingIx, StreamIx};
@@ -23,6 +23,27 @@ pub(super) enum Cause<'a> {
     Late,
     /// A word of an operator, or of the feed on itself.
     Word,
+}
+
+/// The numbers that a change is told with.
+pub(super) struct Shown {
+    /// A bucket.
+    reading: Reading,
+    /// Whether it is closed.
+    closed: bool,
+    /// What came up to it, where it opened an alert.
+    run: Option<Run>,
+}
+
+impl Shown {
+    /// A bucket that is still open.
+    pub(super) fn so_far(reading: Reading) -> Self {
+        Self {
+            reading,
+            closed: false,
+            run: None,
+        }
+    }
 }
 
 /// Counts, gate or feed changed inside ended buckets: everything after them is computed again, closed ones are published again.
@@ -108,8 +129,8 @@ pub(super) fn tell(
         });
         series.alerts[at] = Some(alert);
         if let Some(transition) = transition {
-            let (reading, closed) = shown(series, site, cause, &alert);
-            announce(ix, series.stream, alert, transition, &reading, closed, cx);
+            let shown = shown(series, site, cause, &alert);
+            announce(ix, series.stream, alert, transition, &shown, cx);
         }
     }
     series.alerts != before
@@ -144,14 +165,14 @@ fn tell_end(
     if ended.is_none() && standings.open[at].is_some_and(|standing| !is_of_past(&standing)) {
         return;
     }
-    let (reading, closed) = shown(series, site, cause, &alert);
+    let shown = shown(series, site, cause, &alert);
     let transition = alert.end(ended);
     series.alerts[at] = None;
     series.put_aside(Past {
         alert,
         until: ended.map(|end| end.at),
     });
-    announce(ix, series.stream, alert, transition, &reading, closed, cx);
+    announce(ix, series.stream, alert, transition, &shown, cx);
 }
 
 /// Tells of an ended alert again whose end was another, or that nothing supports any more.
@@ -178,8 +199,8 @@ fn tell_past(
     let until = end.map(|end| end.at);
     series.past[n] = Past { alert, until };
     if let Some(transition) = transition {
-        let (reading, closed) = shown(series, site, Cause::Late, &alert);
-        announce(ix, series.stream, alert, transition, &reading, closed, cx);
+        let shown = shown(series, site, Cause::Late, &alert);
+        announce(ix, series.stream, alert, transition, &shown, cx);
     }
 }
 
@@ -200,9 +221,9 @@ fn open(
     };
     let by = (standing.decided_by, standing.decided);
     let mut alert = Alert::open(direction, standing.onset, standing.severity, by);
-    let (reading, closed) = series
-        .bucket(site, standing.decided_by, standing.decided)
-        .unwrap_or_else(|| (series.open_reading(cx.params, 0), false));
+    let (lens, start) = (standing.decided_by, standing.decided);
+    let mut shown = bucket(series, site, (lens, start));
+    shown.run = series.run(site, lens, start, direction);
     let transition = match series.past.iter().rposition(is_again) {
         Some(at) => {
             alert = series.past.remove(at).alert;
@@ -214,19 +235,29 @@ fn open(
         }
     };
     series.alerts[direction as usize] = Some(alert);
-    announce(ix, series.stream, alert, transition, &reading, closed, cx);
+    announce(ix, series.stream, alert, transition, &shown, cx);
 }
 
-/// The numbers to tell a change with, and whether they are of a closed bucket.
-fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> (Reading, bool) {
-    let so_far = || (series.open_reading(site.params, 0), false);
+/// The numbers to tell a change with.
+fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> Shown {
     match cause {
-        Cause::Closed(reading) => (*reading, true),
-        Cause::Late => {
-            let deciding = series.bucket(site, alert.decided_by, alert.decided);
-            deciding.unwrap_or_else(so_far)
-        }
-        Cause::Live | Cause::Word => so_far(),
+        Cause::Closed(reading) => Shown {
+            closed: true,
+            ..Shown::so_far(*reading)
+        },
+        Cause::Late => bucket(series, site, (alert.decided_by, alert.decided)),
+        Cause::Live | Cause::Word => Shown::so_far(series.open_reading(site.params, 0)),
+    }
+}
+
+/// The bucket of a lens that begins at a moment; the open day where it is not kept.
+fn bucket(series: &Series, site: &Site, (lens, start): (Lens, EventTime)) -> Shown {
+    match series.bucket(site, lens, start) {
+        Some((reading, closed)) => Shown {
+            closed,
+            ..Shown::so_far(reading)
+        },
+        None => Shown::so_far(series.open_reading(site.params, 0)),
     }
 }
 
@@ -247,11 +278,15 @@ pub(super) fn announce(
     stream: StreamIx,
     alert: Alert,
     transition: Transition,
-    reading: &Reading,
-    closed: bool,
+    shown: &Shown,
     cx: &mut Context,
 ) {
-    let (as_of, source, reading) = (cx.watermark, cx.source, *reading);
+    let (as_of, source) = (cx.watermark, cx.source);
+    let Shown {
+        reading,
+        closed,
+        run,
+    } = *shown;
     let data = if reading.blind_ratio > 0.0 {
         DataStatus::Blind
     } else {
@@ -263,6 +298,7 @@ pub(super) fn announce(
         alert,
         transition,
         reading,
+        run,
         closed,
         data,
         as_of,

@@ -1,7 +1,7 @@
 //! Owns one lens's way through the buckets of a series: its state before the first kept day, after the last ended bucket, and the
 //! bucket that is open.
 
-use super::alert::Reading;
+use super::alert::{Reading, Run};
 use super::calendar::{DaySpan, MAX_HOURS};
 use super::exposure::{GateTimeline, Shares, Watched};
 use super::feed::FeedTimeline;
@@ -103,8 +103,8 @@ impl DayCounts {
 pub struct Track {
     /// Baseline and evidence.
     pub model: LensState,
-    /// End of the last bucket whose evidence of a rise, and of a drop, was low: where an episode is thought to begin.
-    pub high_since: [EventTime; 2],
+    /// What came since the last bucket whose evidence of a rise, and of a drop, was low: where an episode is thought to begin.
+    pub runs: [Run; 2],
     /// The newest reset its evidence has begun anew with.
     pub reset: EventTime,
 }
@@ -136,7 +136,7 @@ impl Track {
     pub(super) fn fresh(params: &LensParams, prior: Prior, since: EventTime) -> Self {
         Self {
             model: LensState::new(params, prior),
-            high_since: [since; 2],
+            runs: [Run::at(since); 2],
             reset: EventTime::MIN,
         }
     }
@@ -144,7 +144,7 @@ impl Track {
     /// Evidence begins anew with a bucket.
     pub(super) fn begin_anew(&mut self, start: EventTime) {
         self.model.reset_evidence();
-        self.high_since = [start; 2];
+        self.runs = [Run::at(start); 2];
     }
 
     /// A bucket begins. With the first one after an alert ended evidence begins anew, and the next alert begins no earlier.
@@ -152,7 +152,7 @@ impl Track {
         let (done, mut newest) = (self.reset, self.reset);
         for reset in resets.iter().filter(|r| done < r.at && r.at <= start) {
             self.model.dismiss(params, reset.direction, reset.why);
-            self.high_since = [start; 2];
+            self.runs = [Run::at(start); 2];
             newest = reset.at;
         }
         self.reset = newest;
@@ -162,15 +162,17 @@ impl Track {
     pub(super) fn ended(&self, params: &LensParams, reading: Reading) -> Ended {
         Ended {
             reading,
-            high_since: self.high_since,
+            high_since: self.runs.map(|run| run.since),
             adopts: reading.exposure > 0.0 && self.model.has_just_adopted(params),
         }
     }
 
+    /// A bucket with `observed` has just passed.
     pub(super) fn note_evidence(
         &mut self,
         params: &LensParams,
         outlook: Option<&Outlook>,
+        observed: u64,
         end: EventTime,
     ) {
         let evidence = [
@@ -178,9 +180,11 @@ impl Track {
             self.model.log_evidence_drop(),
         ];
         let low = is_evidence_low(evidence, params, outlook);
-        for (since, is_low) in self.high_since.iter_mut().zip(low) {
+        for (run, is_low) in self.runs.iter_mut().zip(low) {
             if is_low {
-                *since = end;
+                *run = Run::at(end);
+            } else if let Some(outlook) = outlook {
+                run.add(observed, outlook.mean());
             }
         }
     }
@@ -410,7 +414,7 @@ pub(super) fn advance(
         shares.open,
         observed,
     );
-    track.note_evidence(params, outlook.as_ref(), end);
+    track.note_evidence(params, outlook.as_ref(), observed, end);
     if site.gate.is_redefined_in((start, end)) {
         let reset = track.reset;
         *track = Track::fresh(params, prior(params.lens), end);

@@ -1,6 +1,6 @@
 //! Owns what the machine puts out: count records of closed buckets, transitions of alerts, and notices.
 
-use super::alert::{Alert, Reading, Transition};
+use super::alert::{Alert, Reading, Run, Transition};
 use super::event::GateState;
 use super::ids::{CrossingIx, Offset, Partition, StreamIx};
 use super::notice::{DataStatus, Notice};
@@ -52,6 +52,8 @@ pub enum Output {
         transition: Transition,
         /// The numbers that decided.
         reading: Reading,
+        /// What came from its beginning to that bucket, where the bucket opened it.
+        run: Option<Run>,
         /// Whether the bucket was closed; an open one can still grow.
         closed: bool,
         /// What the numbers rest on.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 
+mod looking;
 mod settling;
 
 /// Whether a changed count lies in buckets that are still open or in one that has ended.
@@ -289,36 +290,6 @@ impl Series {
         let bare = judged.bare_reading(params, self.observed(lane), &verdict);
         let reading = Reading { expected, ..bare };
         Some(self.lanes[lane].front.ended(params, reading))
-    }
-
-    /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
-    #[must_use]
-    pub fn bucket(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Reading, bool)> {
-        let i = lens as usize;
-        let lane = &self.lanes[i];
-        if lane.open.start == start {
-            return Some((self.open_reading(site.params, i), false));
-        }
-        let held = lane.ended.iter().find(|b| b.reading.start == start);
-        if let Some(bucket) = held {
-            return Some((bucket.reading, false));
-        }
-        let params = &site.params.lenses_of(self.weight)[i];
-        let mut track = lane.settled.track();
-        for day in &self.days {
-            for (hour, span, observed) in day.buckets(lens) {
-                if span.0 > start {
-                    return None;
-                }
-                let resets = &self.resets;
-                let judged = advance(site, &mut track, params, day, hour, span, resets, observed);
-                if span.0 == start {
-                    let verdict = track.model.verdict();
-                    return Some((judged.reading(params, observed, &verdict, false), true));
-                }
-            }
-        }
-        None
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.

@@ -3,7 +3,7 @@
 use super::model::{Alert, Band, Bucket, Series, Shade, ShadeKind};
 use super::scale::civil;
 use crate::backtest::{APART, Counts, Detector, Step, walk};
-use crate::core::alert::{self, Direction, Reading, Severity};
+use crate::core::alert::{self, Direction, Reading, Run, Severity};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::{LensParams, Outlook, Verdict};
 use crate::core::network::{Crossing, Network};
@@ -115,7 +115,7 @@ struct Follower<'a> {
     alerts: Vec<Alert>,
     going: [Option<Going>; 2],
     /// End of the last bucket whose evidence was low, by direction.
-    high_since: Option<[EventTime; 2]>,
+    runs: Option<[Run; 2]>,
     rows: usize,
 }
 
@@ -137,17 +137,20 @@ impl<'a> Follower<'a> {
             network: Network::new(vec![crossing], vec![stream.to_owned()]),
             alerts: Vec::new(),
             going: [None; 2],
-            high_since: None,
+            runs: None,
             rows: 0,
         }
     }
 
     fn follow(&mut self, step: &Step<'_>) {
         self.rows = step.row + 1;
-        let since = *self.high_since.get_or_insert([step.start; 2]);
+        let mut runs = *self.runs.get_or_insert([Run::at(step.start); 2]);
         let Some(outlook) = step.outlook else {
             return;
         };
+        for run in &mut runs {
+            run.add(step.count, outlook.mean());
+        }
         let verdict = step.state.verdict();
         let evidence = [verdict.log_evidence_rise, verdict.log_evidence_drop];
         let limits = [
@@ -158,12 +161,18 @@ impl<'a> Follower<'a> {
             let side = direction as usize;
             self.end_if_over(side, step.row);
             if evidence[side] >= limits[side] {
-                self.alarm(direction, step, outlook, &verdict, since[side]);
+                self.alarm(direction, step, outlook, &verdict, &runs[side]);
             }
         }
         let low = is_evidence_low(evidence, self.params, Some(outlook));
-        self.high_since =
-            Some([0, 1].map(|side: usize| if low[side] { step.end } else { since[side] }));
+        let kept = |side: usize| {
+            if low[side] {
+                Run::at(step.end)
+            } else {
+                runs[side]
+            }
+        };
+        self.runs = Some([0, 1].map(kept));
     }
 
     fn end_if_over(&mut self, side: usize, row: usize) {
@@ -179,7 +188,7 @@ impl<'a> Follower<'a> {
         step: &Step<'_>,
         outlook: &Outlook,
         verdict: &Verdict,
-        onset: EventTime,
+        run: &Run,
     ) {
         let severity = Severity::of(direction, step.count, outlook.mean());
         let last = (step.row, step.end);
@@ -195,7 +204,12 @@ impl<'a> Follower<'a> {
         }
         let at = self.alerts.len();
         *going = Some(Going { at, last });
-        let opened = alert::Alert::open(direction, onset, severity, (self.params.lens, step.start));
+        let opened = alert::Alert::open(
+            direction,
+            run.since,
+            severity,
+            (self.params.lens, step.start),
+        );
         let subject = Subject {
             network: &self.network,
             crossing: CrossingIx(0),
@@ -210,7 +224,14 @@ impl<'a> Follower<'a> {
             severity,
             grew: Vec::new(),
             again: Vec::new(),
-            sentence: sentence::summary(&subject, &opened, transition, &reading, true, step.end),
+            sentence: sentence::summary(
+                &subject,
+                &opened,
+                transition,
+                (&reading, Some(run)),
+                true,
+                step.end,
+            ),
         });
     }
 

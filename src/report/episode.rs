@@ -6,7 +6,6 @@ use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::engine::Engine;
-use crate::core::episode::Verdict;
 use crate::core::ids::{CrossingIx, Offset, Partition, StreamIx};
 use crate::core::intake::BudgetSpent;
 use crate::core::lens::{Lens, Outlook};
@@ -14,7 +13,7 @@ use crate::core::network::Network;
 use crate::core::output::Output;
 use crate::core::params::{LENSES, Params};
 use crate::core::partition::Input;
-use crate::core::region::incident::{IncidentId, Told};
+use crate::core::region::incident::{Change as Turn, IncidentId, Told};
 use crate::core::region::{Region, RegionState};
 use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Change, Replay, Scenario};
@@ -72,6 +71,7 @@ pub fn episode(
         incidents: BTreeMap::new(),
         named: BTreeMap::new(),
         likened: BTreeMap::new(),
+        ended: BTreeMap::new(),
         notices: Vec::new(),
     };
     let read = replay.events.iter();
@@ -135,6 +135,8 @@ struct Watch<'a> {
     named: BTreeMap<IncidentId, course::Named>,
     /// What each incident was called like when that was last told.
     likened: BTreeMap<IncidentId, Option<usize>>,
+    /// When each incident was last told of as over.
+    ended: BTreeMap<IncidentId, EventTime>,
     notices: Vec<(DateTime, String)>,
 }
 
@@ -189,7 +191,22 @@ impl Watch<'_> {
         if let Some(named) = course::Named::of(&self.region, &told.incident) {
             self.named.insert(id, named);
         }
-        let said = incident::summary(self.network, told);
+        let ended = match told.change {
+            Turn::Resolved => self.ended.insert(id, told.incident.as_of),
+            _ => self.ended.get(&id).copied(),
+        };
+        // The last alert at a crossing ended, and a group that it was no part of shows it from the same moment on.
+        let goes_on = told.change == Turn::Reopened && ended == Some(told.incident.as_of);
+        let said = if goes_on {
+            let change = Turn::Attached;
+            let told = Told {
+                change,
+                ..told.clone()
+            };
+            incident::summary(self.network, &told)
+        } else {
+            incident::summary(self.network, told)
+        };
         let said: Vec<String> = said.into_iter().chain(self.newly_like(told)).collect();
         if said.is_empty() {
             return;
@@ -201,6 +218,9 @@ impl Watch<'_> {
             lines: Vec::new(),
             course: None,
         });
+        if goes_on {
+            noted.lines.pop();
+        }
         let at = civil(tz, told.incident.as_of);
         noted.lines.extend(said.into_iter().map(|line| (at, line)));
     }
@@ -208,13 +228,10 @@ impl Watch<'_> {
     /// What an incident looks like, where it is called something else than before.
     fn newly_like(&mut self, told: &Told) -> Option<String> {
         let likeness = told.incident.likeness.as_ref()?;
-        if !matches!(likeness.verdict, Verdict::Compared { .. }) {
-            return None;
-        }
-        let named = likeness.named().map(|(at, _)| at);
-        let before = self.likened.insert(told.incident.id, named);
+        let called = told.incident.called;
+        let before = self.likened.insert(told.incident.id, called.name()?);
         let families = &self.params.families;
-        (before != Some(named)).then(|| wire::episode::sentence(families, likeness))
+        (before != called.name()).then(|| wire::episode::sentence(families, likeness, called))
     }
 
     /// An alert as it is told at one of its transitions.
@@ -225,6 +242,7 @@ impl Watch<'_> {
             alert,
             transition,
             reading,
+            run,
             closed,
             as_of,
             ..
@@ -244,7 +262,14 @@ impl Watch<'_> {
             severity: alert.severity,
             grew: Vec::new(),
             again: Vec::new(),
-            sentence: sentence::summary(&subject, alert, *transition, reading, *closed, *as_of),
+            sentence: sentence::summary(
+                &subject,
+                alert,
+                *transition,
+                (reading, run.as_ref()),
+                *closed,
+                *as_of,
+            ),
         };
         Some((*transition, told))
     }

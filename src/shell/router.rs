@@ -143,6 +143,7 @@ mod tests {
                 p_surge: 1.0,
                 p_drop: 0.0,
             },
+            run: None,
             closed: false,
             data: DataStatus::Complete,
             as_of: at,

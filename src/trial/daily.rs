@@ -201,6 +201,7 @@ impl<'a> Series<'a> {
             alert,
             transition,
             reading,
+            run: None,
             closed: true,
             data: DataStatus::Complete,
             as_of: reading.end,

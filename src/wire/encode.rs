@@ -241,6 +241,7 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         alert,
         transition,
         reading,
+        run,
         closed,
         data,
         as_of,
@@ -261,7 +262,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         crossing,
         stream,
     };
-    let mut summary = sentence::summary(&subject, alert, *transition, reading, *closed, *as_of);
+    let numbers = (reading, run.as_ref());
+    let mut summary = sentence::summary(&subject, alert, *transition, numbers, *closed, *as_of);
     summary.push_str(sentence::rests_on(*data));
     let record = AlertRecord {
         alert_id: id.as_str().into(),

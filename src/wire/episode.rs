@@ -4,7 +4,7 @@
 use super::encode::significant;
 use super::sentence::grouped;
 use crate::core::episode::{
-    Families, Likeness, NONE_OF_THESE, Projection, Stage, TooLittle, Verdict,
+    Called, Families, Likeness, NONE_OF_THESE, Projection, Stage, TooLittle, Verdict,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,11 @@ pub struct ProjectionRecord {
 
 /// What is written of a likeness.
 #[must_use]
-pub fn record<'a>(families: &'a Families, likeness: &Likeness) -> EpisodeRecord<'a> {
+pub fn record<'a>(
+    families: &'a Families,
+    likeness: &Likeness,
+    called: Called,
+) -> EpisodeRecord<'a> {
     let (probabilities, stage, too_little) = match &likeness.verdict {
         Verdict::TooLittle(why) => (Vec::new(), None, Some(why.label().into())),
         Verdict::Compared {
@@ -110,7 +114,7 @@ pub fn record<'a>(families: &'a Families, likeness: &Likeness) -> EpisodeRecord<
         doubling_days_high: certain.and_then(|d| days(d.per_day_low)),
         followed: named.map(|family| family.followed.as_str().into()),
         projection: likeness.projections.iter().map(projection).collect(),
-        sentence: sentence(families, likeness),
+        sentence: sentence(families, likeness, called),
     }
 }
 
@@ -139,8 +143,9 @@ fn projection(of: &Projection) -> ProjectionRecord {
 const TOLD_AHEAD_DAYS: u32 = 3;
 
 /// A few plain sentences: what it looks like, how sure that is, how far along it is, what came next then, and what may come now.
+/// While it is called like an episode that it is less like of late, they keep to that one.
 #[must_use]
-pub fn sentence(families: &Families, likeness: &Likeness) -> String {
+pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> String {
     let (all, none, stage) = match &likeness.verdict {
         Verdict::TooLittle(TooLittle::Days { have, .. }) => {
             return format!(
@@ -168,14 +173,22 @@ pub fn sentence(families: &Families, likeness: &Likeness) -> String {
     let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
     let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
     let ahead = ahead(likeness);
-    match (likeness.named(), family) {
-        (Some(_), Some((family, p))) => format!(
+    let named = likeness.named().map(|(at, _)| at);
+    let called = called.name().flatten();
+    let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
+    match (until_now, family) {
+        (Some((family, p)), _) if called == named => format!(
             "By its numbers it looks most like {}; the chance of that is {}{first}. It began about {} ago and {}. {}{ahead}",
             family.name,
             in_ten(p),
             counted(likeness.day, "day", "days"),
             stage_in_words(stage),
             family.followed
+        ),
+        (Some((family, p)), _) => format!(
+            "By its numbers it looked most like {} until now, and that is less clear of late; the chance of it is {}{first}.{ahead}",
+            family.name,
+            in_ten(p)
         ),
         (None, Some((family, p))) if p > none && p > TOLD_RATIO => format!(
             "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.{ahead}",
@@ -258,6 +271,12 @@ mod tests {
         }
     }
 
+    fn called(days: &[&Likeness]) -> Called {
+        let mut called = Called::default();
+        days.iter().for_each(|day| called.see(day));
+        called
+    }
+
     fn like(families: &Families, day: u32, id: &str, p: f64) -> Likeness {
         let mut all = vec![0.0; families.families.len()];
         all[families.position(id).expect("it is a family")] = p;
@@ -282,7 +301,7 @@ mod tests {
             like(&families, 12, "belarus-2021-push", 0.3),
             like(&families, 5, "belarus-2021-push", 0.01),
         ];
-        let said = said.map(|likeness| sentence(&families, &likeness));
+        let said = said.map(|likeness| sentence(&families, &likeness, called(&[&likeness])));
         insta::assert_snapshot!(said.join("\n"), @r"
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
@@ -295,6 +314,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_as_near_on_one_day_does_not_change_the_name() {
+        let families = families();
+        let before = like(&families, 11, "belarus-2021-push", 0.6);
+        let mut now = like(&families, 12, "finland-2023-shift", 0.55);
+        if let Verdict::Compared { families: all, .. } = &mut now.verdict {
+            all[families
+                .position("belarus-2021-push")
+                .expect("it is a family")] = 0.4;
+        }
+        let said = sentence(&families, &now, called(&[&before, &now]));
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.");
+        let said = sentence(
+            &families,
+            &now,
+            called(&[&before, &now, &now, &now, &now, &now]),
+        );
+        assert!(
+            said.contains("it looks most like Finland in the autumn of 2023"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn a_record_holds_all_candidates_and_no_interval_where_growth_is_not_certain() {
         let families = families();
         let mut likeness = like(&families, 12, "finland-2023-shift", 0.8);
@@ -303,7 +345,7 @@ mod tests {
             per_day_low: -0.1,
             per_day_high: 0.3,
         });
-        let told = record(&families, &likeness);
+        let told = record(&families, &likeness, called(&[&likeness]));
         let sum: f64 = told.probabilities.iter().map(|p| p.probability).sum();
         assert!((sum - 1.0).abs() < 1e-3);
         assert_eq!(told.probabilities.len(), families.families.len() + 1);
@@ -318,7 +360,7 @@ mod tests {
             per_day_low: 0.25,
             per_day_high: 1.0,
         });
-        let told = record(&families, &likeness);
+        let told = record(&families, &likeness, called(&[&likeness]));
         let growth = (
             told.doubling_days,
             told.doubling_days_low,

@@ -1,35 +1,40 @@
 //! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
 
-use super::sentence::arrivals;
+use super::sentence::{about, arrivals, grouped};
 use crate::core::alert::Direction;
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
-use crate::core::network::Network;
-use crate::core::region::groups::{self, Group, GroupIx, Level};
-use crate::core::region::incident::{Change, Incident, IncidentId, Member, Told};
-use std::collections::BTreeMap;
+use crate::core::network::{Crossing, Network};
+use crate::core::region::displacement::{Day, Move};
+use crate::core::region::groups::{self, GroupIx, Level};
+use crate::core::region::incident::{Change, GroupMember, Incident, IncidentId, Member, Told};
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
 #[must_use]
 pub fn summary(network: &Network, told: &Told) -> Option<String> {
     let incident = &told.incident;
-    let places = || places(network, incident);
-    let joined = match told.by {
-        Some((at, _)) => network.crossing(at).name.clone(),
-        None => newest(network, incident)?,
-    };
+    let shows = || whereabouts(network, incident);
     match told.change {
-        Change::Opened => Some(begins(network, incident, &joined)),
-        Change::Attached => Some(format!("{joined} {}: {}.", joins(told), places())),
-        Change::Reopened => Some(format!("It begins again at {joined}.")),
+        Change::Opened => begins(network, incident, &joined(network, told)?),
+        Change::Attached => {
+            let joined = match joined(network, told)? {
+                Joined::Crossing(name) => format!("{name} {}", joins(told)),
+                Joined::Group(group) => format!("It shows at {group} added up too"),
+            };
+            Some(format!("{joined}. So far it showed {}.", shows()))
+        }
+        Change::Reopened => Some(match joined(network, told)? {
+            Joined::Crossing(name) => format!("It begins again at {name}."),
+            Joined::Group(group) => format!("It begins again, at {group} added up."),
+        }),
         Change::Merged(older) => Some(format!("It is part of {}.", title(network, older))),
         Change::Split(from) => Some(format!(
-            "It was part of {} and is by itself now: {}.",
+            "It was part of {} and is by itself now, {}.",
             title(network, from),
-            places()
+            shows()
         )),
         Change::Displaced(at) => displaced(network, incident, at),
-        Change::Resolved => Some(format!("It is over: {}.", places())),
+        Change::Resolved => Some(format!("It is over. It showed {}.", shows())),
         Change::Updated => moved(network, incident),
     }
 }
@@ -40,30 +45,30 @@ pub fn spoken(network: &Network, told: &Told) -> String {
     let incident = &told.incident;
     let what = title(network, incident.id);
     let what = format!("T{}", &what[1..]);
-    let places = places(network, incident);
+    let shows = whereabouts(network, incident);
     match (told.change, summary(network, told)) {
         (Change::Opened, _) if incident.groups.is_empty() => format!("{what} is a new incident."),
         (Change::Opened, Some(said)) => format!("{what} is a new incident. {said}"),
-        (Change::Resolved, _) => format!("{what} is over: {places}."),
+        (Change::Resolved, _) => format!("{what} is over. It showed {shows}."),
         (Change::Merged(older), _) => format!("{what} is now part of {}.", title(network, older)),
         (Change::Split(from), _) => {
             let from = title(network, from);
-            format!("{what} was part of {from} and is by itself now: {places}.")
+            format!("{what} was part of {from} and is by itself now, {shows}.")
         }
         (_, Some(said)) => format!("{what} goes on. {said}"),
-        (_, None) => match incident.day {
-            Some(day) => {
-                let day = day.date().strftime("%-d %B %Y");
-                let counts = counts(network, incident);
-                format!("{what} goes on. {day}: {counts}{places}.")
-            }
-            None => format!("{what} goes on: {places}."),
-        },
+        (_, None) => {
+            let day = incident.day.and_then(|day| {
+                let counts = counts(network, incident)?;
+                Some(format!(" {}: {counts}.", day.date().strftime("%-d %B %Y")))
+            });
+            let day = day.unwrap_or_default();
+            format!("{what} goes on.{day} So far it showed {shows}.")
+        }
     }
 }
 
 /// The counts of the last day: at its surges, else at its drops, else of its widest group.
-fn counts(network: &Network, incident: &Incident) -> String {
+fn counts(network: &Network, incident: &Incident) -> Option<String> {
     for direction in Direction::ALL {
         let members = incident.members.iter();
         let members = members.filter(|m| m.direction == direction);
@@ -76,25 +81,15 @@ fn counts(network: &Network, incident: &Incident) -> String {
                 Direction::Drop => "falls",
             };
             let (came, usual) = (arrivals(observed), about(expected));
-            return format!("{came} where it {does}, usually {usual}; ");
+            return Some(format!("{came} where it {does}, usually {usual}"));
         }
     }
     let open = incident.groups.iter().filter(|g| g.is_open);
-    let widest = open.max_by(|a, b| a.today.expected.total_cmp(&b.today.expected));
-    widest.map_or_else(String::new, |group| {
-        let at = group_name(&groups::of(network), group.group);
-        let (observed, expected) = (group.today.observed, group.today.expected);
-        let (came, usual) = (arrivals(observed), about(expected));
-        format!("{came} at {at} together, usually {usual}; ")
-    })
-}
-
-/// What is expected, in a word that reads well beside a count.
-fn about(expected: f64) -> String {
-    match expected.round() {
-        0.0 => "hardly any".to_owned(),
-        whole => format!("about {whole}"),
-    }
+    let widest = open.max_by(|a, b| a.today.expected.total_cmp(&b.today.expected))?;
+    let at = group_name(network, widest.group);
+    let (observed, expected) = (widest.today.observed, widest.today.expected);
+    let (came, usual) = (arrivals(observed), about(expected));
+    Some(format!("{came} at {at} added up, usually {usual}"))
 }
 
 /// What an incident is called.
@@ -102,7 +97,7 @@ fn about(expected: f64) -> String {
 pub fn title(network: &Network, id: IncidentId) -> String {
     let place = network.crossing(id.crossing);
     let at = match id.group {
-        Some(ix) => group_name(&groups::of(network), ix),
+        Some(ix) => group_name(network, ix),
         None => place.name.clone(),
     };
     format!(
@@ -113,28 +108,74 @@ pub fn title(network: &Network, id: IncidentId) -> String {
     )
 }
 
-/// What a group is called inside a sentence.
-fn group_name(groups: &[Group], ix: GroupIx) -> String {
-    match groups.get(usize::from(ix.0)) {
-        Some(group) => match group.level {
-            Level::Corridor => format!("the corridor {}", group.name),
-            Level::Country => format!("the crossings of {}", group.name.to_uppercase()),
-            Level::Network => "the whole border".to_owned(),
-        },
-        None => "several crossings".to_owned(),
+/// More crossings than these are not named one by one.
+const NAMED_AT_MOST: usize = 4;
+
+/// What a group is called inside a sentence: the names of its crossings, or how many they are and where.
+fn group_name(network: &Network, ix: GroupIx) -> String {
+    let groups = groups::of(network);
+    let Some(group) = groups.get(usize::from(ix.0)) else {
+        return "several crossings".to_owned();
+    };
+    let mut members: Vec<&Crossing> = group
+        .members
+        .iter()
+        .map(|at| network.crossing(*at))
+        .collect();
+    members.sort_by_key(|place| place.order);
+    let names: Vec<String> = members.iter().map(|place| place.name.clone()).collect();
+    match (group.level, names.as_slice()) {
+        (Level::Network, _) => "all crossings".to_owned(),
+        (Level::Country, all) => {
+            format!("the {} crossings of {}", all.len(), country(&group.name))
+        }
+        (Level::Corridor, [first, .., last]) if names.len() > NAMED_AT_MOST => {
+            format!("the {} crossings from {first} to {last}", names.len())
+        }
+        (Level::Corridor, few) => listed(few),
     }
 }
 
-/// The crossing or group whose alert joined last, where the change does not say.
-fn newest(network: &Network, incident: &Incident) -> Option<String> {
-    let member = incident.members.iter().max_by_key(|m| m.joined);
-    let group = incident.groups.iter().max_by_key(|g| g.joined);
+/// A country of the Union's borders by its name; another one by its code.
+fn country(code: &str) -> String {
+    let name = match code {
+        "bg" => "Bulgaria",
+        "ee" => "Estonia",
+        "el" | "gr" => "Greece",
+        "fi" => "Finland",
+        "hr" => "Croatia",
+        "hu" => "Hungary",
+        "lt" => "Lithuania",
+        "lv" => "Latvia",
+        "no" => "Norway",
+        "pl" => "Poland",
+        "ro" => "Romania",
+        "sk" => "Slovakia",
+        _ => return code.to_uppercase(),
+    };
+    name.to_owned()
+}
+
+/// What joined an incident last, by its name.
+enum Joined {
+    Crossing(String),
+    Group(String),
+}
+
+/// The crossing of the change, or where it says none the crossing or group whose alert joined last.
+fn joined(network: &Network, told: &Told) -> Option<Joined> {
+    let crossing = |at| Joined::Crossing(network.crossing(at).name.clone());
+    if let Some((at, _)) = told.by {
+        return Some(crossing(at));
+    }
+    let member = told.incident.members.iter().max_by_key(|m| m.joined);
+    let group = told.incident.groups.iter().max_by_key(|g| g.joined);
     match (member, group) {
         (Some(member), Some(group)) if member.joined < group.joined => {
-            Some(group_name(&groups::of(network), group.group))
+            Some(Joined::Group(group_name(network, group.group)))
         }
-        (Some(member), _) => Some(network.crossing(member.crossing).name.clone()),
-        (None, group) => group.map(|g| group_name(&groups::of(network), g.group)),
+        (Some(member), _) => Some(crossing(member.crossing)),
+        (None, group) => group.map(|g| Joined::Group(group_name(network, g.group))),
     }
 }
 
@@ -159,10 +200,12 @@ fn joins(told: &Told) -> &'static str {
 }
 
 /// Where it begins; of a group also what it counts and which crossings explain it.
-fn begins(network: &Network, incident: &Incident, joined: &str) -> String {
-    let Some(group) = incident.groups.first() else {
-        return format!("It begins at {joined}.");
+fn begins(network: &Network, incident: &Incident, joined: &Joined) -> Option<String> {
+    let at = match joined {
+        Joined::Crossing(name) => return Some(format!("It begins at {name}.")),
+        Joined::Group(group) => group,
     };
+    let group = incident.groups.first()?;
     let name = |at: &CrossingIx| network.crossing(*at).name.clone();
     let among: Vec<String> = incident.explaining.iter().map(name).collect();
     let among = if among.is_empty() {
@@ -170,18 +213,18 @@ fn begins(network: &Network, incident: &Incident, joined: &str) -> String {
     } else {
         format!(" Most of it is at {}.", listed(&among))
     };
-    let (more, day) = match group.direction {
-        Direction::Surge => ("more", "more"),
-        Direction::Drop => ("fewer", "fewer"),
+    let more = match group.direction {
+        Direction::Surge => "more",
+        Direction::Drop => "fewer",
     };
-    format!(
-        "At {joined} together there are {more} arrivals than usual, at no single crossing plainly {day}: {} on the last day, usually about {:.0}.{among}",
-        group.today.observed, group.today.expected
-    )
+    let (came, usual) = (arrivals(group.today.observed), about(group.today.expected));
+    Some(format!(
+        "There are {more} arrivals than usual at {at} added up, though not plainly at any one of them: {came} on the last day, usually {usual}.{among}"
+    ))
 }
 
-/// The crossings and groups that have or had an alert.
-fn places(network: &Network, incident: &Incident) -> String {
+/// The crossings that have or had an alert, and the widest of the groups that do: what follows "it showed".
+fn whereabouts(network: &Network, incident: &Incident) -> String {
     let mut names: Vec<String> = Vec::new();
     for (n, member) in incident.members.iter().enumerate() {
         // One that fell and then rose, or the other way round, is one crossing.
@@ -196,66 +239,63 @@ fn places(network: &Network, incident: &Incident) -> String {
             own.all(|m| m.direction == member.direction),
         ) {
             (Direction::Surge, true) => name.clone(),
-            (Direction::Drop, true) => format!("{name} (drop)"),
-            (Direction::Surge, false) => format!("{name} (surge, then drop)"),
-            (Direction::Drop, false) => format!("{name} (drop, then surge)"),
+            (Direction::Drop, true) => format!("{name} (fewer)"),
+            (Direction::Surge, false) => format!("{name} (first more, then fewer)"),
+            (Direction::Drop, false) => format!("{name} (first fewer, then more)"),
         };
         names.push(named);
     }
-    let crossings = match names.len() {
-        0 => "no single crossing".to_owned(),
-        1 => format!("1 crossing, {}", names.concat()),
-        n => format!("{n} crossings, {}", listed(&names)),
+    let size = |g: &&GroupMember| {
+        let groups = groups::of(network);
+        groups
+            .get(usize::from(g.group.0))
+            .map_or(0, |group| group.members.len())
     };
-    let all = groups::of(network);
-    let groups = incident.groups.iter().map(|g| group_name(&all, g.group));
-    let groups: Vec<String> = groups.collect();
-    if groups.is_empty() {
-        crossings
-    } else {
-        format!("{crossings}, and {} as a whole", listed(&groups))
+    let widest = incident.groups.iter().max_by_key(size);
+    let group = widest.map(|g| format!("at {} added up", group_name(network, g.group)));
+    let crossings = match names.len() {
+        0 => None,
+        n if n > NAMED_AT_MOST => Some(format!("at {n} crossings: {}", listed(&names))),
+        _ => Some(format!("at {}", listed(&names))),
+    };
+    match (crossings, group) {
+        (Some(crossings), Some(group)) => format!("{crossings}, and {group}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "nowhere".to_owned(),
     }
 }
 
-/// What of an open day may have moved to a crossing.
+/// What of a day may have moved to a crossing, before the day is told of as a whole.
 fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<String> {
     let member = incident.members.iter().find(|m| m.crossing == at)?;
-    let day = member.today?;
-    let name = |at: CrossingIx| network.crossing(at).name.clone();
-    let from: Vec<String> = incident
-        .moves
-        .iter()
-        .filter(|m| m.to == at)
-        .map(|m| name(m.from))
-        .collect();
+    let (day, of) = (member.today?, incident.day?);
+    let place = network.crossing(at);
+    let when = if Day::of(&local(&place.tz, incident.as_of)) == of {
+        "so far today".to_owned()
+    } else {
+        of.date().strftime("on %-d %B").to_string()
+    };
+    let (name, moves) = (&place.name, moves_to(network, incident, at, day.moved));
+    let rest = on_top(day.rise - day.moved);
     Some(format!(
-        "{} so far today at {}: up to {} of them may have moved from {}, where as many are missing; {}.",
-        day.observed,
-        name(at),
-        day.moved,
-        listed(&from),
-        new(day.rise - day.moved)
+        "{} {when} at {name}. {moves}; {rest}.",
+        grouped(day.observed)
     ))
 }
 
 /// What of the last closed day may have moved. Arrivals that are missing elsewhere are an upper bound of it: nobody is followed.
 fn moved(network: &Network, incident: &Incident) -> Option<String> {
-    let name = |crossing: CrossingIx| network.crossing(crossing).name.as_str();
-    let mut by_target: BTreeMap<CrossingIx, Vec<String>> = BTreeMap::new();
-    for one in &incident.moves {
-        let from = format!("{} {}", name(one.from), one.moved);
-        by_target.entry(one.to).or_default().push(from);
-    }
     let places = incident.members.iter().filter_map(|member| {
-        let (day, from) = (member.today?, by_target.get(&member.crossing)?);
+        let at = member.crossing;
+        let day = member.today?;
+        incident.moves.iter().find(|m| m.to == at)?;
         Some(format!(
-            "{} at {}, {} above its usual and its last days: up to {} of these may have moved (missing: {}); {}.",
-            day.observed,
-            name(member.crossing),
-            day.rise,
-            day.moved,
-            listed(from),
-            new(day.rise - day.moved)
+            "{} at {}, {} more than usual there and than in its last days. {}; {}.",
+            grouped(day.observed),
+            network.crossing(at).name,
+            grouped(day.rise),
+            moves_to(network, incident, at, day.moved),
+            on_top(day.rise - day.moved)
         ))
     });
     let places: Vec<String> = places.collect();
@@ -263,12 +303,55 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
     (!places.is_empty()).then(|| format!("{day}: {}", places.join(" ")))
 }
 
+/// How many may have moved to a crossing, from where, and whether it is closed there.
+fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) -> String {
+    let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
+    let rises = |at: CrossingIx| incident.moves.iter().any(|m| m.to == at);
+    let why = |one: &Move| match one.is_from_shut {
+        true => "closed",
+        false if rises(one.from) => "missing there on the days before",
+        false => "fewer than usual in the last days",
+    };
+    let from = |one: &Move| {
+        let name = &network.crossing(one.from).name;
+        format!("{} from {name}", grouped(one.moved))
+    };
+    let is_alike = moves.windows(2).all(|pair| why(pair[0]) == why(pair[1]));
+    let from = match moves.as_slice() {
+        [one] => {
+            let name = &network.crossing(one.from).name;
+            let count = match moved {
+                1 => "One".to_owned(),
+                _ => format!("Up to {}", grouped(moved)),
+            };
+            return format!(
+                "{count} of them may have moved there from {name} ({})",
+                why(one)
+            );
+        }
+        [first, _, ..] if is_alike => {
+            let all: Vec<String> = moves.iter().map(|one| from(one)).collect();
+            let both = if moves.len() == 2 { "both" } else { "all" };
+            format!("{} ({both} {})", listed(&all), why(first))
+        }
+        _ => {
+            let each = moves
+                .iter()
+                .map(|one| format!("{} ({})", from(one), why(one)));
+            listed(&each.collect::<Vec<String>>())
+        }
+    };
+    format!(
+        "Up to {} of them may have moved there: {from}",
+        grouped(moved)
+    )
+}
+
 /// What cannot have moved: since moved is the most, this is the least.
-fn new(least: u64) -> String {
+fn on_top(least: u64) -> String {
     match least {
-        0 => "perhaps none is new".to_owned(),
-        1 => "at least 1 is new".to_owned(),
-        n => format!("at least {n} are new"),
+        0 => "perhaps none came on top".to_owned(),
+        n => format!("at least {} came on top", grouped(n)),
     }
 }
 

@@ -215,7 +215,7 @@ fn encoded(
     let id = incident.id.name(network);
     let first = incident.id.crossing;
     let likeness = incident.likeness.as_ref();
-    let episode = likeness.map(|likeness| episode::record(families, likeness));
+    let episode = likeness.map(|likeness| episode::record(families, likeness, incident.called));
     let mut summary = spoken(network, told);
     if let Some(episode) = episode.as_ref().filter(|_| !transition.is_end()) {
         summary = format!("{summary} {}", episode.sentence);

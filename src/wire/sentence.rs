@@ -1,6 +1,6 @@
 //! Owns the one sentence of an alert that a duty officer can read aloud, and how moments are written.
 
-use crate::core::alert::{Alert, Direction, Feedback, Reading, Reason, Transition};
+use crate::core::alert::{Alert, Direction, Feedback, Reading, Reason, Run, Severity, Transition};
 use crate::core::calendar::local;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
@@ -39,13 +39,14 @@ pub fn civil_time(network: &Network, crossing: CrossingIx, time: EventTime) -> S
         .to_string()
 }
 
-/// Two or three plain sentences: where, what, when, what is usual, how sure or since when. They say nothing of who or why.
+/// A few plain sentences: where, what, when, what is usual, how big and how sure, or since when. They say nothing of who or why. The
+/// run is what came up to the bucket of the reading, where that opened the alert.
 #[must_use]
 pub fn summary(
     subject: &Subject,
     alert: &Alert,
     transition: Transition,
-    reading: &Reading,
+    (reading, run): (&Reading, Option<&Run>),
     closed: bool,
     as_of: EventTime,
 ) -> String {
@@ -53,14 +54,9 @@ pub fn summary(
     let name = &place.name;
     let day = |time| local(&place.tz, time).strftime("%A %-d %B %Y").to_string();
     let ended = closed || as_of >= reading.end;
-    let numbers = format!(
-        "{} ({}) {}; usually there {} {}.",
-        arrivals(reading.observed),
-        subject.network.stream(subject.stream),
-        when(&place.tz, reading, (!ended).then_some(as_of)),
-        usual_range(reading),
-        whole(reading.lens, ended)
-    );
+    let until = (!ended).then_some(as_of);
+    let stream = subject.network.stream(subject.stream);
+    let numbers = numbers(&place.tz, stream, reading, until);
     let what = alert.direction.label();
     let began = if day(alert.onset) == day(reading.start) {
         "It began on that day.".to_owned()
@@ -69,15 +65,9 @@ pub fn summary(
     };
     match transition {
         Transition::Opened => {
-            let only = if alert.direction == Direction::Drop && reading.observed > 0 {
-                "only "
-            } else {
-                ""
-            };
-            format!(
-                "{name}: {only}{numbers} {}",
-                chance(&place.tz, alert, reading)
-            )
+            let told = opening(&place.tz, stream, alert.direction, (reading, run), until);
+            let (size, chance) = (size(alert), chance(alert, reading));
+            format!("{name}: {told} {size} {chance}")
         }
         Transition::Escalated => format!(
             "{name}: the {what} has become {}: {numbers} {began}",
@@ -100,6 +90,92 @@ pub fn summary(
         Transition::Resolved => format!(
             "{name}: the {what} is over{}: {numbers} {began}",
             word(alert)
+        ),
+    }
+}
+
+/// A bucket up to a moment where it is not over, beside what is usual.
+fn numbers(tz: &TimeZone, stream: &str, reading: &Reading, until: Option<EventTime>) -> String {
+    format!(
+        "{} ({stream}) {}; usually there {} {}.",
+        arrivals(reading.observed),
+        when(tz, reading, until),
+        usual_range(reading),
+        whole(reading.lens, until.is_none())
+    )
+}
+
+/// What an alert opens with. Where it rests on more than the last bucket the sum is told; first, where the bucket by itself is usual.
+fn opening(
+    tz: &TimeZone,
+    stream: &str,
+    direction: Direction,
+    (reading, run): (&Reading, Option<&Run>),
+    until: Option<EventTime>,
+) -> String {
+    let numbers = numbers(tz, stream, reading, until);
+    let (only, is_unusual) = match direction {
+        Direction::Surge => ("", reading.observed > reading.upper),
+        Direction::Drop if reading.observed > 0 => ("only ", reading.observed < reading.lower),
+        Direction::Drop => ("", reading.lower > 0),
+    };
+    let Some(run) = run.filter(|run| run.since < reading.start) else {
+        return format!("{only}{numbers}");
+    };
+    let began = local(tz, run.since);
+    let since = match reading.lens {
+        Lens::Hour => began.strftime("%H:%M on %A %-d %B %Y"),
+        _ => began.strftime("%A %-d %B %Y"),
+    };
+    let usual = about(run.expected);
+    let by = match (reading.lens, until) {
+        (_, None) => "in that time",
+        (Lens::Hour, _) => "up to the end of this hour",
+        (Lens::Day, _) => "up to the end of this day",
+        (Lens::Week, _) => "up to the end of this week",
+    };
+    if is_unusual {
+        let all = grouped(run.observed);
+        return format!(
+            "{only}{numbers} Since {since} there were {all} in all; usually {usual} {by}."
+        );
+    }
+    let (all, last) = (arrivals(run.observed), when(tz, reading, until));
+    let only = match direction {
+        Direction::Drop if run.observed > 0 => "only ",
+        _ => "",
+    };
+    let last = match (run.observed, reading.observed) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" None of them came {last}."),
+        (_, count) => format!(" {} of them came {last}.", grouped(count)),
+    };
+    format!("{only}{all} ({stream}) since {since}; usually {usual} {by}.{last}")
+}
+
+/// How many are usual, in words that read well beside a count.
+pub(super) fn about(expected: f64) -> String {
+    match expected.round() as u64 {
+        0 => "hardly any".to_owned(),
+        whole => format!("about {}", grouped(whole)),
+    }
+}
+
+/// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is.
+fn size(alert: &Alert) -> String {
+    let (more, major, critical) = match alert.direction {
+        Direction::Surge => ("more", "three times as many", "five times as many"),
+        Direction::Drop => ("fewer", "at most half as many", "at most a fifth as many"),
+    };
+    match alert.severity {
+        Severity::Minor => format!(
+            "How big: minor so far (major once an hour or a day has 10 {more} than usual and {major})."
+        ),
+        Severity::Major => format!(
+            "How big: major so far (critical once an hour or a day has 50 {more} than usual and {critical})."
+        ),
+        Severity::Critical => format!(
+            "How big: critical (an hour or a day with at least 50 {more} than usual and {critical})."
         ),
     }
 }
@@ -184,23 +260,12 @@ pub(super) fn arrivals(count: u64) -> String {
     }
 }
 
-/// Rounded down, so that it promises nothing the evidence does not. Evidence may have begun before the bucket that decided.
-fn chance(tz: &TimeZone, alert: &Alert, reading: &Reading) -> String {
-    let began = local(tz, alert.onset);
-    let what = match reading.lens {
-        _ if alert.onset >= reading.start => "this comes".to_owned(),
-        Lens::Hour => format!(
-            "arrivals like those since {} come",
-            began.strftime("%H:%M on %A %-d %B %Y")
-        ),
-        _ => format!(
-            "arrivals like those since {} come",
-            began.strftime("%A %-d %B %Y")
-        ),
-    };
+/// How sure it is: rounded down, so that it promises nothing the evidence does not.
+fn chance(alert: &Alert, reading: &Reading) -> String {
     let days = chance_once_in_days(reading, alert.direction);
     if days < 1.0 {
-        return format!("By chance alone {what} as often as several times a day here.");
+        return "How sure: by chance alone this comes as often as several times a day here."
+            .to_owned();
     }
     let period = if days < 2.0 {
         "1 day".to_owned()
@@ -213,7 +278,7 @@ fn chance(tz: &TimeZone, alert: &Alert, reading: &Reading) -> String {
     } else {
         "1,000 years".to_owned()
     };
-    format!("By chance alone {what} less than once in {period} here.")
+    format!("How sure: by chance alone this comes less than once in {period} here.")
 }
 
 /// A number with its thousands set apart.

@@ -2,6 +2,7 @@
 //!
 //! A likeness is one of numbers: shape in time, regularity, spread over crossings. It says nothing of who comes or why.
 
+pub mod called;
 mod course;
 pub mod family;
 mod fit;
@@ -13,6 +14,7 @@ mod shape;
 pub mod situation;
 mod spread;
 
+pub use called::Called;
 pub use course::{Course, CourseDay, course};
 pub use family::{Curve, Families, Family, Measure, Pattern, Places, Range, Regularity};
 pub use likeness::{Doubling, Likeness, Onset, Projection, Stage, TooLittle, Verdict};

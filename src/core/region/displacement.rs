@@ -80,6 +80,8 @@ pub struct Move {
     pub moved: u64,
     /// First day of the closure or fall it is missing by: the lag is counted from it.
     pub since: Day,
+    /// Whether a status had closed where it was missing on the day it turned up.
+    pub is_from_shut: bool,
 }
 
 /// What a day's counts say about moved flow.
@@ -122,6 +124,8 @@ struct Flow {
     missing_since: Option<Day>,
     /// First day of the newest closure or fall, gone on or over.
     lacks_since: Day,
+    /// Whether it was shut on its last day.
+    is_shut: bool,
     /// Missing arrivals that turned up nowhere yet, the oldest day first.
     pool: VecDeque<(Day, u64)>,
 }
@@ -201,6 +205,7 @@ impl Displacement {
         let heard: Vec<_> = flows.iter().filter(|(_, flow)| !flow.is_blind).collect();
         for &(&crossing, flow) in &heard {
             let state = self.flows.entry(crossing).or_default();
+            state.is_shut = flow.is_shut();
             let missing = state.missing(day, flow);
             if missing > 0 {
                 state.pool.push_back((day, missing));
@@ -234,6 +239,7 @@ impl Displacement {
         let mut displaced = Displaced::default();
         for (&crossing, flow) in flows {
             let state = ahead.flows.entry(crossing).or_default();
+            state.is_shut = flow.is_shut();
             let missing = if flow.is_shut() {
                 let of_day = state.missing(day, flow);
                 (of_day as f64 * flow.closed_ratio.min(1.0)) as u64
@@ -289,12 +295,12 @@ impl Displacement {
             let moved = source.draw(*wanted);
             *wanted -= moved;
             if moved > 0 {
-                let since = source.lacks_since;
                 moves.push(Move {
                     from,
                     to,
                     moved,
-                    since,
+                    since: source.lacks_since,
+                    is_from_shut: source.is_shut,
                 });
             }
         }

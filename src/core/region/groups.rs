@@ -243,7 +243,8 @@ impl GroupState {
         };
         let model = &mut self.track.model;
         let outlook = model.close(params, slot, exposure, sum.observed);
-        self.track.note_evidence(params, outlook.as_ref(), span.end);
+        self.track
+            .note_evidence(params, outlook.as_ref(), sum.observed, span.end);
         let all = (sum.counted + sum.unseen).max(1) as f64;
         let seen_ratio = if is_seen {
             sum.counted as f64 / all
@@ -316,7 +317,7 @@ impl GroupState {
                 if !may_open || reading.exposure <= 0.0 || !reaches {
                     return None;
                 }
-                let onset = self.track.high_since[direction as usize].min(reading.start);
+                let onset = self.track.runs[direction as usize].since.min(reading.start);
                 let standing = Standing::open(direction, onset, reading);
                 let decided = (reading.lens, reading.start);
                 let alert = Alert::open(direction, onset, standing.severity, decided);

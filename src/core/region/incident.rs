@@ -4,7 +4,7 @@ use super::displacement::{Day, DayFlow, Displaced, Move};
 use super::groups::GroupIx;
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Severity};
-use crate::core::episode::{Gate, Likeness};
+use crate::core::episode::{Called, Gate, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
 use crate::core::time::{EventTime, HOUR_MS};
@@ -263,6 +263,8 @@ pub struct Incident {
     pub sources: BTreeMap<CrossingIx, u64>,
     /// What it is like, as of its last closed day.
     pub likeness: Option<Likeness>,
+    /// What it is called for that.
+    pub called: Called,
     /// Its last change, by event time.
     pub as_of: EventTime,
 }
@@ -312,6 +314,7 @@ impl Incident {
             moves: Vec::new(),
             sources: BTreeMap::new(),
             likeness: None,
+            called: Called::default(),
             as_of,
         }
     }

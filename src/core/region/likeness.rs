@@ -36,7 +36,11 @@ impl Region {
             if incident.id.stream == stream && incident.is_open() {
                 let seen = self.situation(incident);
                 let likeness = seen.map(|seen| episode::liken(&families, &seen));
-                self.state.incidents[at].likeness = likeness;
+                let incident = &mut self.state.incidents[at];
+                if let Some(likeness) = &likeness {
+                    incident.called.see(likeness);
+                }
+                incident.likeness = likeness;
             }
         }
     }

@@ -63,7 +63,7 @@ impl Series {
         self.resets.retain(|r| !is_settled(r));
         self.past.retain(|past| {
             let at = past.alert.direction as usize;
-            let earliest = tracks.iter().map(|t| t.high_since[at]);
+            let earliest = tracks.iter().map(|t| t.runs[at].since);
             let earliest = earliest.fold(first_kept, EventTime::min);
             past.until.is_some_and(|until| until > first_kept)
                 || past.alert.named.plus_ms(DAY_AT_MOST_MS) > earliest

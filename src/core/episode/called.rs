@@ -1,0 +1,139 @@
+//! Owns what an incident is called: a likeness that holds, so that two episodes which are about as near do not take turns.
+
+use super::likeness::{Likeness, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// Days in a row on which another name must hold before it is taken.
+const HOLDS_DAYS: u8 = 5;
+/// A name with at least this probability is taken at once.
+const SURE_RATIO: f64 = 0.8;
+
+/// A family by its place among the families, or none of them.
+pub type Name = Option<usize>;
+
+/// What an incident is called, from one day to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// Nothing before candidates were compared.
+    name: Option<Name>,
+    /// The name of the last days where it is another, and how many they are.
+    other: Option<(Name, u8)>,
+}
+
+impl Called {
+    /// What it is called; nothing before candidates were compared.
+    #[must_use]
+    pub fn name(&self) -> Option<Name> {
+        self.name
+    }
+
+    /// Another day of it was compared. Its first name is taken at once, another one once it has held or is sure; days on which too
+    /// little is known say nothing.
+    pub fn see(&mut self, likeness: &Likeness) {
+        let Verdict::Compared { none, .. } = likeness.verdict else {
+            return;
+        };
+        let (name, ratio) = match likeness.named() {
+            Some((at, ratio)) => (Some(at), ratio),
+            None => (None, none),
+        };
+        if self.name == Some(name) {
+            self.other = None;
+            return;
+        }
+        let days = match self.other {
+            Some((other, days)) if other == name => days + 1,
+            _ => 1,
+        };
+        if self.name.is_none() || days >= HOLDS_DAYS || ratio >= SURE_RATIO {
+            (self.name, self.other) = (Some(name), None);
+        } else {
+            self.other = Some((name, days));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::likeness::{Onset, Stage, TooLittle};
+    use super::*;
+    use crate::core::region::displacement::Day;
+
+    fn likeness(verdict: Verdict) -> Likeness {
+        let day = Day(0);
+        Likeness {
+            day: 9,
+            onset: Onset {
+                first: day,
+                likely: day,
+                last: day,
+            },
+            verdict,
+            doubling: None,
+            projections: Vec::new(),
+        }
+    }
+
+    /// A day with these probabilities of two families; the rest is none of them.
+    fn compared(families: [f64; 2]) -> Likeness {
+        likeness(Verdict::Compared {
+            families: families.to_vec(),
+            none: 1.0 - families[0] - families[1],
+            stage: Stage::Level,
+        })
+    }
+
+    #[test]
+    fn another_name_is_taken_once_it_has_held_five_days_or_is_sure() {
+        let (first, second) = ([0.6, 0.3], [0.3, 0.6]);
+        let (sure, neither, nothing) = ([0.1, 0.85], [0.4, 0.4], [0.05, 0.05]);
+        let (a, b, none) = (Some(Some(0)), Some(Some(1)), Some(None));
+        let table = [
+            ("the first at once", vec![first], vec![a]),
+            (
+                "turns are not taken",
+                vec![first, second, first, second, second, first],
+                vec![a; 6],
+            ),
+            (
+                "held",
+                vec![first, second, second, second, second, second, first],
+                vec![a, a, a, a, a, b, b],
+            ),
+            ("sure", vec![first, sure], vec![a, b]),
+            (
+                "no longer clear",
+                vec![first, neither, neither, neither, neither, neither],
+                vec![a, a, a, a, a, none],
+            ),
+            ("plainly none", vec![first, nothing], vec![a, none]),
+            (
+                "two others",
+                vec![first, second, neither, second],
+                vec![a; 4],
+            ),
+        ];
+        for (what, days, names) in table {
+            let mut called = Called::default();
+            let said: Vec<Option<Name>> = days
+                .into_iter()
+                .map(|day| {
+                    called.see(&compared(day));
+                    called.name()
+                })
+                .collect();
+            assert_eq!(said, names, "{what}");
+        }
+    }
+
+    #[test]
+    fn too_little_says_nothing_and_forgets_nothing() {
+        let mut called = Called::default();
+        let few = likeness(Verdict::TooLittle(TooLittle::Days { have: 1, need: 3 }));
+        called.see(&few);
+        assert_eq!(called.name(), None);
+        called.see(&compared([0.6, 0.3]));
+        called.see(&few);
+        assert_eq!(called.name(), Some(Some(0)));
+    }
+}

@@ -1,0 +1,68 @@
+//! Owns what a series says of a bucket that it keeps: its numbers, and what came up to it while evidence was high.
+
+use super::super::alert::{Direction, Reading, Run};
+use super::super::lane::{Judged, Track, advance};
+use super::super::lens::Lens;
+use super::super::time::EventTime;
+use super::{Series, Site};
+
+impl Series {
+    /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
+    #[must_use]
+    pub fn bucket(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Reading, bool)> {
+        let i = lens as usize;
+        let lane = &self.lanes[i];
+        if lane.open.start == start {
+            return Some((self.open_reading(site.params, i), false));
+        }
+        let held = lane.ended.iter().find(|b| b.reading.start == start);
+        if let Some(bucket) = held {
+            return Some((bucket.reading, false));
+        }
+        let (track, judged, observed) = self.again(site, lens, start)?;
+        let params = &site.params.lenses_of(self.weight)[i];
+        let reading = judged.reading(params, observed, &track.model.verdict(), false);
+        Some((reading, true))
+    }
+
+    /// What came since evidence in a direction was last low, up to the bucket of a lens that begins at a moment; nothing where
+    /// that is not kept.
+    #[must_use]
+    pub fn run(
+        &self,
+        site: &Site,
+        lens: Lens,
+        start: EventTime,
+        direction: Direction,
+    ) -> Option<Run> {
+        let i = lens as usize;
+        let lane = &self.lanes[i];
+        if lane.open.start != start {
+            return Some(self.again(site, lens, start)?.0.runs[direction as usize]);
+        }
+        let mut run = lane.front.runs[direction as usize];
+        if let Some(expected) = self.expected(site.params, i) {
+            run.add(self.observed(i), expected);
+        }
+        Some(run)
+    }
+
+    /// A lens's state after a bucket that has ended, the bucket and its count, computed again; nothing where it is not kept.
+    fn again(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Track, Judged, u64)> {
+        let params = &site.params.lenses_of(self.weight)[lens as usize];
+        let mut track = self.lanes[lens as usize].settled.track();
+        for day in &self.days {
+            for (hour, span, observed) in day.buckets(lens) {
+                if span.0 > start {
+                    return None;
+                }
+                let resets = &self.resets;
+                let judged = advance(site, &mut track, params, day, hour, span, resets, observed);
+                if span.0 == start {
+                    return Some((track, judged, observed));
+                }
+            }
+        }
+        None
+    }
+}
