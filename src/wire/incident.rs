@@ -16,13 +16,13 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
     let shows = || whereabouts(network, incident);
     match told.change {
         Change::Opened => begins(network, incident, &joined(network, told)?),
-        Change::Attached => {
-            let joined = match joined(network, told)? {
-                Joined::Crossing(name) => format!("{name} {}", joins(told)),
-                Joined::Group(group) => format!("It shows at {group} added up too"),
-            };
-            Some(format!("{joined}. So far it showed {}.", shows()))
-        }
+        Change::Attached => Some(match joined(network, told)? {
+            Joined::Crossing(name) => match joins(told) {
+                Some(again) => format!("{name} {again}."),
+                None => format!("{name} has joined. So far it showed {}.", shows()),
+            },
+            Joined::Group(group) => format!("It shows at {group} added up too."),
+        }),
         Change::Reopened => Some(match joined(network, told)? {
             Joined::Crossing(name) => format!("It begins again at {name}."),
             Joined::Group(group) => format!("It begins again, at {group} added up."),
@@ -179,11 +179,9 @@ fn joined(network: &Network, told: &Told) -> Option<Joined> {
     }
 }
 
-/// How what an alert tells of stands to the incident it joins.
-fn joins(told: &Told) -> &'static str {
-    let Some((at, direction)) = told.by else {
-        return "has joined";
-    };
+/// How what an alert tells of stands to the incident, where its crossing is part of that already.
+fn joins(told: &Told) -> Option<&'static str> {
+    let (at, direction) = told.by?;
     let incident = &told.incident;
     let mut known = incident.members.iter().filter(|m| m.crossing == at);
     let is_new = |m: &Member| m.direction == direction && m.joined == incident.as_of;
@@ -192,10 +190,10 @@ fn joins(told: &Told) -> &'static str {
         known.any(|m| !is_new(m)),
         direction,
     ) {
-        (true, false, _) => "has joined",
-        (true, true, Direction::Surge) => "fell and rises now",
-        (true, true, Direction::Drop) => "rose and falls now",
-        (false, ..) => "has an alert again",
+        (true, false, _) => None,
+        (true, true, Direction::Surge) => Some("fell and rises now"),
+        (true, true, Direction::Drop) => Some("rose and falls now"),
+        (false, ..) => Some("has an alert again"),
     }
 }
 
@@ -265,20 +263,18 @@ fn whereabouts(network: &Network, incident: &Incident) -> String {
     }
 }
 
-/// What of a day may have moved to a crossing, before the day is told of as a whole.
+/// What of a day may have moved to a crossing; nothing once the day is over, which is told of as a whole then.
 fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<String> {
     let member = incident.members.iter().find(|m| m.crossing == at)?;
     let (day, of) = (member.today?, incident.day?);
     let place = network.crossing(at);
-    let when = if Day::of(&local(&place.tz, incident.as_of)) == of {
-        "so far today".to_owned()
-    } else {
-        of.date().strftime("on %-d %B").to_string()
-    };
+    if Day::of(&local(&place.tz, incident.as_of)) != of {
+        return None;
+    }
     let (name, moves) = (&place.name, moves_to(network, incident, at, day.moved));
     let rest = on_top(day.rise - day.moved);
     Some(format!(
-        "{} {when} at {name}. {moves}; {rest}.",
+        "{} so far today at {name}. {moves}; {rest}.",
         grouped(day.observed)
     ))
 }
