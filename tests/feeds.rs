@@ -24,17 +24,21 @@ struct Border {
 }
 
 impl Border {
-    /// Two crossings of one partition with usual days behind them, and the moment they end.
-    fn usual() -> (Self, i64) {
+    fn new() -> Self {
         let network = Arc::new(random::network());
         let params = support::params(&network);
         let mut engine = Engine::new(network, params, 1);
         engine.assign(Partition(0), []).expect("nothing to read");
-        let mut border = Self {
+        Self {
             engine,
             offset: 0,
             outputs: Vec::new(),
-        };
+        }
+    }
+
+    /// Two crossings of one partition with usual days behind them, and the moment they end.
+    fn usual() -> (Self, i64) {
+        let mut border = Self::new();
         for hour in 0..USUAL_DAYS * 24 {
             border.hour(hour, true, 1);
         }
@@ -228,31 +232,59 @@ fn a_backlog_that_comes_late_mends_the_blind_time() {
     assert!(cleared, "{:?}", border.notices());
 }
 
-#[test]
-fn an_alert_that_outlived_a_closure_is_told_of_within_the_hour_of_the_first_dozens() {
-    let (mut border, from) = Border::usual();
-    let set = |border: &mut Border, hour: i64, state| {
+impl Border {
+    fn set(&mut self, hour: i64, state: GateState) {
         let time = START_MS + hour * HOUR_MS;
-        border.send(0, time, Kind::Status { state, until: None });
-    };
+        self.send(0, time, Kind::Status { state, until: None });
+    }
+
+    /// Closed for ten days from an hour on, and open again; returns the hour of that.
+    fn is_shut_for_ten_days(&mut self, from: i64) -> i64 {
+        self.set(from, GateState::Closed);
+        for hour in from..from + 10 * 24 {
+            self.hour(hour, true, 0);
+        }
+        self.outputs.clear();
+        self.set(from + 10 * 24, GateState::Open);
+        from + 10 * 24
+    }
+}
+
+/// Two arrivals a minute, where 16 a day were usual.
+#[test]
+fn a_rush_after_a_closure_is_told_of_in_its_first_hour_with_an_open_alert_and_without() {
+    for (before, told_as) in [(12, Transition::Reopened), (1, Transition::Opened)] {
+        let (mut border, from) = Border::usual();
+        for hour in from..from + 4 * 24 {
+            border.hour(hour, true, before);
+        }
+        assert_eq!(border.opened(Direction::Surge), before > 1);
+        let opens = border.is_shut_for_ten_days(from + 4 * 24);
+        let told = (1..=60).find(|minute| {
+            let time = START_MS + opens * HOUR_MS + minute * 60_000 - 1;
+            let (stream, count) = (StreamIx(0), 2);
+            border.send(0, time, Kind::Arrival { stream, count });
+            let alerts = border.alerts();
+            alerts.iter().any(|(.., told, _)| *told == told_as)
+        });
+        println!("{told_as:?} after {told:?} minutes");
+        let others = border.alerts();
+        let others = others.iter().filter(|(.., told, _)| *told != told_as);
+        assert_eq!(others.count(), 0, "{:?}", border.alerts());
+        assert!(told.is_some(), "{told_as:?} within the hour");
+    }
+}
+
+#[test]
+fn an_alert_that_outlived_a_closure_is_told_of_once_and_usual_days_end_it() {
+    let (mut border, from) = Border::usual();
     for hour in from..from + 4 * 24 {
         border.hour(hour, true, 12);
     }
-    set(&mut border, from + 4 * 24, GateState::Closed);
-    for hour in from + 4 * 24..from + 14 * 24 {
-        border.hour(hour, true, 0);
+    let opens = border.is_shut_for_ten_days(from + 4 * 24);
+    for hour in opens..opens + 3 {
+        border.hour(hour, true, 24);
     }
-    border.outputs.clear();
-    let opens = from + 14 * 24;
-    set(&mut border, opens, GateState::Open);
-    border.hour(opens, true, 24);
-    let alerts = border.alerts();
-    assert!(
-        alerts.is_empty() || alerts[0].1 == Transition::Reopened,
-        "{alerts:?}"
-    );
-    border.hour(opens + 1, true, 24);
-    border.hour(opens + 2, true, 24);
     let told = border.alerts();
     let again = |(_, t, _): &&(Direction, Transition, DataStatus)| *t == Transition::Reopened;
     assert_eq!(told.iter().filter(again).count(), 1, "{told:?}");
@@ -264,6 +296,34 @@ fn an_alert_that_outlived_a_closure_is_told_of_within_the_hour_of_the_first_doze
     }
     let last = border.alerts().last().map(|(_, t, _)| *t);
     assert_eq!(last, Some(Transition::Resolved), "usual days end it");
+}
+
+/// 960 arrivals a day, 40 in each hour, and none from 9 to 10 and from 15 to 16 on eight days.
+#[test]
+fn sixteen_suspensions_of_an_hour_raise_no_alert_and_the_same_hours_untold_do() {
+    let alerts = |is_told: bool| {
+        let mut border = Border::new();
+        for hour in 0..(USUAL_DAYS + 20) * 24 {
+            let is_late = (USUAL_DAYS..USUAL_DAYS + 8).contains(&(hour / 24));
+            let is_shut = is_late && [9, 15].contains(&(hour % 24));
+            if is_told && is_shut {
+                border.set(hour, GateState::Closed);
+            }
+            let time = START_MS + hour * HOUR_MS;
+            border.send(0, time, Kind::Heartbeat);
+            if !is_shut {
+                let (stream, count) = (StreamIx(0), 40);
+                border.send(0, time + HOUR_MS / 2, Kind::Arrival { stream, count });
+            }
+            border.send(3, time + HOUR_MS - 1, Kind::Heartbeat);
+            if is_told && is_shut {
+                border.set(hour + 1, GateState::Open);
+            }
+        }
+        border.alerts()
+    };
+    assert_eq!(alerts(true), []);
+    assert!(!alerts(false).is_empty(), "the hours count");
 }
 
 /// What the first crossing's day is expected to hold.
