@@ -1,5 +1,6 @@
 //! Holds incidents to the hauliers' blockade of 2023-24, a scenario of trucks: falls at the blocked crossings and rises beside them
-//! are one incident, which ends within days of the blockade, and a feed that dies meanwhile is blind and no fall.
+//! are one incident, which ends within days of the blockade, and a feed that dies meanwhile is blind and no fall. All with the settings
+//! of someone who sets nothing.
 
 mod support;
 
@@ -82,6 +83,7 @@ fn falls_at_the_blocked_crossings_and_rises_beside_them_are_one_incident_that_en
     });
     let id_of = begins.expect("it is told").incident.id;
     let mine: Vec<&Told> = told.iter().filter(|t| t.incident.id == id_of).collect();
+    assert_eq!(mine.len(), told.len(), "it is the only one");
     let last = &mine[mine.len() - 1].incident;
     let of = |direction| -> BTreeSet<String> {
         let members = last.members.iter().filter(|m| m.direction == direction);
@@ -135,6 +137,8 @@ fn a_feed_that_dies_in_the_middle_is_blind_and_no_fall() {
         moment("2023-11-22T12:10:00+01:00"),
         moment("2023-11-24T12:10:00+01:00"),
     );
+    // All feeds are silent after the scenario's last day.
+    let ends = lives.plus_ms(24 * 3_600_000);
     let mut feed = blockade();
     let places = ["pl-hrebenne", "pl-medyka"];
     let network = feed.network.clone();
@@ -159,7 +163,7 @@ fn a_feed_that_dies_in_the_middle_is_blind_and_no_fall() {
                 notice,
                 as_of,
                 ..
-            } if notice.kind == NoticeKind::FeedBlind && *as_of >= dies => {
+            } if notice.kind == NoticeKind::FeedBlind && *as_of >= dies && *as_of < ends => {
                 blind.insert((id(&feed, *crossing), notice.is_over));
             }
             Output::Alert {

@@ -41,14 +41,7 @@ struct Story {
 
 impl Story {
     fn of(replay: &Replay) -> Self {
-        let mut feed = Feed::of(replay, 1);
-        let settings = support::settings();
-        let corridors = settings.corridors().iter();
-        let holidays = corridors.map(|c| (c.id.clone(), c.holidays.clone()));
-        feed.params = feed
-            .params
-            .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
-            .with_holidays(holidays.collect());
+        let feed = Feed::of(replay, 1);
         let mut engine = feed.engine();
         let (partition, _) = feed.records[0];
         engine.assign(partition, []).unwrap();

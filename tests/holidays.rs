@@ -122,10 +122,8 @@ fn a_corridors_holidays_widen_its_days_and_change_nothing_before_them() {
     };
     let run = |listed: bool| {
         let mut feed = Feed::finland(1);
-        if listed {
-            let by_corridor = BTreeMap::from([("fi-ru".to_owned(), made_up.clone())]);
-            feed.params = feed.params.with_holidays(by_corridor);
-        }
+        let by_corridor = listed.then(|| ("fi-ru".to_owned(), made_up.clone()));
+        feed.params = feed.params.with_holidays(by_corridor.into_iter().collect());
         let (mut engine, mut days) = (feed.engine(), BTreeMap::new());
         engine
             .assign(Partition(0), vec![])

@@ -35,13 +35,7 @@ fn story(name: &str) -> Story {
         .expect("it is bundled");
     let replay = replay::load(text).expect("it is checked").expand();
     let mut feed = Feed::of(&replay, 1);
-    let corridors = settings.corridors().iter();
-    let holidays = corridors.map(|c| (c.id.clone(), c.holidays.clone()));
-    feed.params = feed
-        .params
-        .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
-        .with_holidays(holidays.collect())
-        .with_families(settings.families().clone());
+    feed.params = feed.params.with_families(settings.families().clone());
     let mut engine = feed.engine();
     let (partition, _) = feed.records[0];
     engine.assign(partition, []).expect("a fresh partition");

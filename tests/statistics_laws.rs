@@ -274,6 +274,33 @@ fn a_level_that_stays_is_adopted_within_sixty_days() {
     }
 }
 
+/// The drop goes on for 55 days, so that the sixtieth day since its first alarm is one of the rise after it.
+#[test]
+fn a_rise_after_a_drop_that_almost_lasted_is_no_new_usual() {
+    let params = LensParams {
+        log_threshold_rise: 7.0,
+        log_threshold_drop: 8.0,
+        ..LensParams::for_lens(Lens::Day)
+    };
+    let mut state = LensState::new(&params, Prior::default());
+    let mut last_drop = 0;
+    for t in 0..470_u32 {
+        let mean = match t {
+            0..400 => 600,
+            400..455 => 110,
+            _ => 3_000,
+        };
+        let count = mean + u64::from(t) * 7 % (1 + mean / 5);
+        state.close(&params, slot(Lens::Day, t), 1.0, count);
+        if t < 455 && state.log_evidence_drop() >= params.log_threshold_drop {
+            last_drop = t;
+        }
+        assert!(t < 455 || !state.has_just_adopted(&params), "day {t}");
+    }
+    assert!(last_drop > 445, "the alarms of the drop end on {last_drop}");
+    assert!(state.log_evidence_rise() >= params.log_threshold_rise);
+}
+
 #[test]
 fn a_new_series_neither_shouts_nor_sleeps() {
     let params = LensParams::for_lens(Lens::Day);

@@ -81,8 +81,8 @@ pub struct LensState {
     whole_until: u32,
     /// Buckets' worth of counts that were set aside of late, beyond the share that is normal.
     set_aside: f64,
-    /// First and last bucket of the alarm that goes on; 0: none was.
-    alarm: [u32; 2],
+    /// First and last bucket of the alarm that goes on, surge and drop; 0: none was.
+    alarms: [[u32; 2]; 2],
 }
 
 impl LensState {
@@ -104,7 +104,7 @@ impl LensState {
             drift: Drift::default(),
             whole_until: params.learn_whole,
             set_aside: 0.0,
-            alarm: [0; 2],
+            alarms: [[0; 2]; 2],
         }
     }
 
@@ -243,20 +243,29 @@ impl LensState {
     }
 
     /// An alarm that has lasted is no surge any more: its level is adopted, and learnt whole in silence, so that the same alarm
-    /// does not come back of what is not known yet.
+    /// does not come back of what is not known yet. Each direction lasts by itself: the way back from a drop is a level of days, not
+    /// the one that lasted.
     fn follow_alarm(&mut self, params: &LensParams) {
-        let alarms = self.log_evidence_rise() >= params.log_threshold_rise
-            || self.log_evidence_drop() >= params.log_threshold_drop;
-        if params.adopt_after == 0 || !alarms {
+        if params.adopt_after == 0 {
             return;
         }
         let now = self.buckets_seen;
-        let [began, last] = &mut self.alarm;
-        if *last == 0 || now - *last >= APART {
-            *began = now;
+        let mut has_lasted = false;
+        for direction in Direction::ALL {
+            let evidence = match direction {
+                Direction::Surge => self.log_evidence_rise(),
+                Direction::Drop => self.log_evidence_drop(),
+            };
+            if evidence >= params.log_threshold(direction) {
+                let [began, last] = &mut self.alarms[direction as usize];
+                if *last == 0 || now - *last >= APART {
+                    *began = now;
+                }
+                *last = now;
+                has_lasted |= now - *began + 1 >= params.adopt_after;
+            }
         }
-        *last = now;
-        if now - *began + 1 >= params.adopt_after {
+        if has_lasted {
             self.adopt_now(params);
         }
     }
@@ -336,7 +345,7 @@ impl LensState {
             Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params),
             Reason::Feedback(_) => {
                 self.regime = Regime::default();
-                self.alarm = [0; 2];
+                self.alarms = [[0; 2]; 2];
                 self.reset_evidence();
             }
             Reason::Lasting if self.p_abnormal(direction) >= STRANGE => self.adopt_now(params),
@@ -369,7 +378,7 @@ impl LensState {
         self.filter.mean[0] += factor.ln();
         self.filter.covariance[packed(0, 0)] += log_variance;
         self.regime = Regime::default();
-        self.alarm = [0; 2];
+        self.alarms = [[0; 2]; 2];
         self.reset_evidence();
     }
 
@@ -458,7 +467,7 @@ struct Packed {
     drift: Drift,
     whole_until: u32,
     set_aside: f64,
-    alarm: [u32; 2],
+    alarms: [[u32; 2]; 2],
 }
 
 impl From<LensState> for Packed {
@@ -477,7 +486,7 @@ impl From<LensState> for Packed {
             drift: state.drift,
             whole_until: state.whole_until,
             set_aside: state.set_aside,
-            alarm: state.alarm,
+            alarms: state.alarms,
         }
     }
 }
@@ -531,7 +540,7 @@ impl TryFrom<Packed> for LensState {
             drift: stored.drift,
             whole_until: stored.whole_until,
             set_aside: stored.set_aside,
-            alarm: stored.alarm,
+            alarms: stored.alarms,
         })
     }
 }

@@ -97,9 +97,13 @@ impl Feed {
         Self::of(&replay, partitions)
     }
 
-    /// A replay, its crossings spread over partitions.
+    /// A replay, its crossings spread over partitions, with the settings of someone who sets nothing: holidays, and feeds that are
+    /// blind soon.
     pub(crate) fn of(replay: &replay::Replay, partitions: usize) -> Self {
-        let network = Arc::new(settings().network().clone());
+        let settings = settings();
+        let network = Arc::new(settings.network().clone());
+        let corridors = settings.corridors().iter();
+        let holidays = corridors.map(|c| (c.id.clone(), c.holidays.clone()));
         let limits = Limits {
             max_event_bytes: 65_536,
             max_count: 100_000,
@@ -107,7 +111,9 @@ impl Feed {
             max_behind_ms: 2_592_000_000,
         };
         let mut feed = Self {
-            params: params(&network),
+            params: params(&network)
+                .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
+                .with_holidays(holidays.collect()),
             network,
             records: Vec::new(),
         };

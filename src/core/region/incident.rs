@@ -188,12 +188,15 @@ impl Member {
         }
     }
 
-    pub(super) fn remember(&mut self, seen: DaySeen) {
-        if self.history.last().is_none_or(|last| last.day < seen.day) {
+    /// Keeps a closed day. Returns whether it is a new one.
+    pub(super) fn remember(&mut self, seen: DaySeen) -> bool {
+        let is_new = self.history.last().is_none_or(|last| last.day < seen.day);
+        if is_new {
             self.history.push(seen);
             let extra = self.history.len().saturating_sub(HISTORY_DAYS);
             self.history.drain(..extra);
         }
+        is_new
     }
 }
 
@@ -330,7 +333,9 @@ impl Incident {
                 known.is_open |= member.is_open;
                 known.back_days = member.back_days;
                 known.ended = member.ended.filter(|_| !known.is_open).max(known.ended);
-                member.history.into_iter().for_each(|d| known.remember(d));
+                for day in member.history {
+                    known.remember(day);
+                }
             }
             None => self.members.push(member),
         }
@@ -355,13 +360,16 @@ impl Incident {
             || self.groups.iter().any(|g| self.is_group_going_on(g))
     }
 
-    /// Whether a group's alert goes on and is more than the sum of its crossings' way back.
+    /// Whether a group's alert goes on and is more than the sum of its crossings' way back: one that ended meanwhile makes it no
+    /// more than that.
     fn is_group_going_on(&self, group: &GroupMember) -> bool {
         let mut alike = self
             .members
             .iter()
             .filter(|m| m.direction == group.direction);
-        group.is_open && !alike.any(|m| m.is_open && !m.is_going_on())
+        let is_back =
+            |m: &Member| m.back_days >= BACK_DAYS && (m.is_open || m.ended >= Some(group.joined));
+        group.is_open && !alike.any(is_back)
     }
 
     /// It is over, though alerts of it go on: they tell of the way back to what was usual before.
@@ -403,8 +411,10 @@ impl Incident {
             };
             let seen = DaySeen::of(day, flow);
             let member = &mut self.members[at];
-            member.remember(seen);
-            member.count_back(before, &[seen]);
+            // A day that its crossing had closed when it joined was counted then.
+            if member.remember(seen) {
+                member.count_back(before, &[seen]);
+            }
         }
     }
 

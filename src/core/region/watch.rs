@@ -435,8 +435,13 @@ impl Region {
         }
     }
 
+    /// Alerts of the way back may go on for weeks after their incident is over: what comes near them then belongs with them.
     fn forget_old(&mut self, as_of: EventTime) {
-        let is_recent = |i: &Incident| i.is_open() || as_of.0 - i.as_of.0 <= LINK_MS;
+        let is_recent = |i: &Incident| {
+            i.is_open()
+                || as_of.0 - i.as_of.0 <= LINK_MS
+                || i.members.iter().any(|m| m.is_live(as_of))
+        };
         self.state.incidents.retain(is_recent);
     }
 

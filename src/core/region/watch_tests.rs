@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::core::alert::Severity;
+use crate::core::event::GateState;
+use crate::core::ids::Partition;
 use crate::core::intake::BadRecordBudget;
 use crate::core::network::Crossing;
+use crate::core::notice::DataStatus;
+use crate::core::output::Source;
 use crate::core::params::Budget;
 use crate::core::time::HOUR_MS;
 use jiff::tz::TimeZone;
@@ -117,4 +121,119 @@ fn alerts_that_are_near_are_one_incident() {
     for (name, alerts, expected) in table {
         assert_eq!(changes(alerts), expected, "{name}");
     }
+}
+
+const SOURCE: Source = Source {
+    partition: Partition(0),
+    offset: None,
+    recorded: None,
+};
+
+fn reading(day: i64, observed: u64) -> Reading {
+    Reading {
+        lens: Lens::Day,
+        start: EventTime(day * DAY_MS),
+        end: EventTime((day + 1) * DAY_MS),
+        observed,
+        expected: 100.0,
+        lower: 0,
+        upper: 0,
+        exposure: 1.0,
+        closed_ratio: 0.0,
+        blind_ratio: 0.0,
+        ln_tails: [None; 2],
+        log_evidence_rise: 0.0,
+        log_evidence_drop: 0.0,
+        p_surge: 0.0,
+        p_drop: 0.0,
+    }
+}
+
+/// Two crossings fall from 100 a day to 10 on day 27 and are back on day 40, which one of them tells of as a surge.
+#[test]
+fn an_incident_is_over_on_the_third_day_back_and_kept_while_an_alert_of_the_way_back_goes_on() {
+    use Direction::{Drop, Surge};
+    let mut region = region(2);
+    let mut told = Vec::new();
+    for day in 0..60 {
+        let observed = if (27..40).contains(&day) { 10 } else { 100 };
+        let reading = reading(day, observed);
+        for crossing in [0, 1].map(CrossingIx) {
+            told.extend(region.take(&Output::Count {
+                crossing,
+                stream: STREAM,
+                reading,
+                revision: 0,
+                gate: GateState::Open,
+                as_of: reading.end,
+                source: SOURCE,
+            }));
+            let alerts: &[(Direction, Transition)] = match (day, crossing.0) {
+                (27, _) => &[(Drop, Transition::Opened)],
+                (40, 0) => &[(Drop, Transition::Resolved), (Surge, Transition::Opened)],
+                (40, _) => &[(Drop, Transition::Resolved)],
+                (55, 1) => &[(Surge, Transition::Opened)],
+                _ => &[],
+            };
+            for &(direction, transition) in alerts {
+                let by = (Lens::Day, reading.start);
+                told.extend(region.take(&Output::Alert {
+                    crossing,
+                    stream: STREAM,
+                    alert: Alert::open(direction, reading.start, Severity::Minor, by),
+                    transition,
+                    reading,
+                    run: None,
+                    closed: true,
+                    data: DataStatus::Complete,
+                    as_of: reading.end,
+                    source: SOURCE,
+                }));
+            }
+        }
+    }
+    let changes = told.iter().filter(|t| t.change != Change::Updated);
+    let changes: Vec<_> = changes
+        .map(|t| (t.incident.as_of.0 / DAY_MS, t.change))
+        .collect();
+    let expected = [
+        (28, Change::Opened),
+        (28, Change::Attached),
+        (41, Change::Attached),
+        (43, Change::Resolved),
+    ];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn a_group_that_rose_with_a_way_back_begins_nothing_anew_when_that_ends() {
+    let direction = Direction::Surge;
+    let at = |day: i64| EventTime(day * DAY_MS);
+    let alert = Alert::open(direction, at(0), Severity::Minor, (Lens::Day, at(0)));
+    let id = IncidentId {
+        onset: at(0),
+        crossing: CrossingIx(0),
+        stream: STREAM,
+        direction,
+        group: None,
+    };
+    let mut incident = Incident::of(id, at(0));
+    let mut member = Member::of(CrossingIx(0), &alert, Vec::new(), at(1));
+    member.back_days = super::super::incident::BACK_DAYS;
+    incident.join(member);
+    incident.join_group(GroupMember {
+        group: GroupIx(0),
+        direction,
+        onset: at(0),
+        severity: Severity::Minor,
+        joined: at(1),
+        is_open: true,
+        today: super::super::incident::DayCount::default(),
+    });
+    assert!(!incident.is_open(), "both tell of the way back");
+    incident.members[0].is_open = false;
+    incident.members[0].ended = Some(at(5));
+    assert!(!incident.is_open(), "the group's alert is no other thing");
+    incident.groups[0].joined = at(6);
+    assert!(incident.is_open(), "it began later");
 }
