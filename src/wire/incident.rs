@@ -171,7 +171,7 @@ fn joined(network: &Network, told: &Told) -> Option<Joined> {
     let member = told.incident.members.iter().max_by_key(|m| m.joined);
     let group = told.incident.groups.iter().max_by_key(|g| g.joined);
     match (member, group) {
-        (Some(member), Some(group)) if member.joined < group.joined => {
+        (Some(member), Some(group)) if member.joined <= group.joined => {
             Some(Joined::Group(group_name(network, group.group)))
         }
         (Some(member), _) => Some(crossing(member.crossing)),
