@@ -96,13 +96,15 @@ fn falls_at_the_blocked_crossings_and_rises_beside_them_are_one_incident_that_en
     for beside in ["pl-zosin", "pl-dolhobyczow", "pl-kroscienko"] {
         assert!(rises.contains(beside), "{beside}: {rises:?}");
     }
-    let ends = mine.iter().filter(|t| t.change == Change::Resolved);
+    let ends = mine
+        .iter()
+        .filter(|t| matches!(t.change, Change::Resolved(_)));
     let ends: Vec<String> = ends
         .map(|t| date(&feed, id_of.crossing, t.incident.as_of))
         .collect();
     let last = mine[mine.len() - 1].change;
     assert!(
-        matches!(last, Change::Resolved),
+        matches!(last, Change::Resolved(_)),
         "nothing begins anew after it"
     );
     assert_eq!(ends.len(), 1, "it ends once: {ends:?}");

@@ -2,12 +2,17 @@
 
 mod support;
 
+use serde_json::Value;
 use std::collections::BTreeSet;
 use support::border::{Border, Weather};
-use surgewatch::core::alert::Direction;
+use surgewatch::core::alert::{Direction, Severity};
+use surgewatch::core::ids::Partition;
+use surgewatch::core::output::Source;
 use surgewatch::core::region::groups::{self, Level};
 use surgewatch::core::region::incident::{Change, Told};
+use surgewatch::wire::encode::Origin;
 use surgewatch::wire::incident::spoken;
+use surgewatch::wire::region;
 
 /// Usual arrivals a day of each crossing.
 const MEANS: [f64; 3] = [3.0, 4.0, 5.0];
@@ -21,13 +26,18 @@ const CALM: Weather = Weather {
 
 /// Usual days, then days with `factor` times as many at the crossings that rise; what is told of those.
 fn run(seed: u64, days: usize, rises: impl Fn(u16) -> bool, factor: f64) -> (Border, Vec<Told>) {
+    run_by(seed, days, |at| if rises(at) { factor } else { 1.0 })
+}
+
+/// The same with a factor for each crossing.
+fn run_by(seed: u64, days: usize, factor: impl Fn(u16) -> f64) -> (Border, Vec<Told>) {
     let mut border = Border::new(10, &MEANS, CALM, seed);
     for _ in 0..USUAL_DAYS {
         border.day(|_| 1.0);
     }
     let mut told = Vec::new();
     for _ in 0..days {
-        told.extend(border.day(|at| if rises(at) { factor } else { 1.0 }));
+        told.extend(border.day(&factor));
     }
     (border, told)
 }
@@ -84,6 +94,45 @@ fn a_thin_fall_is_found_too() {
     assert_eq!(opened.len(), 1);
     assert_eq!(opened[0].incident.id.direction, Direction::Drop);
     assert!(opened[0].incident.id.group.is_some());
+}
+
+#[test]
+fn a_countrys_slice_of_a_group_lists_its_own_crossings() {
+    let (border, told) = run(3, 21, |_| true, 1.25);
+    let both = (border.network.as_ref(), border.params.families.as_ref());
+    let source = Source {
+        partition: Partition(0),
+        offset: None,
+        recorded: None,
+    };
+    let origin = Origin {
+        topic: "region".into(),
+        config: "c".into(),
+    };
+    let slices = region::slices(both, opened(&told)[0], Severity::Minor, &source, &origin);
+    assert_eq!(slices.len(), 4, "the group is the whole border");
+    for (at, (country, slice)) in (0..).zip(&slices) {
+        assert_eq!(*country, format!("c{at}"));
+        let slice: Value = serde_json::from_slice(&slice.value).expect("records are JSON");
+        let own: Vec<String> = (at * 10..at * 10 + 10)
+            .map(|n| format!("x-{n:02}"))
+            .collect();
+        assert_eq!(slice["groups"][0]["crossings"], serde_json::json!(own));
+    }
+}
+
+/// One crossing of the corridor rises a little while all others fall.
+#[test]
+fn a_fall_is_explained_by_the_crossings_that_fell() {
+    let rises = 4;
+    let (_, told) = run_by(4, 28, |at| if at == rises { 1.2 } else { 0.6 });
+    let opened = opened(&told);
+    assert_eq!(opened.len(), 1);
+    let incident = &opened[0].incident;
+    assert_eq!(incident.id.direction, Direction::Drop);
+    let explaining: Vec<u16> = incident.explaining.iter().map(|ix| ix.0).collect();
+    assert!(explaining.len() >= 5, "{explaining:?}");
+    assert!(!explaining.contains(&rises), "{explaining:?}");
 }
 
 /// The same days without the rise.

@@ -2,15 +2,19 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use support::Feed;
-use surgewatch::core::alert::{Direction, Reading, Transition};
+use surgewatch::core::alert::{Direction, Reading, Severity, Transition};
 use surgewatch::core::calendar::local;
-use surgewatch::core::ids::CrossingIx;
-use surgewatch::core::output::Output;
+use surgewatch::core::ids::{CrossingIx, Partition};
+use surgewatch::core::output::{Output, Source};
 use surgewatch::core::region::incident::{Change, Incident, Told};
 use surgewatch::core::region::{Region, RegionState};
+use surgewatch::replay;
+use surgewatch::wire::encode::{Encoded, Origin};
 use surgewatch::wire::incident::{spoken, summary};
+use surgewatch::wire::region;
 
 fn fresh_region(feed: &Feed, state: RegionState) -> Region {
     Region::new(feed.network.clone(), feed.params.clone(), state)
@@ -102,6 +106,171 @@ fn no_more_moves_than_comes_and_the_sums_agree() {
         assert_eq!(total.moved, moves);
         assert!(total.moved <= total.rise && total.rise <= total.observed);
     }
+}
+
+/// Two countries: the gates of Finland's north shut, and Norway's rises.
+const TWO_COUNTRIES: &str = r#"
+id = "two-countries"
+title = "t"
+note = "A made-up scenario."
+seed = 7
+start = "2023-01-02"
+end = "2023-06-25"
+heartbeat_minutes = 60
+crossing = [
+    { id = "fi-vartius", time_zone = "Europe/Helsinki" },
+    { id = "fi-raja-jooseppi", time_zone = "Europe/Helsinki" },
+    { id = "no-storskog", time_zone = "Europe/Helsinki" },
+]
+
+[[status]]
+crossings = ["fi-vartius", "fi-raja-jooseppi"]
+time = "2023-06-11T00:00"
+state = "closed"
+reason = "r"
+source = "https://example.org/"
+
+[[figure]]
+id = "usual"
+from = "2023-01-02"
+to = "2023-06-10"
+places = ["fi-vartius", "fi-raja-jooseppi", "no-storskog"]
+stream = "asylum"
+total = 9600
+published = false
+source = "https://example.org/"
+note = "Supposed."
+
+[[figure]]
+id = "shut"
+from = "2023-06-11"
+to = "2023-06-25"
+places = ["no-storskog"]
+stream = "asylum"
+total = 825
+published = false
+source = "https://example.org/"
+note = "Supposed."
+"#;
+
+fn two_countries() -> Feed {
+    let replay = replay::load(TWO_COUNTRIES).expect("it is checked");
+    Feed::of(&replay.expand(), 1)
+}
+
+/// The whole record of each change, and its slices.
+fn records(feed: &Feed) -> Vec<(Value, Vec<(String, Value)>)> {
+    let both = (feed.network.as_ref(), feed.params.families.as_ref());
+    let source = Source {
+        partition: Partition(0),
+        offset: None,
+        recorded: None,
+    };
+    let origin = Origin {
+        topic: "region".into(),
+        config: "c".into(),
+    };
+    let read = |e: &Encoded| serde_json::from_slice(&e.value).expect("records are JSON");
+    let (_, told) = feed.told();
+    let each = told.iter().map(|one| {
+        let whole = region::incident(both, one, Severity::Minor, &source, &origin);
+        let slices = region::slices(both, one, Severity::Minor, &source, &origin);
+        let slices = slices
+            .iter()
+            .map(|(country, part)| (country.clone(), read(part)));
+        (read(&whole), slices.collect())
+    });
+    each.collect()
+}
+
+#[track_caller]
+fn number(record: &Value, key: &str) -> u64 {
+    record[key].as_u64().expect("a whole number")
+}
+
+fn list<'a>(record: &'a Value, key: &str) -> &'a [Value] {
+    record[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+#[test]
+fn in_every_record_and_slice_the_moves_add_up_to_moved_and_moved_and_new_to_the_rise() {
+    for feed in [Feed::finland(1), two_countries()] {
+        let (mut moved, mut seen) = (0, 0);
+        let records = records(&feed);
+        let all = records.iter().flat_map(|(whole, slices)| {
+            let slices = slices.iter().map(|(_, slice)| slice);
+            slices.chain([whole])
+        });
+        for record in all {
+            let members = list(record, "members");
+            let surges = members.iter().filter(|m| m["direction"] == "surge");
+            let days: Vec<(&Value, &Value)> = surges
+                .filter(|m| !m["day"].is_null())
+                .map(|m| (&m["crossing"], &m["day"]))
+                .collect();
+            let moves = list(record, "moves");
+            for (crossing, day) in &days {
+                let to = moves.iter().filter(|m| m["to"] == **crossing);
+                let sum: u64 = to.map(|m| number(m, "moved")).sum();
+                assert_eq!(sum, number(day, "moved"), "{record:#}");
+                assert_eq!(sum + number(day, "new"), number(day, "rise"), "{record:#}");
+            }
+            let total = &record["total"];
+            for key in ["observed", "rise", "moved", "new"] {
+                let sum: u64 = days.iter().map(|(_, day)| number(day, key)).sum();
+                assert_eq!(sum, number(total, key), "{key} {record:#}");
+            }
+            let sum: u64 = moves.iter().map(|m| number(m, "moved")).sum();
+            assert_eq!(sum, number(total, "moved"), "{record:#}");
+            moved += sum;
+            seen += 1;
+        }
+        assert!(moved > 0 && seen > 10, "{moved} in {seen} records");
+    }
+}
+
+#[test]
+fn a_countrys_slice_holds_its_own_crossings_and_says_from_where_flow_came() {
+    let feed = two_countries();
+    let mut from_abroad = 0;
+    for (whole, slices) in records(&feed) {
+        for (country, slice) in slices {
+            let own = |value: &Value| {
+                let id = value.as_str().expect("an id");
+                assert!(id.starts_with(&country), "{id} for {country}: {slice:#}");
+            };
+            assert_eq!(slice["country"], *country);
+            for key in ["members", "sources"] {
+                list(&slice, key)
+                    .iter()
+                    .for_each(|one| own(&one["crossing"]));
+            }
+            for one in list(&slice, "moves") {
+                own(&one["to"]);
+                let from = one["from"].as_str().expect("an id");
+                from_abroad += usize::from(!from.starts_with(&country));
+            }
+            list(&slice, "explaining").iter().for_each(own);
+            assert!(!list(&slice, "members").is_empty());
+            assert!(list(&whole, "sources").len() >= list(&slice, "sources").len());
+        }
+    }
+    assert!(from_abroad > 0, "flow came over the border of the two");
+}
+
+/// They shut on 11 June.
+#[test]
+fn a_move_says_how_many_days_after_the_closure_it_came() {
+    let mut lags = BTreeSet::new();
+    for (record, _) in records(&two_countries()) {
+        for one in list(&record, "moves") {
+            let day = record["day"].as_str().expect("a date");
+            let day: u64 = day[day.len() - 2..].parse().expect("a day of June");
+            assert_eq!(number(one, "lag_days"), day - 11, "{record:#}");
+            lags.insert(day - 11);
+        }
+    }
+    assert!(lags.len() > 2 && lags.contains(&0), "{lags:?}");
 }
 
 #[test]

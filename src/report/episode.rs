@@ -192,7 +192,7 @@ impl Watch<'_> {
             self.named.insert(id, named);
         }
         let ended = match told.change {
-            Turn::Resolved => self.ended.insert(id, told.incident.as_of),
+            Turn::Resolved(_) => self.ended.insert(id, told.incident.as_of),
             _ => self.ended.get(&id).copied(),
         };
         // The last alert at a crossing ended, and a group that it was no part of shows it from the same moment on.

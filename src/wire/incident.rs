@@ -34,7 +34,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             shows()
         )),
         Change::Displaced(at) => displaced(network, incident, at),
-        Change::Resolved => Some(format!("It is over. It showed {}.", shows())),
+        Change::Resolved(_) => Some(format!("It is over. It showed {}.", shows())),
         Change::Updated => moved(network, incident),
     }
 }
@@ -49,7 +49,7 @@ pub fn spoken(network: &Network, told: &Told) -> String {
     match (told.change, summary(network, told)) {
         (Change::Opened, _) if incident.groups.is_empty() => format!("{what} is a new incident."),
         (Change::Opened, Some(said)) => format!("{what} is a new incident. {said}"),
-        (Change::Resolved, _) => format!("{what} is over. It showed {shows}."),
+        (Change::Resolved(_), _) => format!("{what} is over. It showed {shows}."),
         (Change::Merged(older), _) => format!("{what} is now part of {}.", title(network, older)),
         (Change::Split(from), _) => {
             let from = title(network, from);

@@ -46,11 +46,13 @@ pub struct IncidentRecord<'a> {
     pub groups: Vec<GroupRecord<'a>>,
     /// The surges of its last day, summed.
     pub total: DayRecord,
-    /// Crossings that flow is missing at, with the arrivals of their last day before.
+    /// Crossings that flow is missing at, with the arrivals of their last day before; in the slice of a country its own.
     pub sources: Vec<SourceOfFlow<'a>>,
-    /// Arrivals of its last day that may have moved, the nearest pair first.
+    /// Arrivals of its last day that may have moved to its surges, the nearest pair first: their sum is the total's `moved`. In the slice
+    /// of a country those that came there, wherever from.
     pub moves: Vec<MoveRecord<'a>>,
-    /// The crossings that explain it, the largest observed/expected first.
+    /// The crossings that explain it: the rises of a surge, the largest observed/expected first, the falls of a drop, the smallest
+    /// first; the other way round where none goes its own way any more.
     pub explaining: Vec<Cow<'a, str>>,
     /// Its last day: closed, or the one that goes on where it was told of as displaced.
     #[schemars(with = "Option<String>", extend("format" = "date"))]
@@ -58,6 +60,10 @@ pub struct IncidentRecord<'a> {
     /// The incident it became part of, or that it was part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
+    /// Where it is over, why its last alert ended: calm, lasting, recounted (retracted, for late reports or corrections), redefined,
+    /// explained, or the word of an operator. None where alerts go on that tell of the way back to what was usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
     /// What its numbers are like, as of its last closed day: no statement on who comes or why. Of the whole incident, also in the slice
     /// of a country.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +96,7 @@ pub struct MemberRecord<'a> {
     pub joined: String,
     /// Whether its alert goes on.
     pub open: bool,
-    /// The incident's last day there; none where the crossing was shut or the alert over.
+    /// The incident's last day there; none where the crossing was shut or the alert over, or was part of another incident then.
     pub day: Option<DayRecord>,
 }
 
@@ -101,7 +107,7 @@ pub struct GroupRecord<'a> {
     pub level: Level,
     /// Id of the corridor or code of the country; empty of the network.
     pub name: Cow<'a, str>,
-    /// Its crossings.
+    /// Its crossings; in the slice of a country those of the country.
     pub crossings: Vec<Cow<'a, str>>,
     /// Surge or drop.
     pub direction: Direction,
@@ -112,7 +118,7 @@ pub struct GroupRecord<'a> {
     pub joined: String,
     /// Whether its alert goes on.
     pub open: bool,
-    /// Its last closed day: the crossings that raise no alert of their own, summed.
+    /// Its last closed day: the crossings that raise no alert of their own, summed. Of the whole group, also in the slice of a country.
     pub day: DayRecord,
 }
 
@@ -149,6 +155,9 @@ pub struct MoveRecord<'a> {
     pub to: Cow<'a, str>,
     /// How many.
     pub moved: u64,
+    /// Days from the first one of the closure or fall there to the incident's day: 0 where they came on the same day.
+    #[serde(default)]
+    pub lag_days: u32,
 }
 
 /// Encodes a change of an incident.
@@ -163,8 +172,8 @@ pub fn incident(
     encoded((network, families), told, severity, source, origin, None)
 }
 
-/// Encodes what a change says to each country that it concerns: its own members, what explains it among them and what moved
-/// to them. A crossing that joined concerns its country; everything else all that have a part.
+/// Encodes what a change says to each country that it concerns: its own members, what explains it among them, what moved to them and
+/// which of its crossings flow is missing at. A crossing that joined concerns its country; everything else all that have a part.
 #[must_use]
 pub fn slices(
     (network, families): (&Network, &Families),
@@ -233,7 +242,7 @@ fn encoded(
             .iter()
             .map(|m| member(network, m))
             .collect(),
-        groups: groups(network, incident),
+        groups: groups(network, incident, country),
         total: day(&incident.total()),
         sources: sources(network, incident),
         moves: moves(network, incident),
@@ -244,6 +253,7 @@ fn encoded(
             .collect(),
         day: incident.day.map(Day::date),
         other: told.change.other().map(|id| id.name(network)),
+        reason: told.change.reason().map(|reason| reason.label().into()),
         episode,
         as_of: civil_time(network, first, incident.as_of),
         known_at: source
@@ -284,7 +294,11 @@ fn member<'a>(network: &'a Network, member: &Member) -> MemberRecord<'a> {
     }
 }
 
-fn groups<'a>(network: &Network, incident: &Incident) -> Vec<GroupRecord<'a>> {
+fn groups<'a>(
+    network: &Network,
+    incident: &Incident,
+    country: Option<&str>,
+) -> Vec<GroupRecord<'a>> {
     if incident.groups.is_empty() {
         return Vec::new();
     }
@@ -292,7 +306,9 @@ fn groups<'a>(network: &Network, incident: &Incident) -> Vec<GroupRecord<'a>> {
     let told = incident.groups.iter().filter_map(|member| {
         let group = all.get(usize::from(member.group.0))?;
         let first = *group.members.first()?;
-        let crossings = group.members.iter().map(|ix| name(network, *ix));
+        let is_told = |at: &CrossingIx| country.is_none_or(|c| network.crossing(*at).country == c);
+        let crossings = group.members.iter().copied().filter(is_told);
+        let crossings = crossings.map(|at| name(network, at));
         Some(GroupRecord {
             level: group.level,
             name: group.name.clone().into(),
@@ -327,10 +343,15 @@ fn sources<'a>(network: &'a Network, incident: &Incident) -> Vec<SourceOfFlow<'a
 }
 
 fn moves<'a>(network: &'a Network, incident: &Incident) -> Vec<MoveRecord<'a>> {
+    let lag_days = |since: Day| {
+        let days = incident.day.map_or(0, |day| day.0 - since.0);
+        days.max(0).unsigned_abs()
+    };
     let moves = incident.moves.iter().map(|one| MoveRecord {
         from: name(network, one.from),
         to: name(network, one.to),
         moved: one.moved,
+        lag_days: lag_days(one.since),
     });
     moves.collect()
 }

@@ -3,7 +3,7 @@
 use super::displacement::{Day, DayFlow, Displaced, Move};
 use super::groups::GroupIx;
 use super::scan;
-use crate::core::alert::{Alert, Direction, Reading, Severity};
+use crate::core::alert::{Alert, Direction, Reading, Reason, Severity};
 use crate::core::episode::{Called, Gate, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
@@ -57,8 +57,8 @@ pub enum Change {
     Displaced(CrossingIx),
     /// Another day of it is over.
     Updated,
-    /// All of its alerts have ended.
-    Resolved,
+    /// All of its alerts have ended: why the last one did, or nothing where those that go on tell of the way back.
+    Resolved(Option<Reason>),
     /// An alert opened in it within days of its end.
     Reopened,
 }
@@ -69,6 +69,15 @@ impl Change {
     pub fn other(self) -> Option<IncidentId> {
         match self {
             Self::Merged(other) | Self::Split(other) => Some(other),
+            _ => None,
+        }
+    }
+
+    /// Why it is over, where an alert that ended says it.
+    #[must_use]
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Resolved(reason) => reason,
             _ => None,
         }
     }
@@ -125,7 +134,7 @@ pub struct Member {
     pub is_open: bool,
     /// When its alert ended, if it did.
     pub ended: Option<EventTime>,
-    /// Its last day in the incident: the last closed one, or the one that goes on where it was told of as displaced.
+    /// Its last day in this incident: the last closed one, or the one that goes on where it was told of as displaced.
     pub today: Option<DayCount>,
     /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
     pub history: Vec<DaySeen>,
@@ -258,7 +267,8 @@ pub struct Incident {
     pub groups: Vec<GroupMember>,
     /// The last day that says something of it.
     pub day: Option<Day>,
-    /// The crossings that explain it, the largest observed/expected first: that day, and where only a group shows it since its onset.
+    /// The crossings that explain it, those that changed most first: the rises of a surge, the falls of a drop, or the other way round
+    /// where none goes its own way any more. Of that day, and where only a group shows it since its onset.
     pub explaining: Vec<CrossingIx>,
     /// Flow of the day that may have moved to its members.
     pub moves: Vec<Move>,
@@ -273,7 +283,8 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// The part of a country: its members, what explains it among them and what moved to them. `None` where it has none.
+    /// The part of a country: its members, what explains it among them, what moved to them, and which of its crossings flow is missing
+    /// at. `None` where it has no member.
     #[must_use]
     pub fn slice(&self, network: &Network, country: &str) -> Option<Self> {
         let inside = |ix: CrossingIx| network.crossing(ix).country == country;
@@ -286,6 +297,7 @@ impl Incident {
         });
         part.explaining.retain(|crossing| inside(*crossing));
         part.moves.retain(|m| inside(m.to));
+        part.sources.retain(|crossing, _| inside(*crossing));
         (!part.members.is_empty() || !part.groups.is_empty()).then_some(part)
     }
 
@@ -342,7 +354,45 @@ impl Incident {
         self.members.sort_by_key(|m| m.joined);
     }
 
-    /// The same for the alert of a group.
+    /// Takes over what became part of it, but for the day of it: no flow is drawn twice where they counted at different hours.
+    pub(super) fn absorb(&mut self, younger: Self) {
+        // Should it split off again, it goes on under its name.
+        self.sequence = self.sequence.max(younger.sequence);
+        for member in younger.members {
+            self.join(Member {
+                today: None,
+                ..member
+            });
+        }
+        younger.groups.into_iter().for_each(|g| self.join_group(g));
+    }
+
+    /// Parts from it the alerts at these crossings, with what their day says, as an incident that is named by the first that goes on.
+    /// `None` where none does; then it keeps them.
+    pub(super) fn part(&mut self, crossings: &BTreeSet<CrossingIx>) -> Option<Self> {
+        let goes = |crossing: CrossingIx| crossings.contains(&crossing);
+        let first = |m: &&Member| m.is_open && goes(m.crossing);
+        let first = self.members.iter().find(first)?;
+        let id = IncidentId {
+            onset: first.onset,
+            crossing: first.crossing,
+            stream: self.id.stream,
+            direction: first.direction,
+            group: None,
+        };
+        let mut other = Self::of(id, self.as_of);
+        other.sequence = self.sequence;
+        other.day = self.day;
+        other.sources.clone_from(&self.sources);
+        (other.members, self.members) = std::mem::take(&mut self.members)
+            .into_iter()
+            .partition(|m| goes(m.crossing));
+        (other.moves, self.moves) = self.moves.iter().partition(|m| goes(m.to));
+        (other.explaining, self.explaining) = self.explaining.iter().partition(|at| goes(**at));
+        Some(other)
+    }
+
+    /// A group that is known keeps its place too.
     pub(super) fn join_group(&mut self, member: GroupMember) {
         let same =
             |m: &&mut GroupMember| m.group == member.group && m.direction == member.direction;
@@ -435,17 +485,26 @@ impl Incident {
                 rise: displaced.rises.get(&member.crossing).copied().unwrap_or(0),
                 moved: displaced.moved_to(member.crossing),
             });
-            if let Some(day) = member
-                .today
-                .filter(|_| member.direction == Direction::Surge)
-            {
-                counts.push((member.crossing, day.observed, day.expected));
+            if let Some(day) = member.today {
+                let count = (member.crossing, day.observed, day.expected);
+                counts.push((member.direction, count));
             }
         }
-        self.explaining = scan::explaining(&counts);
-        let to_surge = |m: &&Move| counts.iter().any(|(crossing, ..)| *crossing == m.to);
+        let way = self.way(counts.iter().map(|(direction, _)| *direction));
+        let of = |way| counts.iter().filter(move |c| c.0 == way).map(|c| c.1);
+        self.explaining = way.map_or_else(Vec::new, |way| {
+            scan::explaining(way, &of(way).collect::<Vec<_>>())
+        });
+        let to_surge = |m: &&Move| of(Direction::Surge).any(|(crossing, ..)| crossing == m.to);
         self.moves = displaced.moves.iter().filter(to_surge).copied().collect();
         self.sources.clone_from(&displaced.sources);
+    }
+
+    /// Which of these directions it is explained by: its own where that is one of them.
+    pub(super) fn way(&self, found: impl IntoIterator<Item = Direction>) -> Option<Direction> {
+        let found: Vec<Direction> = found.into_iter().collect();
+        let own = Some(self.id.direction).filter(|own| found.contains(own));
+        own.or(found.first().copied())
     }
 
     /// Makes a change of it known.

@@ -83,7 +83,7 @@ impl IncidentTransition {
             Change::Displaced(_) => Self::Displaced,
             Change::Merged(_) => Self::Merged,
             Change::Split(_) => Self::Split,
-            Change::Resolved => Self::Resolved,
+            Change::Resolved(_) => Self::Resolved,
             Change::Reopened => Self::Reopened,
         }
     }

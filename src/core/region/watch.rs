@@ -190,7 +190,7 @@ impl Region {
         self.liken(stream);
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             if are_back.contains(&incident.id) {
-                told.push(incident.tell(Change::Resolved, as_of));
+                told.push(incident.tell(Change::Resolved(None), as_of));
             } else if incident.is_open() && incident.has_day() {
                 told.push(incident.tell(Change::Updated, as_of));
             }
@@ -199,7 +199,7 @@ impl Region {
             match judgement.transition {
                 Transition::Opened => told.extend(self.attach_group(*group, judgement, as_of)),
                 transition if transition.is_end() => {
-                    told.extend(self.end_group(*group, judgement.alert.direction, as_of));
+                    told.extend(self.end_group(*group, &judgement.alert, as_of));
                 }
                 _ => {}
             }
@@ -257,7 +257,7 @@ impl Region {
         judgements
     }
 
-    /// Which crossings explain what only groups show: those whose days since its onset rose together.
+    /// Which crossings explain what only groups show: those whose days since its onset rose, or fell, together.
     fn explain_groups(&mut self, stream: StreamIx) {
         let state = self.state.streams.entry(stream).or_default();
         for incident in self
@@ -268,11 +268,14 @@ impl Region {
         {
             let open = incident.groups.iter().filter(|g| g.is_open);
             let open: Vec<&GroupMember> = open.collect();
-            if open.is_empty() || incident.members.iter().any(|m| m.is_open) {
+            let Some(way) = incident.way(open.iter().map(|g| g.direction)) else {
+                continue;
+            };
+            if incident.members.iter().any(|m| m.is_open) {
                 continue;
             }
             let mut counts = BTreeMap::new();
-            for member in open {
+            for member in open.into_iter().filter(|g| g.direction == way) {
                 let Some(group) = self.groups.get(usize::from(member.group.0)) else {
                     continue;
                 };
@@ -288,7 +291,7 @@ impl Region {
                 }
             }
             let counts: Vec<_> = counts.into_iter().map(|(at, (y, e))| (at, y, e)).collect();
-            incident.explaining = scan::explaining(&counts);
+            incident.explaining = scan::explaining(way, &counts);
         }
     }
 
@@ -343,14 +346,7 @@ impl Region {
         for at in linked.into_iter().rev() {
             let mut younger = self.state.incidents.remove(at);
             told.push(younger.tell(Change::Merged(survivor), as_of));
-            let incident = &mut self.state.incidents[older];
-            // Should it split off again, it goes on under its name.
-            incident.sequence = incident.sequence.max(younger.sequence);
-            younger.members.into_iter().for_each(|m| incident.join(m));
-            younger
-                .groups
-                .into_iter()
-                .for_each(|g| incident.join_group(g));
+            self.state.incidents[older].absorb(younger);
         }
         let incident = &mut self.state.incidents[older];
         let (was_open, change) = (incident.is_open(), incident.joining());
@@ -461,19 +457,15 @@ impl Region {
             };
             (member.is_open, member.ended) = (false, Some(as_of));
             if was_open && !incident.is_open() {
-                return vec![incident.tell(Change::Resolved, as_of)];
+                return vec![incident.tell(Change::Resolved(alert.reason), as_of)];
             }
         }
         Vec::new()
     }
 
-    fn end_group(
-        &mut self,
-        group: GroupIx,
-        direction: Direction,
-        as_of: EventTime,
-    ) -> Option<Told> {
-        let same = |m: &&mut GroupMember| m.group == group && m.direction == direction && m.is_open;
+    fn end_group(&mut self, group: GroupIx, alert: &Alert, as_of: EventTime) -> Option<Told> {
+        let same =
+            |m: &&mut GroupMember| m.group == group && m.direction == alert.direction && m.is_open;
         for incident in &mut self.state.incidents {
             let was_open = incident.is_open();
             let Some(member) = incident.groups.iter_mut().find(same) else {
@@ -481,7 +473,7 @@ impl Region {
             };
             member.is_open = false;
             let is_over = was_open && !incident.is_open();
-            return is_over.then(|| incident.tell(Change::Resolved, as_of));
+            return is_over.then(|| incident.tell(Change::Resolved(alert.reason), as_of));
         }
         None
     }
@@ -503,24 +495,9 @@ impl Region {
             parts.remove(0);
             let incident = &mut self.state.incidents[at];
             for part in parts {
-                let goes = |m: &Member| part.contains(&m.crossing);
-                let (gone, stays): (Vec<Member>, Vec<Member>) =
-                    incident.members.drain(..).partition(goes);
-                incident.members = stays;
-                let Some(first) = gone.iter().find(|m| m.is_open) else {
-                    incident.members.extend(gone);
+                let Some(mut other) = incident.part(&part) else {
                     continue;
                 };
-                let id = IncidentId {
-                    onset: first.onset,
-                    crossing: first.crossing,
-                    stream,
-                    direction: first.direction,
-                    group: None,
-                };
-                let mut other = Incident::of(id, as_of);
-                other.sequence = incident.sequence;
-                gone.into_iter().for_each(|m| other.join(m));
                 told.push(other.tell(Change::Split(incident.id), as_of));
                 parted.push(other);
             }

@@ -1,7 +1,7 @@
 //! Tests of incidents: which alerts are one, and what becomes of one whose parts come apart.
 
 use super::*;
-use crate::core::alert::Severity;
+use crate::core::alert::{Reason, Severity};
 use crate::core::event::GateState;
 use crate::core::ids::Partition;
 use crate::core::intake::BadRecordBudget;
@@ -9,6 +9,7 @@ use crate::core::network::Crossing;
 use crate::core::notice::DataStatus;
 use crate::core::output::Source;
 use crate::core::params::Budget;
+use crate::core::region::displacement::{DayFlow, Displaced, Displacement};
 use crate::core::time::HOUR_MS;
 use jiff::tz::TimeZone;
 
@@ -51,19 +52,15 @@ fn params(network: &Network) -> Params {
     Params::new(network, budget, 0.05, 2, 1, 1, bad_records)
 }
 
-/// Opens or ends alerts at (crossing, day) and tells the changes.
+/// Opens alerts at (crossing, day), or takes them back, and tells the changes; incidents are parted before each, as at the end of a
+/// day. No two changes of an incident may have one number.
 fn changes(alerts: &[(u16, i64, bool)]) -> Vec<(Change, Vec<u16>)> {
-    let mut region = region(9);
-    let mut told = Vec::new();
-    for &(crossing, day, opens) in alerts {
-        let at = EventTime(day * DAY_MS);
-        let alert = Alert::open(Direction::Surge, at, Severity::Minor, (Lens::Day, at));
-        let crossing = CrossingIx(crossing);
-        told.extend(if opens {
-            region.attach(crossing, STREAM, &alert, at)
-        } else {
-            region.end(crossing, STREAM, &alert, at)
-        });
+    let told = told(alerts);
+    let mut last = BTreeMap::new();
+    for one in &told {
+        let (id, sequence) = (one.incident.id, one.incident.sequence);
+        let before = last.insert(id, sequence);
+        assert!(before.is_none_or(|n| n < sequence), "{id:?} {sequence}");
     }
     let members = |i: &Incident| i.members.iter().map(|m| m.crossing.0).collect();
     told.iter()
@@ -71,22 +68,196 @@ fn changes(alerts: &[(u16, i64, bool)]) -> Vec<(Change, Vec<u16>)> {
         .collect()
 }
 
-#[test]
-fn alerts_that_are_near_are_one_incident() {
-    use Change::{Attached, Merged, Opened, Reopened, Resolved};
-    let first = IncidentId {
-        onset: EventTime(0),
-        crossing: CrossingIx(0),
+fn told(alerts: &[(u16, i64, bool)]) -> Vec<Told> {
+    let mut region = region(9);
+    let mut told = Vec::new();
+    for &(crossing, day, opens) in alerts {
+        let at = EventTime(day * DAY_MS);
+        told.extend(region.split(STREAM, at));
+        let mut alert = surge(at);
+        let crossing = CrossingIx(crossing);
+        told.extend(if opens {
+            region.attach(crossing, STREAM, &alert, at)
+        } else {
+            alert.end(None);
+            region.end(crossing, STREAM, &alert, at)
+        });
+    }
+    told
+}
+
+fn surge(at: EventTime) -> Alert {
+    Alert::open(Direction::Surge, at, Severity::Minor, (Lens::Day, at))
+}
+
+/// The name of an incident of surges that began there on a day.
+fn id(crossing: u16, day: i64) -> IncidentId {
+    IncidentId {
+        onset: EventTime(day * DAY_MS),
+        crossing: CrossingIx(crossing),
         stream: STREAM,
         direction: Direction::Surge,
         group: None,
+    }
+}
+
+#[test]
+fn what_merged_parts_under_its_own_name_and_counts_on() {
+    let alerts = [
+        (0, 0, true),
+        (4, 1, true),
+        (2, 2, true),
+        (2, 3, false),
+        (0, 11, false),
+    ];
+    let told = told(&alerts);
+    let told: Vec<_> = told
+        .iter()
+        .map(|t| (t.change, t.incident.id, t.incident.sequence))
+        .collect();
+    let (first, second) = (id(0, 0), id(4, 1));
+    let expected = [
+        (Change::Opened, first, 0),
+        (Change::Opened, second, 0),
+        (Change::Merged(first), second, 1),
+        (Change::Attached, first, 2),
+        (Change::Split(first), second, 3),
+        (Change::Resolved(Some(Reason::Recounted)), first, 3),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// 10 of 12 moved to the first crossing and 20 of 25 to the fifth, from the last one.
+#[test]
+fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
+    let mut region = region(9);
+    let at = |day: i64| EventTime(day * DAY_MS);
+    let flows = [(0, 13), (4, 26)].map(|(crossing, observed)| {
+        let flow = DayFlow {
+            observed,
+            expected: 1.0,
+            open_ratio: 1.0,
+            closed_ratio: 0.0,
+            is_blind: false,
+        };
+        (CrossingIx(crossing), flow)
+    });
+    let flows = BTreeMap::from(flows);
+    let mut displacement = Displacement::default();
+    let gate = |observed, open_ratio| DayFlow {
+        observed,
+        expected: 1.0,
+        open_ratio,
+        closed_ratio: 1.0 - open_ratio,
+        is_blind: false,
     };
+    let open = BTreeMap::from([(CrossingIx(8), gate(60, 1.0))]);
+    displacement.step(Day(0), &open, &region.hops);
+    let mut shut = flows.clone();
+    shut.insert(CrossingIx(8), gate(0, 0.0));
+    let displaced = displacement.step(Day(1), &shut, &region.hops);
+    assert_eq!(displaced.moves.len(), 2, "{displaced:?}");
+
+    let agrees = |incident: &Incident| {
+        let moves: u64 = incident.moves.iter().map(|m| m.moved).sum();
+        assert_eq!(moves, incident.total().moved, "{incident:?}");
+        moves
+    };
+    for crossing in [0, 4] {
+        region.attach(CrossingIx(crossing), STREAM, &surge(at(1)), at(1));
+    }
+    for incident in &mut region.state.incidents {
+        incident.on_day(Day(1), &flows, &displaced);
+    }
+    for told in region.attach(CrossingIx(2), STREAM, &surge(at(2)), at(2)) {
+        assert!(agrees(&told.incident) > 0);
+    }
+    let both = &mut region.state.incidents[0];
+    both.on_day(Day(2), &flows, &displaced);
+    let sum = agrees(both);
+    region.end(CrossingIx(2), STREAM, &surge(at(2)), at(3));
+    assert_eq!(region.split(STREAM, at(11)).len(), 1);
+    let parts = region.state.incidents.iter().map(agrees);
+    let parts: Vec<u64> = parts.collect();
+    assert_eq!(parts.len(), 2);
+    assert!(
+        !parts.contains(&0) && parts.iter().sum::<u64>() == sum,
+        "{parts:?}"
+    );
+}
+
+#[test]
+fn an_incident_of_falls_is_explained_by_the_falls() {
+    use Direction::{Drop, Surge};
+    type Row = (
+        &'static str,
+        &'static [(u16, Direction)],
+        &'static [(u64, f64)],
+        &'static [u16],
+    );
+    let table: [Row; 4] = [
+        (
+            "falls",
+            &[(0, Drop), (1, Drop)],
+            &[(1, 20.0), (19, 20.0)],
+            &[0],
+        ),
+        (
+            "falls and a rise beside them",
+            &[(0, Drop), (1, Surge)],
+            &[(1, 20.0), (60, 20.0)],
+            &[0],
+        ),
+        (
+            "rises and a fall beside them",
+            &[(1, Surge), (0, Drop)],
+            &[(1, 20.0), (60, 20.0)],
+            &[1],
+        ),
+        (
+            "a fall, which is shut now, and a rise beside it",
+            &[(2, Drop), (1, Surge)],
+            &[(1, 20.0), (60, 20.0)],
+            &[1],
+        ),
+    ];
+    for (name, alerts, counts, expected) in table {
+        let mut region = region(9);
+        let at = EventTime(0);
+        for &(crossing, direction) in alerts {
+            let mut alert = surge(at);
+            alert.direction = direction;
+            region.attach(CrossingIx(crossing), STREAM, &alert, at);
+        }
+        let flow = |(observed, expected): (u64, f64)| DayFlow {
+            observed,
+            expected,
+            open_ratio: 1.0,
+            closed_ratio: 0.0,
+            is_blind: false,
+        };
+        let flows = (0..)
+            .map(CrossingIx)
+            .zip(counts.iter().copied().map(flow))
+            .collect();
+        let incident = &mut region.state.incidents[0];
+        incident.on_day(Day(1), &flows, &Displaced::default());
+        let told: Vec<u16> = incident.explaining.iter().map(|ix| ix.0).collect();
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+#[test]
+fn alerts_that_are_near_are_one_incident() {
+    use Change::{Attached, Merged, Opened, Reopened, Split};
+    let first = id(0, 0);
+    let taken_back = Change::Resolved(Some(Reason::Recounted));
     type Row = (
         &'static str,
         &'static [(u16, i64, bool)],
         Vec<(Change, Vec<u16>)>,
     );
-    let table: [Row; 5] = [
+    let table: [Row; 8] = [
         (
             "near",
             &[(0, 0, true), (2, 1, true)],
@@ -110,12 +281,67 @@ fn alerts_that_are_near_are_one_incident() {
         (
             "back within a week of the end",
             &[(0, 0, true), (0, 3, false), (0, 9, true)],
-            vec![(Opened, vec![0]), (Resolved, vec![0]), (Reopened, vec![0])],
+            vec![
+                (Opened, vec![0]),
+                (taken_back, vec![0]),
+                (Reopened, vec![0]),
+            ],
         ),
         (
             "back later",
             &[(0, 0, true), (0, 3, false), (0, 11, true)],
-            vec![(Opened, vec![0]), (Resolved, vec![0]), (Opened, vec![0])],
+            vec![(Opened, vec![0]), (taken_back, vec![0]), (Opened, vec![0])],
+        ),
+        (
+            "a week after the one between ended they are two",
+            &[
+                (0, 0, true),
+                (2, 1, true),
+                (4, 2, true),
+                (2, 3, false),
+                (8, 11, true),
+            ],
+            vec![
+                (Opened, vec![0]),
+                (Attached, vec![0, 2]),
+                (Attached, vec![0, 2, 4]),
+                (Split(first), vec![4]),
+                (Opened, vec![8]),
+            ],
+        ),
+        (
+            "not within the week",
+            &[
+                (0, 0, true),
+                (2, 1, true),
+                (4, 2, true),
+                (2, 3, false),
+                (8, 10, true),
+            ],
+            vec![
+                (Opened, vec![0]),
+                (Attached, vec![0, 2]),
+                (Attached, vec![0, 2, 4]),
+                (Opened, vec![8]),
+            ],
+        ),
+        (
+            "what merged and parts is found again near its own crossing",
+            &[
+                (0, 0, true),
+                (4, 1, true),
+                (2, 2, true),
+                (2, 3, false),
+                (6, 11, true),
+            ],
+            vec![
+                (Opened, vec![0]),
+                (Opened, vec![4]),
+                (Merged(first), vec![4]),
+                (Attached, vec![0, 4, 2]),
+                (Split(first), vec![4]),
+                (Attached, vec![4, 6]),
+            ],
         ),
     ];
     for (name, alerts, expected) in table {
@@ -200,7 +426,7 @@ fn an_incident_is_over_on_the_third_day_back_and_kept_while_an_alert_of_the_way_
         (28, Change::Opened),
         (28, Change::Attached),
         (41, Change::Attached),
-        (43, Change::Resolved),
+        (43, Change::Resolved(None)),
     ];
     assert_eq!(changes, expected);
 }
