@@ -13,9 +13,17 @@ use surgewatch::core::alert::{Direction, Severity};
 use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::time::HOUR_MS;
 
+/// The last that was published of a bucket.
+struct Published {
+    revision: u64,
+    observed: u64,
+    exposure: f64,
+    end_ms: i64,
+}
+
 /// The last published count of every bucket, and how many records there were.
-fn published(ran: &Ran) -> (BTreeMap<BucketKey, u64>, u64) {
-    let mut last: BTreeMap<BucketKey, (u64, u64)> = BTreeMap::new();
+fn published(ran: &Ran) -> (BTreeMap<BucketKey, Published>, u64) {
+    let mut last: BTreeMap<BucketKey, Published> = BTreeMap::new();
     let mut records = 0;
     for output in ran
         .outputs
@@ -25,16 +33,24 @@ fn published(ran: &Ran) -> (BTreeMap<BucketKey, u64>, u64) {
     {
         let count: Value = serde_json::from_slice(&output.value).expect("counts are JSON");
         let text = |v: &Value| v.as_str().expect("a text").to_owned();
-        let start: jiff::Timestamp = text(&count["bucket"]["start"]).parse().expect("a moment");
+        let bucket = &count["bucket"];
+        let moment =
+            |name: &str| -> jiff::Timestamp { text(&bucket[name]).parse().expect("a moment") };
         let key = (
             text(&count["crossing"]),
             text(&count["stream"]),
             text(&count["lens"]),
-            start.as_millisecond(),
+            moment("start").as_millisecond(),
         );
-        let revision = count["revision"].as_u64().expect("a number");
-        let observed = count["observed"].as_u64().expect("a number");
-        if let Some((before, _)) = last.insert(key.clone(), (revision, observed)) {
+        let now = Published {
+            revision: count["revision"].as_u64().expect("a number"),
+            observed: count["observed"].as_u64().expect("a number"),
+            exposure: bucket["exposure"].as_f64().expect("a number"),
+            end_ms: moment("end").as_millisecond(),
+        };
+        let revision = now.revision;
+        if let Some(before) = last.insert(key.clone(), now) {
+            let before = before.revision;
             assert!(
                 before < revision,
                 "{key:?}: revision {revision} after {before}"
@@ -42,8 +58,20 @@ fn published(ran: &Ran) -> (BTreeMap<BucketKey, u64>, u64) {
         }
         records += 1;
     }
-    let observed = last.into_iter().map(|(key, (_, observed))| (key, observed));
-    (observed.collect(), records)
+    (last, records)
+}
+
+/// Each bucket's exposure is what the statuses, hours and signs of life that are known in the end leave of it.
+fn assert_same_exposure(feed: &Feed, model: &Model, published: &BTreeMap<BucketKey, Published>) {
+    for (n, place) in feed.network.crossings.iter().enumerate() {
+        let facts = model.facts(CrossingIx(n as u16));
+        for (key, bucket) in published.iter().filter(|(key, _)| key.0 == place.id) {
+            let (exposure, _) = facts.shares(place, key.3, bucket.end_ms);
+            let apart = (bucket.exposure - exposure).abs();
+            // Records hold four digits.
+            assert!(apart < 1e-4, "{key:?}: {} and {exposure}", bucket.exposure);
+        }
+    }
 }
 
 /// The alerts of a series.
@@ -233,15 +261,19 @@ fn simulate(seed: u64) -> Seen {
     }
     let (published, records) = published(&ran);
     let counts = model.counts(&feed);
-    for (key, observed) in &published {
+    for (key, bucket) in &published {
         let counted = counts.get(key).copied().unwrap_or(0);
-        assert_eq!(*observed, counted, "{key:?}: machine left, recount right");
+        assert_eq!(
+            bucket.observed, counted,
+            "{key:?}: machine left, recount right"
+        );
     }
     let missing: Vec<_> = counts
         .keys()
         .filter(|key| !published.contains_key(*key))
         .collect();
     assert!(missing.is_empty(), "never published: {missing:?}");
+    assert_same_exposure(&feed, &model, &published);
     assert_eq!(
         (records, ran.revised),
         (ran.closed + model.revised, model.revised),
@@ -345,7 +377,8 @@ fn any_order_inside_the_horizon_ends_in_the_same_state() {
             kept.filter(|r| r.key.starts_with("m/")).collect::<Vec<_>>()
         };
         let counted = |ran: &Ran| {
-            let mut counts = published(ran).0;
+            let counts = published(ran).0.into_iter();
+            let mut counts: BTreeMap<_, _> = counts.map(|(key, b)| (key, b.observed)).collect();
             // How many empty days before the first event are published depends on what was read first.
             counts.retain(|_, count| *count > 0);
             counts

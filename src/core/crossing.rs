@@ -384,10 +384,15 @@ impl CrossingState {
             Corrected::Unknown => Outcome::Rejected(Reject::UnknownReplaced),
             Corrected::Superseded => Outcome::Duplicate,
             Corrected::Changed(before, after) => {
-                cx.tally.corrections += 1;
-                if let Some(index) = self.series.iter().position(|s| s.stream == before.stream) {
-                    self.recount(index, before.time, before.count, after, cx);
+                let of = |series: &Series| series.stream == before.stream;
+                let Some(index) = self.series.iter().position(of) else {
+                    return Outcome::Rejected(Reject::UnknownStream);
+                };
+                if self.recount(index, before.time, before.count, after, cx) == Place::Outside {
+                    // Remembered beyond its day, which is settled by now.
+                    return Outcome::Rejected(Reject::TooLate);
                 }
+                cx.tally.corrections += 1;
                 Outcome::Applied
             }
         }
@@ -400,11 +405,12 @@ impl CrossingState {
         before: u32,
         after: u32,
         cx: &mut Context,
-    ) {
+    ) -> Place {
         self.counts_dirty = true;
         let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         let series = &mut self.series[index];
-        match series.change(time, before, after) {
+        let place = series.change(time, before, after);
+        match place {
             Place::Open => {
                 judge_open(self.ix, series, &site, cx);
             }
@@ -414,6 +420,7 @@ impl CrossingState {
             }
             Place::Outside => {}
         }
+        place
     }
 
     /// The feed counts something else from a moment on: everything is learnt anew, and alerts that rest on what it meant end.

@@ -30,6 +30,8 @@ pub struct Standing {
     /// A status has closed the crossing for a whole day since it last counted a major number.
     pub was_shut: bool,
     calm_days: u8,
+    /// Time of days that do not count: closed, blind or mostly so.
+    uncounted_ms: i64,
 }
 
 impl Standing {
@@ -43,6 +45,7 @@ impl Standing {
             decided_by: reading.lens,
             was_shut: false,
             calm_days: 0,
+            uncounted_ms: 0,
         }
     }
 
@@ -59,6 +62,9 @@ impl Standing {
         if bucket.lens != Lens::Day {
             return false;
         }
+        if bucket.exposure <= 0.0 || !bucket.is_mostly_seen() {
+            self.uncounted_ms += bucket.end.0 - bucket.start.0;
+        }
         if bucket.exposure <= 0.0 {
             self.was_shut |= bucket.closed_ratio > 0.0;
             return false;
@@ -70,6 +76,12 @@ impl Standing {
             (true, true) => self.calm_days.saturating_add(1),
         };
         self.calm_days >= CALM_DAYS && bucket.is_mostly_seen()
+    }
+
+    /// Whether it has gone on for so many days that count up to `end`.
+    fn has_lasted(&self, days: u32, end: EventTime) -> bool {
+        let counted_ms = end.0 - self.onset.0 - self.uncounted_ms;
+        counted_ms >= i64::from(days) * 24 * HOUR_MS
     }
 }
 
@@ -189,8 +201,7 @@ impl Standings {
             return Some(Reason::Calm);
         }
         let adopts = reading.lens == Lens::Day && bucket.adopts;
-        let lasted_ms = i64::from(params.adopt_after) * 24 * HOUR_MS;
-        let has_lasted = standing.onset.plus_ms(lasted_ms) <= reading.end;
+        let has_lasted = standing.has_lasted(params.adopt_after, reading.end);
         (has_lasted && (calms || adopts)).then_some(Reason::Lasting)
     }
 
@@ -304,6 +315,25 @@ mod tests {
             ends,
             [false, false, false, false, false, false, false, true]
         );
+    }
+
+    #[test]
+    fn days_that_are_closed_or_mostly_unseen_bring_no_alert_nearer_to_having_lasted() {
+        let of = |n: i64, exposure, closed_ratio| Reading {
+            start: EventTime(n * 24 * HOUR_MS),
+            end: EventTime((n + 1) * 24 * HOUR_MS),
+            closed_ratio,
+            ..day(9, 1.0, exposure, 0.9)
+        };
+        let days = [(1.0, 0.0), (0.0, 1.0), (0.4, 0.6), (0.6, 0.4), (1.0, 0.0)];
+        let mut standing = Standing::open(Direction::Surge, EventTime(0), &of(0, 1.0, 0.0));
+        let mut lasted = Vec::new();
+        for (n, (exposure, closed_ratio)) in (0..).zip(days) {
+            let bucket = of(n, exposure, closed_ratio);
+            standing.calm(Direction::Surge, &bucket);
+            lasted.push(standing.has_lasted(3, bucket.end));
+        }
+        assert_eq!(lasted, [false, false, false, false, true]);
     }
 
     #[test]

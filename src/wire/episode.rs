@@ -207,7 +207,7 @@ fn ahead(likeness: &Likeness) -> String {
     all.find(|p| p.days == TOLD_AHEAD_DAYS)
         .map_or_else(String::new, |p| {
             format!(
-                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come (four times in five), if what is open stays open.",
+                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come at all its crossings (in four cases of five), if what is open stays open.",
                 grouped(p.low),
                 grouped(p.high)
             )
@@ -306,10 +306,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
-        By its numbers it looks like nothing known; the chance of that is about 7 in 10. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
-        By its numbers it looks like nothing known; the chance of that is more than 9 in 10, a first guess from 5 days of counts. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
+        By its numbers it looks like nothing known; the chance of that is about 7 in 10. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
+        By its numbers it looks like nothing known; the chance of that is more than 9 in 10, a first guess from 5 days of counts. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
         ");
     }
 
@@ -324,7 +324,7 @@ mod tests {
                 .expect("it is a family")] = 0.4;
         }
         let said = sentence(&families, &now, called(&[&before, &now]));
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come (four times in five), if what is open stays open.");
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.");
         let said = sentence(
             &families,
             &now,

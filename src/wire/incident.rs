@@ -286,7 +286,7 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
         let day = member.today?;
         incident.moves.iter().find(|m| m.to == at)?;
         Some(format!(
-            "{} at {}, {} more than usual there and than in its last days. {}; {}.",
+            "{} at {}, {} more than usual there and than on the days before. {}; {}.",
             grouped(day.observed),
             network.crossing(at).name,
             grouped(day.rise),
@@ -306,7 +306,7 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) 
     let why = |one: &Move| match one.is_from_shut {
         true => "closed",
         false if rises(one.from) => "missing there on the days before",
-        false => "fewer than usual in the last days",
+        false => "fewer than on the days before",
     };
     let from = |one: &Move| {
         let name = &network.crossing(one.from).name;

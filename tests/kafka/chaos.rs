@@ -147,8 +147,13 @@ fn wait_and_read(deployment: &Deployment, workers: &mut [Process; 2]) -> Outcome
             .all(|(next, end)| next.unwrap_or(0) == *end)
     });
     recomputed::caught_up(deployment);
-    for worker in workers {
+    for (instance, worker) in workers.iter_mut().enumerate() {
         worker.stop(Duration::from_secs(20));
+        let log = std::fs::read_to_string(deployment.log(instance)).expect("the worker's log");
+        let mut errors = log
+            .lines()
+            .filter(|line| line.contains("\"level\":\"ERROR\""));
+        assert_eq!(errors.next(), None, "worker {instance}");
     }
     let (incidents, log) = recomputed::hold(deployment);
     eprintln!("{incidents} incident records follow from {log} records of the region's log");

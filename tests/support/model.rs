@@ -182,13 +182,18 @@ impl Model {
         }
         arrival.corrected = Some(event.time.0);
         let tz = &feed.network.crossing(event.crossing).tz;
-        if day_of(tz, arrival.time).1 > watermark - HORIZON_MS - BLIND_AFTER_MS {
+        let is_kept = day_of(tz, arrival.time).1 > watermark - HORIZON_MS - BLIND_AFTER_MS;
+        if is_kept {
             arrival.count = count;
             let changed = (arrival.time, arrival.time + 1);
             self.revise(feed, event.crossing, changed, 1);
         }
         self.arrivals.insert(key, arrival);
-        Outcome::Applied
+        if is_kept {
+            Outcome::Applied
+        } else {
+            Outcome::Rejected(Reject::TooLate)
+        }
     }
 
     /// The earliest event says since when a crossing is watched: time before it gains its exposure.

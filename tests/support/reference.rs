@@ -42,6 +42,8 @@ struct Going {
     severity: Severity,
     decided: (Lens, i64),
     calm_days: u32,
+    /// Time of closed days and of days of which less than half was open and seen.
+    unseen_ms: i64,
 }
 
 /// One lens as the reference moves it.
@@ -84,7 +86,7 @@ impl Facts {
     }
 
     /// The shares of a bucket in which the crossing was open and seen, and in which it was scheduled and not.
-    fn shares(&self, place: &Crossing, start: i64, end: i64) -> (f64, f64) {
+    pub(crate) fn shares(&self, place: &Crossing, start: i64, end: i64) -> (f64, f64) {
         let mut moments: BTreeSet<i64> = BTreeSet::from([start, end]);
         let changes = self.gates.iter().flat_map(|(from, kind)| match kind {
             Kind::Status {
@@ -299,7 +301,11 @@ impl Naive<'_> {
                         severity,
                         decided: (lens, bucket.start),
                         calm_days: 0,
+                        unseen_ms: 0,
                     });
+                }
+                Some(going) if lens == Lens::Day && bucket.exposure <= 0.0 => {
+                    going.unseen_ms += bucket.end - bucket.start;
                 }
                 Some(going) if lens == Lens::Day && bucket.exposure > 0.0 => {
                     going.severity = going.severity.max(severity);
@@ -309,7 +315,10 @@ impl Naive<'_> {
                         going.onset = onset;
                     }
                     let seen = bucket.exposure >= bucket.closed_or_blind;
-                    let is_old = bucket.end - going.onset >= 60 * DAY_MS;
+                    if !seen {
+                        going.unseen_ms += bucket.end - bucket.start;
+                    }
+                    let is_old = bucket.end - going.onset - going.unseen_ms >= 60 * DAY_MS;
                     let mut why = None;
                     if bucket.abnormal[at] >= 0.5 {
                         going.calm_days = 0;
