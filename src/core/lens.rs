@@ -7,7 +7,6 @@ use super::baseline::season::MAX_DIM;
 use super::evidence::drift::Drift;
 use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES, Weighed};
 use super::evidence::memory;
-use super::evidence::outlook::LN_BEYOND_CHANCE;
 use super::evidence::shiryaev_roberts::ShiryaevRoberts;
 use super::evidence::switching::Regime;
 use serde::{Deserialize, Serialize};
@@ -137,7 +136,7 @@ impl LensState {
         let outlook = self.outlook_at(params, &self.filter, &rate, exposure);
         let joint = outlook.forecast.ln_joint(y);
         let weighed = outlook.hypotheses.weigh(&joint, y);
-        let said = outlook.said_by(y, &weighed);
+        let said = outlook.hypotheses.likelihoods(&weighed);
         self.rise = outlook.rise_after(&said).kept();
         self.drop = outlook.drop_after(&said).kept();
         self.regime = outlook.regime_after(&said);
@@ -166,16 +165,6 @@ impl LensState {
             f64::from(seen) / f64::from(whole) * self.drift.power()
         } else {
             self.drift.power()
-        }
-    }
-
-    /// ln of the probability of the tails that are beyond chance. While ratios grow to their power none is, so that a new series can
-    /// notice a surge that is large enough.
-    fn ln_beyond(&self, params: &LensParams) -> f64 {
-        if self.is_settling(params) || self.buckets_seen < params.learn_whole {
-            f64::NEG_INFINITY
-        } else {
-            LN_BEYOND_CHANCE
         }
     }
 
@@ -428,7 +417,6 @@ impl LensState {
             leak: params.leak,
             rise_leak,
             power: self.power(params),
-            ln_beyond: self.ln_beyond(params),
             log_threshold_rise: params.log_threshold_rise,
             log_threshold_drop: params.log_threshold_drop,
         }

@@ -105,15 +105,6 @@ impl Learner {
     }
 }
 
-/// One end of a forecast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tail {
-    /// This count or more.
-    AtLeast(u64),
-    /// This count or fewer.
-    AtMost(u64),
-}
-
 /// Forecast of a bucket's count: the mixture of [`Part`]s.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixture {
@@ -221,47 +212,6 @@ impl Mixture {
     #[must_use]
     pub fn ln_lower_tail(&self, y: u64) -> f64 {
         self.ln_average(|nb| nb.ln_lower_bound(y), |nb| nb.ln_lower_tail(y))
-    }
-
-    /// ln of the probability of a tail, summed from the tail.
-    #[must_use]
-    pub fn ln_tail(&self, tail: Tail) -> f64 {
-        match tail {
-            Tail::AtLeast(y) => self.ln_upper_tail(y),
-            Tail::AtMost(y) => self.ln_lower_tail(y),
-        }
-    }
-
-    /// The longest tail that holds `y` and has at most a probability, given as its logarithm, below that of four standard
-    /// deviations. It depends on `y` only by which end it is; `None` where `y` is not so far out.
-    #[must_use]
-    pub fn far_tail(&self, y: u64, ln_most: f64) -> Option<Tail> {
-        let (mean, spread) = (self.mean(), self.variance().sqrt());
-        let (count, near) = (y as f64, 4.0 * spread);
-        let (low, high) = (mean - near, mean + near);
-        let step = (spread as u64).max(1);
-        let is_far = |tail| self.ln_tail(tail) <= ln_most;
-        if count > high && is_far(Tail::AtLeast(y)) {
-            let holds = |y| is_far(Tail::AtLeast(y));
-            smallest(high as u64, step, COUNT_LIMIT, holds).map(Tail::AtLeast)
-        } else if count < low && is_far(Tail::AtMost(y)) {
-            let ends = |y| !is_far(Tail::AtMost(y));
-            let end = smallest(low as u64, step, COUNT_LIMIT, ends)?;
-            end.checked_sub(1).map(Tail::AtMost)
-        } else {
-            None
-        }
-    }
-
-    /// The forecast with its mean times a factor, above 0, and its sizes as they are.
-    #[must_use]
-    pub fn scaled(&self, factor: f64) -> Self {
-        let mut scaled = self.clone();
-        scaled.log_mean += factor.ln();
-        for part in &mut scaled.parts {
-            part.count = count_of(part.count.size(), factor * part.count.mean());
-        }
-        scaled
     }
 
     /// Smallest `y` with P(Y <= y) >= p; `p` outside `[0, 1)` and NaN are taken for the nearer end.

@@ -1,7 +1,7 @@
 //! Owns the rival explanations of a count, each a factor on the forecast's mean, and their likelihoods.
 
 use super::switching::Regime;
-use crate::core::baseline::forecast::{DISPERSIONS, Mixture, Tail};
+use crate::core::baseline::forecast::{DISPERSIONS, Mixture};
 use crate::core::baseline::negbin::NegBin;
 use crate::core::baseline::special::{exp_each, ln_each, ln_sum_exp};
 
@@ -182,39 +182,22 @@ impl Hypotheses {
     /// Null and rival are mixtures over the same dispersions and weights, so under the null every ratio has mean 1.
     #[must_use]
     pub fn likelihoods(&self, weighed: &Weighed) -> Likelihoods {
-        self.ratios(&weighed.ln)
-    }
-
-    /// What it says that a count lies in a tail of `forecast`, of which these are the hypotheses, and nothing more of the count.
-    /// Under the null these ratios, with those of the counts outside the tail, have mean 1 too.
-    #[must_use]
-    pub fn likelihoods_of_tail(&self, forecast: &Mixture, tail: Tail) -> Likelihoods {
-        let mut ln = [f64::NEG_INFINITY; MAX_HYPOTHESES];
-        let used = NULLS + self.rises + self.drops;
-        for (ln, ln_scale) in ln[..used].iter_mut().zip(self.ln_scale) {
-            *ln = forecast.scaled(ln_scale.exp()).ln_tail(tail);
-        }
-        self.ratios(&ln)
-    }
-
-    /// `ln` of the probability of what was seen under each hypothesis.
-    fn ratios(&self, ln: &[f64; MAX_HYPOTHESES]) -> Likelihoods {
         let mut out = Likelihoods {
             rise: [0.0; MAX_RISES],
             drop: [0.0; MAX_DROPS],
             rise_to_usual: [0.0; MAX_RISES],
             drop_to_usual: [0.0; MAX_DROPS],
         };
-        let [usual, up, down] = [ln[0], ln[1], ln[2]];
+        let [usual, up, down] = [weighed.ln[0], weighed.ln[1], weighed.ln[2]];
         for j in 0..self.rises {
-            let rise = ln[NULLS + j];
-            out.rise[j] = rise - up;
-            out.rise_to_usual[j] = rise - usual;
+            let ln = weighed.ln[NULLS + j];
+            out.rise[j] = ln - up;
+            out.rise_to_usual[j] = ln - usual;
         }
         for j in 0..self.drops {
-            let drop = ln[NULLS + self.rises + j];
-            out.drop[j] = drop - down;
-            out.drop_to_usual[j] = drop - usual;
+            let ln = weighed.ln[NULLS + self.rises + j];
+            out.drop[j] = ln - down;
+            out.drop_to_usual[j] = ln - usual;
         }
         out
     }
@@ -294,36 +277,6 @@ mod tests {
             let got = weights(exponent);
             let near = got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-12);
             assert!(near, "exponent {exponent}: {got:?}, wanted {want:?}");
-        }
-    }
-
-    /// Counts below a line as they are and all others as no more than that: the ratios have mean 1 under the null, so that the
-    /// promise does not feel where the line is.
-    #[test]
-    fn ratios_of_counts_and_of_the_tail_beyond_them_have_mean_one() {
-        let mut ln_weights = [-30.0; DISPERSIONS];
-        (ln_weights[0], ln_weights[4]) = ((0.7_f64).ln(), (0.3_f64).ln());
-        let forecast = Mixture::match_moments(2.0, 0.05, &ln_weights, Matching::Rate);
-        let made = Hypotheses::new(&forecast, &[1.15, 3.0, 30.0], &[0.5], 0.05, 0.5);
-        for line in [3, 15, 60] {
-            let tail = Tail::AtLeast(line);
-            let beyond = made.likelihoods_of_tail(&forecast, tail);
-            let [up, down] = [1.05, 0.95].map(|null| forecast.scaled(null).ln_tail(tail).exp());
-            let mut rises = [0, 1, 2].map(|j| up * beyond.rise[j].exp());
-            let mut drop = down * beyond.drop[0].exp();
-            for y in 0..line {
-                let weighed = made.weigh(&forecast.ln_joint(y), y);
-                let said = made.likelihoods(&weighed);
-                for (sum, ratio) in rises.iter_mut().zip(said.rise) {
-                    *sum += (weighed.ln[1] + ratio).exp();
-                }
-                drop += (weighed.ln[2] + said.drop[0]).exp();
-            }
-            let near = rises
-                .iter()
-                .chain([&drop])
-                .all(|sum| (sum - 1.0).abs() < 1e-6);
-            assert!(near, "{line}: {rises:?}, {drop}");
         }
     }
 }

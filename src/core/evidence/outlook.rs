@@ -1,6 +1,6 @@
 //! Owns the outlook of one open bucket: what it is expected to hold and what any count in it would mean; it changes no state.
 
-use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES, Weighed};
+use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES};
 use super::shiryaev_roberts::ShiryaevRoberts;
 use super::switching::Regime;
 use crate::core::baseline::forecast::{Mixture, smallest};
@@ -8,11 +8,6 @@ use crate::core::baseline::forecast::{Mixture, smallest};
 /// Counts beyond this are no counts.
 const COUNT_LIMIT: u64 = 1 << 40;
 
-/// ln of a probability so small that of a count in such a tail no more is heard than that it lies there: chance alone brings one
-/// once in seventy thousand million buckets. Heard as it is, a count far beyond would be explained by the widest dispersions, which
-/// have next to no weight but for it, and by which it might as well be usual: a hundred times the usual would be less evidence of a
-/// rise than ten times.
-pub(crate) const LN_BEYOND_CHANCE: f64 = -25.0;
 /// What a bucket is expected to hold, before it is seen, and the evidence it starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outlook {
@@ -29,8 +24,6 @@ pub struct Outlook {
     pub(crate) rise_leak: f64,
     /// Power of the likelihood ratios in the evidence.
     pub(crate) power: f64,
-    /// ln of the probability of the tails that are beyond chance; minus infinity: none is yet.
-    pub(crate) ln_beyond: f64,
     pub(crate) log_threshold_rise: f64,
     pub(crate) log_threshold_drop: f64,
 }
@@ -100,8 +93,9 @@ impl Outlook {
     /// The count from which on a rise is announced: evidence reaches the threshold there and not one below. `None` if the
     /// threshold is infinite or beyond any count.
     ///
-    /// Once a series' first buckets are learnt, evidence never falls with the count from the usual one on. Below it, where there is none to speak of, it may: no arrivals
-    /// at all speak more of a series whose counts vary widely, and so less against a rise, than a few.
+    /// Evidence grows with the count, but for small steps back (less than ln 2) where the weight passes from one dispersion to
+    /// another; where the threshold lies in such a step there are several such counts, and this is the one that the search
+    /// from [`Outlook::far_count`] comes to.
     #[must_use]
     pub fn alarm_count(&self) -> Option<u64> {
         if !self.log_threshold_rise.is_finite() {
@@ -156,15 +150,8 @@ impl Outlook {
     }
 
     pub(crate) fn said(&self, y: u64) -> Likelihoods {
-        self.said_by(y, &self.hypotheses.weigh(&self.forecast.ln_joint(y), y))
-    }
-
-    /// What count `y` says, weighed already: the count itself, or where chance does not reach that it lies there.
-    pub(crate) fn said_by(&self, y: u64, weighed: &Weighed) -> Likelihoods {
-        match self.forecast.far_tail(y, self.ln_beyond) {
-            Some(tail) => self.hypotheses.likelihoods_of_tail(&self.forecast, tail),
-            None => self.hypotheses.likelihoods(weighed),
-        }
+        self.hypotheses
+            .likelihoods(&self.hypotheses.weigh(&self.forecast.ln_joint(y), y))
     }
 
     pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
