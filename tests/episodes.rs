@@ -352,7 +352,7 @@ fn drops_and_rises_of_the_blockade_are_one_incident_and_end_within_days_of_it() 
         lines.collect::<Vec<_>>().join("\n")
     });
     let told: Vec<String> = told.collect();
-    let whole = "Dorohusk-Yahodyn (drop), Hrebenne-Rava-Ruska (drop), Korczowa-Krakovets (drop), Zosin-Ustyluh";
+    let whole = "Dorohusk-Yahodyn (fewer), Hrebenne-Rava-Ruska (fewer), Korczowa-Krakovets (fewer), Zosin-Ustyluh";
     assert!(told.iter().any(|lines| lines.contains(whole)), "{told:#?}");
 }
 
