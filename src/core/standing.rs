@@ -31,7 +31,7 @@ pub struct Standing {
     pub was_shut: bool,
     calm_days: u8,
     /// Time of days that do not count: closed, blind or mostly so.
-    uncounted_ms: i64,
+    uncounted_minutes: u32,
 }
 
 impl Standing {
@@ -45,7 +45,7 @@ impl Standing {
             decided_by: reading.lens,
             was_shut: false,
             calm_days: 0,
-            uncounted_ms: 0,
+            uncounted_minutes: 0,
         }
     }
 
@@ -63,7 +63,9 @@ impl Standing {
             return false;
         }
         if bucket.exposure <= 0.0 || !bucket.is_mostly_seen() {
-            self.uncounted_ms += bucket.end.0 - bucket.start.0;
+            let minutes = (bucket.end.0 - bucket.start.0) / 60_000;
+            let minutes = u32::try_from(minutes).unwrap_or(0);
+            self.uncounted_minutes = self.uncounted_minutes.saturating_add(minutes);
         }
         if bucket.exposure <= 0.0 {
             self.was_shut |= bucket.closed_ratio > 0.0;
@@ -80,7 +82,7 @@ impl Standing {
 
     /// Whether it has gone on for so many days that count up to `end`.
     fn has_lasted(&self, days: u32, end: EventTime) -> bool {
-        let counted_ms = end.0 - self.onset.0 - self.uncounted_ms;
+        let counted_ms = end.0 - self.onset.0 - i64::from(self.uncounted_minutes) * 60_000;
         counted_ms >= i64::from(days) * 24 * HOUR_MS
     }
 }
