@@ -63,34 +63,31 @@ impl Severity {
     #[must_use]
     pub fn of(direction: Direction, observed: u64, expected: f64) -> Self {
         let observed = observed as f64;
-        let reaches = |excess: f64, ratio: f64| match direction {
+        let reaches = |(excess, ratio): (f64, f64)| match direction {
             Direction::Surge => observed - expected >= excess && observed >= ratio * expected,
             Direction::Drop => expected - observed >= excess && observed * ratio <= expected,
         };
-        if reaches(50.0, 5.0) {
-            Self::Critical
-        } else if reaches(
-            10.0,
-            if direction == Direction::Surge {
-                3.0
-            } else {
-                2.0
-            },
-        ) {
-            Self::Major
-        } else {
-            Self::Minor
+        let mut worst_first = [Self::Critical, Self::Major].into_iter();
+        let found = worst_first.find(|s| s.asks(direction).is_some_and(reaches));
+        found.unwrap_or(Self::Minor)
+    }
+
+    /// How far from usual it begins, in arrivals, and how many times as many (a drop: one in how many); nothing of the least.
+    #[must_use]
+    pub fn asks(self, direction: Direction) -> Option<(f64, f64)> {
+        match (self, direction) {
+            (Self::Minor, _) => None,
+            (Self::Major, Direction::Surge) => Some((10.0, 3.0)),
+            (Self::Major, Direction::Drop) => Some((10.0, 2.0)),
+            (Self::Critical, _) => Some((50.0, 5.0)),
         }
     }
 
     /// The smallest count of a surge that is more severe than this, if there is one.
     #[must_use]
     pub fn next_surge_count(self, expected: f64) -> Option<u64> {
-        let (excess, ratio) = match self {
-            Self::Minor => (10.0, 3.0),
-            Self::Major => (50.0, 5.0),
-            Self::Critical => return None,
-        };
+        let worse = Self::ALL.into_iter().find(|worse| *worse > self)?;
+        let (excess, ratio) = worse.asks(Direction::Surge)?;
         Some((expected + excess).max(ratio * expected).ceil() as u64)
     }
 }
