@@ -240,11 +240,8 @@ impl LensState {
         }
         let now = self.buckets_seen;
         let mut has_lasted = false;
-        for direction in Direction::ALL {
-            let evidence = match direction {
-                Direction::Surge => self.log_evidence_rise(),
-                Direction::Drop => self.log_evidence_drop(),
-            };
+        let evidence = [self.log_evidence_rise(), self.log_evidence_drop()];
+        for (direction, evidence) in Direction::ALL.into_iter().zip(evidence) {
             if evidence >= params.log_threshold(direction) {
                 let [began, last] = &mut self.alarms[direction as usize];
                 if *last == 0 || now - *last >= APART {

@@ -114,7 +114,7 @@ struct Follower<'a> {
     network: Network,
     alerts: Vec<Alert>,
     going: [Option<Going>; 2],
-    /// End of the last bucket whose evidence was low, by direction.
+    /// What came since the last bucket whose evidence was low, by direction.
     runs: Option<[Run; 2]>,
     rows: usize,
 }
