@@ -2,17 +2,12 @@
 
 mod support;
 
-use serde_json::Value;
 use std::collections::BTreeSet;
 use support::border::{Border, Weather};
-use surgewatch::core::alert::{Direction, Severity};
-use surgewatch::core::ids::Partition;
-use surgewatch::core::output::Source;
+use surgewatch::core::alert::Direction;
 use surgewatch::core::region::groups::{self, Level};
 use surgewatch::core::region::incident::{Change, Told};
-use surgewatch::wire::encode::Origin;
 use surgewatch::wire::incident::spoken;
-use surgewatch::wire::region;
 
 /// Usual arrivals a day of each crossing.
 const MEANS: [f64; 3] = [3.0, 4.0, 5.0];
@@ -99,21 +94,10 @@ fn a_thin_fall_is_found_too() {
 #[test]
 fn a_countrys_slice_of_a_group_lists_its_own_crossings() {
     let (border, told) = run(3, 21, |_| true, 1.25);
-    let both = (border.network.as_ref(), border.params.families.as_ref());
-    let source = Source {
-        partition: Partition(0),
-        offset: None,
-        recorded: None,
-    };
-    let origin = Origin {
-        topic: "region".into(),
-        config: "c".into(),
-    };
-    let slices = region::slices(both, opened(&told)[0], Severity::Minor, &source, &origin);
+    let (_, slices) = support::records(&border.network, &border.params.families, opened(&told)[0]);
     assert_eq!(slices.len(), 4, "the group is the whole border");
     for (at, (country, slice)) in (0..).zip(&slices) {
         assert_eq!(*country, format!("c{at}"));
-        let slice: Value = serde_json::from_slice(&slice.value).expect("records are JSON");
         let own: Vec<String> = (at * 10..at * 10 + 10)
             .map(|n| format!("x-{n:02}"))
             .collect();

@@ -5,16 +5,14 @@ mod support;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use support::Feed;
-use surgewatch::core::alert::{Direction, Reading, Severity, Transition};
+use surgewatch::core::alert::{Direction, Reading, Transition};
 use surgewatch::core::calendar::local;
-use surgewatch::core::ids::{CrossingIx, Partition};
-use surgewatch::core::output::{Output, Source};
+use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::output::Output;
 use surgewatch::core::region::incident::{Change, Incident, Told};
 use surgewatch::core::region::{Region, RegionState};
 use surgewatch::replay;
-use surgewatch::wire::encode::{Encoded, Origin};
 use surgewatch::wire::incident::{spoken, summary};
-use surgewatch::wire::region;
 
 fn fresh_region(feed: &Feed, state: RegionState) -> Region {
     Region::new(feed.network.clone(), feed.params.clone(), state)
@@ -160,27 +158,10 @@ fn two_countries() -> Feed {
 
 /// The whole record of each change, and its slices.
 fn records(feed: &Feed) -> Vec<(Value, Vec<(String, Value)>)> {
-    let both = (feed.network.as_ref(), feed.params.families.as_ref());
-    let source = Source {
-        partition: Partition(0),
-        offset: None,
-        recorded: None,
-    };
-    let origin = Origin {
-        topic: "region".into(),
-        config: "c".into(),
-    };
-    let read = |e: &Encoded| serde_json::from_slice(&e.value).expect("records are JSON");
     let (_, told) = feed.told();
-    let each = told.iter().map(|one| {
-        let whole = region::incident(both, one, Severity::Minor, &source, &origin);
-        let slices = region::slices(both, one, Severity::Minor, &source, &origin);
-        let slices = slices
-            .iter()
-            .map(|(country, part)| (country.clone(), read(part)));
-        (read(&whole), slices.collect())
-    });
-    each.collect()
+    let each = told.iter();
+    each.map(|one| support::records(&feed.network, &feed.params.families, one))
+        .collect()
 }
 
 #[track_caller]

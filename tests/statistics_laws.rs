@@ -194,13 +194,18 @@ fn a_surge_is_seen_not_learnt_and_ends() {
     assert!(state.log_evidence_drop() < f64::MIN, "R restarts from 0");
 }
 
-#[test]
-fn a_level_that_stays_is_adopted_within_sixty_days() {
-    let params = LensParams {
+/// Days that alarm at an evidence of 7 for a rise and 8 for a drop.
+fn alarming() -> LensParams {
+    LensParams {
         log_threshold_rise: 7.0,
         log_threshold_drop: 8.0,
         ..LensParams::for_lens(Lens::Day)
-    };
+    }
+}
+
+#[test]
+fn a_level_that_stays_is_adopted_within_sixty_days() {
+    let params = alarming();
     for (before, after) in [(20, 60), (400, 3000), (60, 15), (0, 9)] {
         let level = |t: u64| {
             let mean = if t < 400 { before } else { after };
@@ -237,11 +242,7 @@ fn a_level_that_stays_is_adopted_within_sixty_days() {
 /// The drop goes on for 55 days, so that the sixtieth day since its first alarm is one of the rise after it.
 #[test]
 fn a_rise_after_a_drop_that_almost_lasted_is_no_new_usual() {
-    let params = LensParams {
-        log_threshold_rise: 7.0,
-        log_threshold_drop: 8.0,
-        ..LensParams::for_lens(Lens::Day)
-    };
+    let params = alarming();
     let mut state = LensState::new(&params, Prior::default());
     let mut last_drop = 0;
     for t in 0..470_u32 {

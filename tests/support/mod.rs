@@ -7,17 +7,20 @@ pub(crate) mod model;
 pub(crate) mod random;
 pub(crate) mod reference;
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use surgewatch::config::{self, Settings, Sources};
+use surgewatch::core::alert::Severity;
 use surgewatch::core::crossing::Outcome;
 use surgewatch::core::engine::Engine;
+use surgewatch::core::episode::Families;
 use surgewatch::core::event::{Event, Kind};
 use surgewatch::core::ids::{CrossingIx, EventId, NextOffset, Offset, Partition};
 use surgewatch::core::intake::BadRecordBudget;
 use surgewatch::core::network::Network;
-use surgewatch::core::output::Output;
+use surgewatch::core::output::{Output, Source};
 use surgewatch::core::params::{Budget, Params};
 use surgewatch::core::partition::Input;
 use surgewatch::core::region::incident::Told;
@@ -29,6 +32,7 @@ use surgewatch::replay;
 use surgewatch::wire::decode::{self, Limits, Record};
 use surgewatch::wire::encode::{self, Encoded, Origin};
 use surgewatch::wire::notice;
+use surgewatch::wire::region;
 
 /// A good record of a partition, written when it happened.
 pub(crate) fn input(offset: i64, crossing: u16, time: i64, id: &str, kind: Kind) -> Input {
@@ -315,4 +319,29 @@ impl Ran {
             assert_eq!(mine.len(), theirs.len(), "{what}: keys of {partition:?}");
         }
     }
+}
+
+/// The whole record of a change, and each country's slice of it.
+pub(crate) fn records(
+    network: &Network,
+    families: &Families,
+    told: &Told,
+) -> (Value, Vec<(String, Value)>) {
+    let source = Source {
+        partition: Partition(0),
+        offset: None,
+        recorded: None,
+    };
+    let origin = Origin {
+        topic: "region".into(),
+        config: "c".into(),
+    };
+    let read = |e: &Encoded| serde_json::from_slice(&e.value).expect("records are JSON");
+    let both = (network, families);
+    let whole = region::incident(both, told, Severity::Minor, &source, &origin);
+    let slices = region::slices(both, told, Severity::Minor, &source, &origin);
+    let slices = slices
+        .iter()
+        .map(|(country, part)| (country.clone(), read(part)));
+    (read(&whole), slices.collect())
 }
