@@ -16,7 +16,7 @@ use surgewatch::core::ids::{self, CrossingIx, EventId, Partition, StreamIx};
 use surgewatch::core::network::Network;
 use surgewatch::core::output::Output;
 use surgewatch::core::partition::Input;
-use surgewatch::core::seen::{Arrival, PAGE_IDS, Seen};
+use surgewatch::core::seen::{Arrival, PAGE_IDS, Remembered, Seen};
 use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
 
 /// Names of fields that may be without a value.
@@ -152,13 +152,13 @@ proptest! {
         let mut seen = Seen::default();
         let (mut remembered, mut given_up) = (0, 0);
         for (n, id) in ids.into_iter().enumerate() {
-            let arrival = Arrival { id: EventId(id), time: EventTime(n as i64), stream: StreamIx(0), count: 1, corrected: None };
-            if let Some(dropped) = seen.remember(arrival, max_ids) {
+            let arrival = Arrival { id: EventId(id), time: EventTime(n as i64), stream: Some(StreamIx(0)), count: 1, corrected: None };
+            if let Remembered::New(dropped) = seen.remember(arrival, max_ids) {
                 given_up += dropped;
                 remembered += 1;
             }
             prop_assert!(seen.len() <= max_ids.max(PAGE_IDS));
-            prop_assert_eq!(seen.remember(arrival, max_ids), None, "the youngest is always known");
+            prop_assert_eq!(seen.remember(arrival, max_ids), Remembered::Duplicate, "the youngest is always known");
         }
         prop_assert_eq!(remembered, seen.len() + given_up);
     }

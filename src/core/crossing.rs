@@ -11,7 +11,7 @@ use super::network::Network;
 use super::notice::{DataStatus, Notice, NoticeKind};
 use super::output::{Output, Source};
 use super::params::Params;
-use super::seen::{Arrival, Corrected, Seen};
+use super::seen::{Arrival, Corrected, Remembered, Seen};
 use super::series::{Place, Series, Site};
 use super::standing::Reset;
 use super::tally::Tally;
@@ -359,15 +359,24 @@ impl CrossingState {
         let arrival = Arrival {
             id,
             time,
-            stream,
+            stream: Some(stream),
             count,
             corrected: None,
         };
-        let Some(given_up) = self.seen.remember(arrival, cx.params.max_ids) else {
-            cx.tally.duplicates += 1;
-            return Outcome::Duplicate;
+        let count = match self.seen.remember(arrival, cx.params.max_ids) {
+            Remembered::New(given_up) => {
+                cx.tally.ids_given_up += given_up as u64;
+                count
+            }
+            Remembered::Awaited(corrected) => {
+                cx.tally.corrections += 1;
+                corrected
+            }
+            Remembered::Duplicate => {
+                cx.tally.duplicates += 1;
+                return Outcome::Duplicate;
+            }
         };
-        cx.tally.ids_given_up += given_up as u64;
         self.recount(index, time, 0, count, cx);
         self.tell_closed(time, cx);
         Outcome::Applied
@@ -380,15 +389,20 @@ impl CrossingState {
         count: u32,
         cx: &mut Context,
     ) -> Outcome {
-        match self.seen.correct(replaces, time, count) {
-            Corrected::Unknown => Outcome::Rejected(Reject::UnknownReplaced),
+        let max_ids = cx.params.max_ids;
+        match self.seen.correct(replaces, time, count, max_ids) {
+            // Put aside, since its arrival may never come, and in force from the moment it does.
+            Corrected::Awaiting(given_up) => {
+                cx.tally.ids_given_up += given_up as u64;
+                Outcome::Rejected(Reject::UnknownReplaced)
+            }
             Corrected::Superseded => Outcome::Duplicate,
-            Corrected::Changed(before, after) => {
-                let of = |series: &Series| series.stream == before.stream;
+            Corrected::Changed(before) => {
+                let of = |series: &Series| Some(series.stream) == before.stream;
                 let Some(index) = self.series.iter().position(of) else {
                     return Outcome::Rejected(Reject::UnknownStream);
                 };
-                if self.recount(index, before.time, before.count, after, cx) == Place::Outside {
+                if self.recount(index, before.time, before.count, count, cx) == Place::Outside {
                     // Remembered beyond its day, which is settled by now.
                     return Outcome::Rejected(Reject::TooLate);
                 }

@@ -109,7 +109,7 @@ pub enum Reject {
     BadCount,
     /// Older than the lateness horizon.
     TooLate,
-    /// A correction of an arrival that is not known (any more).
+    /// A correction of an arrival that was not read so far, or is forgotten; should it still come, it counts as corrected.
     UnknownReplaced,
     /// Feedback on an alert that this partition does not know (any more).
     UnknownAlert,

@@ -11,15 +11,15 @@ use std::hash::BuildHasherDefault;
 /// Ids in one page, which is one changelog record.
 pub const PAGE_IDS: usize = 64;
 
-/// One remembered arrival.
+/// One remembered arrival, or what a correction says of one that was not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
     /// Its id.
     pub id: EventId,
-    /// When it happened.
+    /// When it happened; of an awaited one the time of the correction, which is no earlier.
     pub time: EventTime,
-    /// Its stream.
-    pub stream: StreamIx,
+    /// Its stream; nothing while it is awaited.
+    pub stream: Option<StreamIx>,
     /// The count in force.
     pub count: u32,
     /// Event time of the correction that set the count, if one did.
@@ -35,15 +35,26 @@ pub struct Page {
     pub arrivals: Vec<Arrival>,
 }
 
+/// What an arrival was to the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remembered {
+    /// Read for the first time; this many old ids were given up for it.
+    New(usize),
+    /// Read for the first time, after a correction that says this count.
+    Awaited(u32),
+    /// Read before.
+    Duplicate,
+}
+
 /// What a correction did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corrected {
-    /// The arrival's count went from the first to the second number.
-    Changed(Arrival, u32),
+    /// The arrival, with the count that it had.
+    Changed(Arrival),
     /// A correction from a later moment is already in force.
     Superseded,
-    /// No such arrival is remembered.
-    Unknown,
+    /// No such arrival was read: the count is kept for it, and this many old ids were given up for that.
+    Awaiting(usize),
 }
 
 /// The ids of one crossing.
@@ -57,9 +68,9 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Remembers an arrival, unless its id is remembered already. Beyond `max_ids` the oldest page is given up; returns its size
-    /// then, 0 otherwise, and nothing for a duplicate.
-    pub fn remember(&mut self, arrival: Arrival, max_ids: usize) -> Option<usize> {
+    /// Remembers an arrival that was read, with the count that a correction read before it says. Beyond `max_ids` the oldest page
+    /// is given up.
+    pub fn remember(&mut self, arrival: Arrival, max_ids: usize) -> Remembered {
         let is_full = |page: &Page| page.arrivals.len() >= PAGE_IDS;
         let wants_page = self.pages.back().is_none_or(is_full);
         let number = match self.pages.back() {
@@ -68,7 +79,10 @@ impl Seen {
         };
         // One look-up finds the duplicate or makes the entry: at a busy border each is a cache miss.
         match self.places.entry(arrival.id.0) {
-            Entry::Occupied(_) => return None,
+            Entry::Occupied(place) => {
+                let number = *place.get();
+                return self.fulfil(number, arrival);
+            }
             Entry::Vacant(place) => place.insert(number),
         };
         if wants_page {
@@ -82,35 +96,73 @@ impl Seen {
         page.arrivals.push(arrival);
         self.mark_dirty(number);
         if self.places.len() > max_ids && self.pages.len() > 1 {
-            Some(self.drop_front())
+            Remembered::New(self.drop_front())
         } else {
-            Some(0)
+            Remembered::New(0)
         }
     }
 
-    /// Sets the count of a remembered arrival; the correction with the latest `time` wins, whatever the order.
-    pub fn correct(&mut self, replaces: EventId, time: EventTime, count: u32) -> Corrected {
+    /// An arrival whose id is known: it was read before, or a correction of it was.
+    fn fulfil(&mut self, number: u32, arrival: Arrival) -> Remembered {
+        let known = self.entry(number, arrival.id);
+        if known.stream.is_some() {
+            return Remembered::Duplicate;
+        }
+        known.time = arrival.time;
+        known.stream = arrival.stream;
+        let count = known.count;
+        self.mark_dirty(number);
+        Remembered::Awaited(count)
+    }
+
+    /// Sets the count of an arrival, read or awaited; the correction with the latest `time` wins, whatever the order.
+    pub fn correct(
+        &mut self,
+        replaces: EventId,
+        time: EventTime,
+        count: u32,
+        max_ids: usize,
+    ) -> Corrected {
         let Some(number) = self.places.get(&replaces.0).copied() else {
-            return Corrected::Unknown;
+            let awaited = Arrival {
+                id: replaces,
+                time,
+                stream: None,
+                count,
+                corrected: Some(time),
+            };
+            let Remembered::New(given_up) = self.remember(awaited, max_ids) else {
+                unreachable!("the id was looked up");
+            };
+            return Corrected::Awaiting(given_up);
         };
-        let first = self.pages.front().map_or(0, |p| p.number);
-        let page = self
-            .pages
-            .get_mut(number.wrapping_sub(first) as usize)
-            .expect("places name pages that are kept");
-        let arrival = page
-            .arrivals
-            .iter_mut()
-            .find(|a| a.id == replaces)
-            .expect("places name the page of an id");
+        let arrival = self.entry(number, replaces);
         if arrival.corrected.is_some_and(|at| at > time) {
             return Corrected::Superseded;
         }
         let before = *arrival;
         arrival.corrected = Some(time);
         arrival.count = count;
+        if before.stream.is_none() {
+            arrival.time = time;
+        }
         self.mark_dirty(number);
-        Corrected::Changed(before, count)
+        match before.stream {
+            Some(_) => Corrected::Changed(before),
+            None => Corrected::Awaiting(0),
+        }
+    }
+
+    fn entry(&mut self, page: u32, id: EventId) -> &mut Arrival {
+        let first = self.pages.front().map_or(0, |p| p.number);
+        let page = self
+            .pages
+            .get_mut(page.wrapping_sub(first) as usize)
+            .expect("places name pages that are kept");
+        let mut arrivals = page.arrivals.iter_mut();
+        arrivals
+            .find(|a| a.id == id)
+            .expect("places name the page of an id")
     }
 
     /// Gives up the pages in which every arrival is older than `time`; such events are refused as late anyway.
@@ -195,11 +247,13 @@ impl Seen {
 mod tests {
     use super::*;
 
+    const MANY: usize = 1_000_000;
+
     fn arrival(n: u64) -> Arrival {
         Arrival {
             id: EventId(n),
             time: EventTime(n as i64),
-            stream: StreamIx(0),
+            stream: Some(StreamIx(0)),
             count: 1,
             corrected: None,
         }
@@ -212,8 +266,8 @@ mod tests {
     fn filled(n: u64) -> Seen {
         let mut seen = Seen::default();
         for i in 0..n {
-            assert_eq!(seen.remember(arrival(i), 1_000_000), Some(0));
-            assert_eq!(seen.remember(arrival(i), 1_000_000), None, "a duplicate");
+            assert_eq!(seen.remember(arrival(i), MANY), Remembered::New(0));
+            assert_eq!(seen.remember(arrival(i), MANY), Remembered::Duplicate);
         }
         seen
     }
@@ -239,7 +293,7 @@ mod tests {
             [0, 1, 2]
         );
         seen.remember(arrival(130), 1_000);
-        seen.correct(EventId(3), EventTime(500), 7);
+        seen.correct(EventId(3), EventTime(500), 7, MANY);
         assert_eq!(
             seen.drain_changes()
                 .0
@@ -253,30 +307,74 @@ mod tests {
         assert_eq!((changed.len(), dropped), (0, vec![0, 1]));
     }
 
+    /// What is done to one id: corrections by their moment, which say ten times as much, and the arrival itself.
     #[test]
-    fn the_latest_correction_wins_whatever_the_order() {
-        for order in [[1, 2], [2, 1]] {
-            let mut seen = filled(1);
-            for at in order {
-                seen.correct(EventId(0), EventTime(at), at as u32 * 10);
+    fn the_latest_correction_wins_whatever_the_order_and_before_its_arrival_too() {
+        let orders: [&[i64]; 6] = [
+            &[0, 1, 2],
+            &[0, 2, 1],
+            &[1, 0, 2],
+            &[2, 0, 1],
+            &[1, 2, 0],
+            &[2, 1, 0],
+        ];
+        for order in orders {
+            let mut seen = Seen::default();
+            let mut counted = 0;
+            for &at in order {
+                let time = EventTime(at);
+                match at {
+                    0 => match seen.remember(arrival(0), MANY) {
+                        Remembered::New(0) => counted = arrival(0).count,
+                        Remembered::Awaited(count) => counted = count,
+                        other => panic!("{order:?}: {other:?}"),
+                    },
+                    _ => match seen.correct(EventId(0), time, at as u32 * 10, MANY) {
+                        Corrected::Changed(before) => {
+                            assert_eq!(before.count, counted, "{order:?}");
+                            counted = at as u32 * 10;
+                        }
+                        Corrected::Awaiting(0) | Corrected::Superseded => {}
+                        other @ Corrected::Awaiting(_) => panic!("{order:?}: {other:?}"),
+                    },
+                }
             }
-            let Corrected::Changed(before, _) = seen.correct(EventId(0), EventTime(9), 0) else {
-                panic!("the arrival is known");
-            };
-            assert_eq!(before.count, 20, "{order:?}");
+            assert_eq!(counted, 20, "{order:?}");
+            let remembered = seen.remember(arrival(0), MANY);
+            assert_eq!(remembered, Remembered::Duplicate, "{order:?}");
         }
+    }
+
+    #[test]
+    fn a_correction_of_nothing_is_forgotten_like_an_arrival_of_its_time() {
+        let mut seen = Seen::default();
         assert_eq!(
-            filled(1).correct(EventId(5), EventTime(1), 1),
-            Corrected::Unknown
+            seen.correct(EventId(5), EventTime(7), 1, MANY),
+            Corrected::Awaiting(0)
         );
+        seen.forget_before(EventTime(7));
+        assert_eq!(seen.len(), 1);
+        seen.forget_before(EventTime(8));
+        assert!(seen.is_empty());
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_page_goes_first() {
         let mut seen = Seen::default();
-        let given_up: usize = (0..1_000)
-            .filter_map(|i| seen.remember(arrival(i), 256))
-            .sum();
+        let mut given_up = 0;
+        for i in 0..1_000 {
+            // Every third is a correction of something that never comes.
+            match i % 3 {
+                0 => match seen.correct(EventId(i), EventTime(i as i64), 1, 256) {
+                    Corrected::Awaiting(n) => given_up += n,
+                    other => panic!("{i}: {other:?}"),
+                },
+                _ => match seen.remember(arrival(i), 256) {
+                    Remembered::New(n) => given_up += n,
+                    other => panic!("{i}: {other:?}"),
+                },
+            }
+        }
         assert!(seen.len() <= 256 && given_up + seen.len() == 1_000);
         assert!(knows(&seen, 999) && !knows(&seen, 0));
     }

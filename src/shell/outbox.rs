@@ -267,7 +267,7 @@ fn explained(reason: Reject) -> &'static str {
             "`time` is further behind the newest event of its partition than time.lateness_horizon_secs; send it sooner, or raise that setting"
         }
         Reject::UnknownReplaced => {
-            "`replaces` names no arrival of this crossing within time.lateness_horizon_secs; send the arrival before its correction"
+            "`replaces` names no arrival of this crossing that was read within time.lateness_horizon_secs; nothing to do if it is still to come, it will count as corrected; else check the id"
         }
         Reject::UnknownAlert => {
             "`alert_id` names no alert that is open in this partition; copy it from the alert, and key feedback by the alert's crossing"

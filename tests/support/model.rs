@@ -52,6 +52,8 @@ fn hour_of(tz: &TimeZone, time: i64) -> (i64, i64) {
 pub(crate) struct Model {
     pub(crate) watermarks: BTreeMap<i32, i64>,
     arrivals: BTreeMap<(CrossingIx, u64), Arrival>,
+    /// The latest correction of each arrival that was not read yet: its moment and its count.
+    awaited: BTreeMap<(CrossingIx, u64), (i64, u32)>,
     /// All else that is known of each crossing.
     facts: BTreeMap<CrossingIx, Facts>,
     /// The partition of each crossing that was heard of.
@@ -120,16 +122,17 @@ impl Model {
             }
             Kind::Arrival { stream, count } => {
                 self.hear(feed, event.crossing, (event.time.0, false), watermark);
-                let arrival = Arrival {
-                    time: event.time.0,
-                    stream: *stream,
-                    count: *count,
-                    corrected: None,
-                };
                 let key = (event.crossing, event.id.0);
                 if self.arrivals.contains_key(&key) {
                     return Outcome::Duplicate;
                 }
+                let awaited = self.awaited.remove(&key);
+                let arrival = Arrival {
+                    time: event.time.0,
+                    stream: *stream,
+                    count: awaited.map_or(*count, |(_, count)| count),
+                    corrected: awaited.map(|(at, _)| at),
+                };
                 self.arrivals.insert(key, arrival);
                 let changed = (event.time.0, event.time.0 + 1);
                 self.revise(feed, event.crossing, changed, 1);
@@ -169,14 +172,18 @@ impl Model {
         watermark: i64,
         theirs: Outcome,
     ) -> Outcome {
-        let unknown = Outcome::Rejected(Reject::UnknownReplaced);
-        let Some(mut arrival) = self.arrivals.get(&key).copied() else {
-            return unknown;
-        };
+        let known = self.arrivals.get(&key).copied();
         // Past the horizon an arrival may be forgotten, page by page; whichever the machine says is right.
-        if arrival.time < watermark - HORIZON_MS && theirs == unknown {
-            return unknown;
-        }
+        let may_be_forgotten = |arrival: &Arrival| {
+            arrival.time < watermark - HORIZON_MS && theirs == self.unread(key, event.time.0)
+        };
+        let Some(mut arrival) = known.filter(|known| !may_be_forgotten(known)) else {
+            let outcome = self.unread(key, event.time.0);
+            if outcome != Outcome::Duplicate {
+                self.awaited.insert(key, (event.time.0, count));
+            }
+            return outcome;
+        };
         if arrival.corrected.is_some_and(|at| at > event.time.0) {
             return Outcome::Duplicate;
         }
@@ -193,6 +200,14 @@ impl Model {
             Outcome::Applied
         } else {
             Outcome::Rejected(Reject::TooLate)
+        }
+    }
+
+    /// What becomes of a correction whose arrival was not read: the latest one is kept for it.
+    fn unread(&self, key: (CrossingIx, u64), time: i64) -> Outcome {
+        match self.awaited.get(&key) {
+            Some((at, _)) if *at > time => Outcome::Duplicate,
+            _ => Outcome::Rejected(Reject::UnknownReplaced),
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) jumble_ms: i64,
     pub(crate) duplicates_per_mille: i64,
     pub(crate) corrections_per_mille: i64,
+    /// Longest time from an arrival to its correction.
+    pub(crate) corrected_within_ms: i64,
     pub(crate) statuses_per_mille: i64,
     pub(crate) bad_per_mille: i64,
     pub(crate) too_late_per_mille: i64,
@@ -88,6 +90,7 @@ impl Options {
             jumble_ms: jumbles[dice.below(4) as usize],
             duplicates_per_mille: dice.below(80),
             corrections_per_mille: dice.below(80),
+            corrected_within_ms: 60 * HOUR_MS,
             statuses_per_mille: dice.below(20),
             bad_per_mille: dice.below(50),
             too_late_per_mille: dice.below(10),
@@ -256,7 +259,7 @@ fn one(
     for _ in 0..2 {
         if dice.per_mille(options.corrections_per_mille) {
             // Some come before their arrival, some after it was settled, some name nothing.
-            let corrected_at = time + dice.below(60 * HOUR_MS);
+            let corrected_at = time + dice.below(options.corrected_within_ms);
             let replaces = if dice.per_mille(50) {
                 EventId::of("nothing")
             } else {
