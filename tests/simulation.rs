@@ -7,10 +7,13 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use support::model::{BucketKey, Model};
 use support::random::{self, Dice, Options};
-use support::reference::{self, Episode};
+use support::reference::{self, Episode, Judged};
 use support::{Feed, Ran};
 use surgewatch::core::alert::{Direction, Severity};
+use surgewatch::core::engine::Engine;
 use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::partition::PartitionState;
+use surgewatch::core::series::Series;
 use surgewatch::core::time::HOUR_MS;
 
 /// The last that was published of a bucket.
@@ -166,8 +169,35 @@ fn lives(ran: &Ran) -> (BTreeMap<String, Told>, usize) {
     (last, opened)
 }
 
-/// Every episode of the reference was told of and ended as it says, and nothing else was told of but what was withdrawn.
-fn assert_same_alerts(feed: &Feed, model: &Model, last: &BTreeMap<String, Told>) {
+/// What the machine has learnt of the days that no event can change any more is what the reference learns from scratch: the usual
+/// number, its spread and the evidence, to the last bit.
+fn assert_same_model(series: &Series, judged: &Judged) -> usize {
+    let first_kept = series.counts().days[0].span.start;
+    let Some(ours) = judged.models.get(&first_kept.0) else {
+        // Nothing was heard of the crossing before its oldest kept day.
+        assert!(judged.models.keys().all(|day| *day > first_kept.0));
+        return 0;
+    };
+    let settled = series.settled();
+    for (track, ours) in settled.tracks.iter().zip(ours) {
+        assert!(
+            track.model == *ours,
+            "before {first_kept:?}: machine left, reference right\n{:?}\n{ours:?}",
+            track.model
+        );
+    }
+    judged.models.range(..first_kept.0).count()
+}
+
+/// Every episode of the reference was told of and ended as it says, and nothing else was told of but what was withdrawn. Returns
+/// how many days of how many series were learnt from.
+fn assert_same_alerts(
+    feed: &Feed,
+    model: &Model,
+    last: &BTreeMap<String, Told>,
+    restored: &Engine,
+) -> usize {
+    let mut learnt = 0;
     let mut theirs: BTreeMap<SeriesKey, Vec<Episode>> = BTreeMap::new();
     for told in last.values().filter(|told| told.transition != "retracted") {
         theirs
@@ -187,7 +217,12 @@ fn assert_same_alerts(feed: &Feed, model: &Model, last: &BTreeMap<String, Told>)
         let until = model.watermarks[&partition.0];
         for &stream in &place.streams {
             let facts = model.facts(at);
-            let ours = reference::episodes(feed, at, stream, &facts, until);
+            let judged = reference::judged(feed, at, stream, &facts, until);
+            let of = |series: &&Series| series.stream == stream;
+            let kept = restored.partitions().flat_map(PartitionState::crossings);
+            let kept = kept.filter(|crossing| crossing.ix == at);
+            let mut kept = kept.flat_map(|crossing| crossing.series.iter().filter(of));
+            learnt += assert_same_model(kept.next().expect("it was heard of"), &judged);
             for direction in Direction::ALL {
                 let series = (
                     place.id.clone(),
@@ -197,7 +232,7 @@ fn assert_same_alerts(feed: &Feed, model: &Model, last: &BTreeMap<String, Told>)
                 let of = |(d, episode): &(Direction, Episode)| {
                     (*d == direction).then(|| episode.clone())
                 };
-                let mut ours: Vec<Episode> = ours.iter().filter_map(of).collect();
+                let mut ours: Vec<Episode> = judged.episodes.iter().filter_map(of).collect();
                 let mut theirs = theirs.remove(&series).unwrap_or_default();
                 // Up to a word that ended an alert the log says what was said, and the counts may say less.
                 let of = |(at, word, way, _): &(i64, _, _, _)| {
@@ -218,6 +253,7 @@ fn assert_same_alerts(feed: &Feed, model: &Model, last: &BTreeMap<String, Told>)
         "alerts of no series: {:?}",
         theirs.keys()
     );
+    learnt
 }
 
 /// What a run was made of.
@@ -229,6 +265,7 @@ struct Seen {
     by_word: usize,
     drops: usize,
     revised: u64,
+    learnt: usize,
 }
 
 impl std::ops::Add for Seen {
@@ -241,6 +278,7 @@ impl std::ops::Add for Seen {
             by_word: self.by_word + other.by_word,
             drops: self.drops + other.drops,
             revised: self.revised + other.revised,
+            learnt: self.learnt + other.learnt,
         }
     }
 }
@@ -280,9 +318,9 @@ fn simulate(seed: u64) -> Seen {
         "closed buckets published again"
     );
     let (last, opened) = lives(&ran);
-    assert_same_alerts(&feed, &model, &last);
     let restored = feed.restored(&ran);
     assert_eq!(restored.partitions().count(), ran.changelog.len());
+    let learnt = assert_same_alerts(&feed, &model, &last, &restored);
     let count = |is: &dyn Fn(&Told) -> bool| last.values().filter(|told| is(told)).count();
     Seen {
         opened,
@@ -291,6 +329,7 @@ fn simulate(seed: u64) -> Seen {
         by_word: count(&|told| matches!(told.episode.ended, Some("false" | "new_usual"))),
         drops: count(&|told| told.series.2 == Direction::Drop),
         revised: model.revised,
+        learnt,
     }
 }
 
@@ -309,6 +348,7 @@ fn buckets_alerts_outcomes_and_revisions_are_those_of_a_recount_from_scratch() {
         seen.resolved,
         seen.by_word,
         seen.drops,
+        seen.learnt,
     ];
     assert!(
         all.iter().all(|n| *n > 10),

@@ -146,19 +146,27 @@ struct Naive<'a> {
     /// Moments at which an episode ended: by a word, or by calm days found on the way.
     ends: Vec<(i64, Direction, Reason)>,
     going: [Option<Going>; 2],
-    episodes: Vec<(Direction, Episode)>,
+    judged: Judged,
 }
 
-/// Every episode of a series up to the last bucket that closes by `until`.
-pub(crate) fn episodes(
+/// What becomes of a series.
+#[derive(Default)]
+pub(crate) struct Judged {
+    pub(crate) episodes: Vec<(Direction, Episode)>,
+    /// What both lenses know before the first moment of each day.
+    pub(crate) models: BTreeMap<i64, [LensState; 2]>,
+}
+
+/// Judges a series up to the last bucket that closes by `until`.
+pub(crate) fn judged(
     feed: &Feed,
     at: CrossingIx,
     stream: StreamIx,
     facts: &Facts,
     until: i64,
-) -> Vec<(Direction, Episode)> {
+) -> Judged {
     let Some(since) = facts.since else {
-        return Vec::new();
+        return Judged::default();
     };
     let place = feed.network.crossing(at);
     let mut day = DaySpan::holding(&place.tz, EventTime(since));
@@ -182,9 +190,11 @@ pub(crate) fn episodes(
             .map(|(at, _, direction, why)| (*at, *direction, *why))
             .collect(),
         going: [None, None],
-        episodes: Vec::new(),
+        judged: Judged::default(),
     };
     loop {
+        let models = [0, 1].map(|i: usize| naive.watches[i].model.clone());
+        naive.judged.models.insert(day.start.0, models);
         let special = feed
             .params
             .day_class(&place.corridor, day.date)
@@ -227,7 +237,7 @@ impl Naive<'_> {
         if let Some(going) = self.going[direction as usize].take() {
             let (onset, severity) = (going.onset, going.severity);
             let ended = Some(why.label());
-            self.episodes.push((
+            self.judged.episodes.push((
                 direction,
                 Episode {
                     onset,
@@ -346,11 +356,11 @@ impl Naive<'_> {
         }
     }
 
-    fn finish(mut self) -> Vec<(Direction, Episode)> {
+    fn finish(mut self) -> Judged {
         for direction in Direction::ALL {
             if let Some(going) = self.going[direction as usize].take() {
                 let (onset, severity) = (going.onset, going.severity);
-                self.episodes.push((
+                self.judged.episodes.push((
                     direction,
                     Episode {
                         onset,
@@ -360,7 +370,7 @@ impl Naive<'_> {
                 ));
             }
         }
-        self.episodes.sort();
-        self.episodes
+        self.judged.episodes.sort();
+        self.judged
     }
 }
