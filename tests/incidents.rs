@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use support::Feed;
 use surgewatch::core::alert::{Direction, Reading, Transition};
 use surgewatch::core::calendar::local;
-use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::event::Kind;
+use surgewatch::core::ids::{CrossingIx, Offset, Partition};
 use surgewatch::core::output::Output;
+use surgewatch::core::partition::Input;
 use surgewatch::core::region::incident::{Change, Incident, Told};
 use surgewatch::core::region::{Region, RegionState};
+use surgewatch::core::time::WallTime;
 use surgewatch::replay;
 use surgewatch::wire::incident::{spoken, summary};
 
@@ -175,7 +178,7 @@ fn list<'a>(record: &'a Value, key: &str) -> &'a [Value] {
 
 #[test]
 fn in_every_record_and_slice_the_moves_add_up_to_moved_and_moved_and_new_to_the_rise() {
-    for feed in [Feed::finland(1), two_countries()] {
+    for feed in [Feed::finland(1), two_countries(), late_finland()] {
         let (mut moved, mut seen) = (0, 0);
         let records = records(&feed);
         let all = records.iter().flat_map(|(whole, slices)| {
@@ -183,24 +186,26 @@ fn in_every_record_and_slice_the_moves_add_up_to_moved_and_moved_and_new_to_the_
             slices.chain([whole])
         });
         for record in all {
-            let members = list(record, "members");
-            let surges = members.iter().filter(|m| m["direction"] == "surge");
-            let days: Vec<(&Value, &Value)> = surges
-                .filter(|m| !m["day"].is_null())
-                .map(|m| (&m["crossing"], &m["day"]))
-                .collect();
+            let members = list(record, "members").iter();
+            let members: Vec<&Value> = members.filter(|m| !m["day"].is_null()).collect();
             let moves = list(record, "moves");
-            for (crossing, day) in &days {
-                let to = moves.iter().filter(|m| m["to"] == **crossing);
+            for member in &members {
+                let day = &member["day"];
+                let to = moves.iter().filter(|m| m["to"] == member["crossing"]);
+                let to = to.filter(|_| member["direction"] == "surge");
                 let sum: u64 = to.map(|m| number(m, "moved")).sum();
                 assert_eq!(sum, number(day, "moved"), "{record:#}");
                 assert_eq!(sum + number(day, "new"), number(day, "rise"), "{record:#}");
             }
             let total = &record["total"];
-            for key in ["observed", "rise", "moved", "new"] {
-                let sum: u64 = days.iter().map(|(_, day)| number(day, key)).sum();
+            // A fall's crossing has no rise, so all members add up to the total.
+            for key in ["rise", "moved", "new"] {
+                let sum: u64 = members.iter().map(|m| number(&m["day"], key)).sum();
                 assert_eq!(sum, number(total, key), "{key} {record:#}");
             }
+            let surges = members.iter().filter(|m| m["direction"] == "surge");
+            let observed: u64 = surges.map(|m| number(&m["day"], "observed")).sum();
+            assert_eq!(observed, number(total, "observed"), "{record:#}");
             let sum: u64 = moves.iter().map(|m| number(m, "moved")).sum();
             assert_eq!(sum, number(total, "moved"), "{record:#}");
             moved += sum;
@@ -237,6 +242,106 @@ fn a_countrys_slice_holds_its_own_crossings_and_says_from_where_flow_came() {
         }
     }
     assert!(from_abroad > 0, "flow came over the border of the two");
+}
+
+/// Finland 2023, where half of what came to Vartius on 18 November is heard of twenty hours later, when its day is over.
+fn late_finland() -> Feed {
+    let mut feed = Feed::finland(1);
+    let vartius = feed.network.crossing_ix("fi-vartius").expect("it is there");
+    let moment = |text: &str| -> i64 {
+        let at: jiff::Timestamp = text.parse().expect("a moment");
+        at.as_millisecond()
+    };
+    let late = moment("2023-11-18T12:00:00+02:00")..moment("2023-11-19T00:00:00+02:00");
+    let heard = |input: &Input| {
+        let event = input.event.as_ref().expect("replays hold no bad records");
+        let is_late = event.crossing == vartius
+            && late.contains(&event.time.0)
+            && matches!(event.kind, Kind::Arrival { .. });
+        event.time.0 + if is_late { 20 * 3_600_000 } else { 0 }
+    };
+    feed.records.sort_by_key(|(_, input)| heard(input));
+    for (n, (_, input)) in (0..).zip(&mut feed.records) {
+        input.recorded = Some(WallTime(heard(input)));
+        input.offset = Offset(n);
+    }
+    feed
+}
+
+/// The last word on a day: its members' counts, what moved, and the totals.
+fn last_word(feed: &Feed, day: &str) -> (Vec<Value>, Value) {
+    let records = records(feed);
+    let mut of_day = records.iter().map(|(whole, _)| whole);
+    let last = of_day.rfind(|r| r["day"] == day).expect("the day is told");
+    let members = list(last, "members").iter();
+    let members = members.filter(|m| !m["day"].is_null());
+    let days = members.map(|m| serde_json::json!([m["crossing"], m["direction"], m["day"]]));
+    let moves = serde_json::json!([last["moves"], last["total"], last["explaining"]]);
+    (days.collect(), moves)
+}
+
+#[test]
+fn what_is_heard_of_late_ends_in_the_same_day_of_the_incident_which_says_that_it_is_revised() {
+    let (late, in_time) = (late_finland(), Feed::finland(1));
+    let day = "2023-11-18";
+    let (told, expected) = (last_word(&late, day), last_word(&in_time, day));
+    assert_eq!(told, expected);
+    assert_eq!(number(&told.1[1], "observed"), 67);
+    let records = records(&late);
+    let whole = records.iter().map(|(whole, _)| whole);
+    let of_day: Vec<&Value> = whole.filter(|r| r["day"] == day).collect();
+    let first = of_day.iter().find(|r| r["transition"] == "updated");
+    let first = first.expect("the day was told before");
+    assert!(number(&first["total"], "observed") < 67, "{first:#}");
+    let revised = of_day.iter().filter(|r| r["transition"] == "revised");
+    let revised: Vec<_> = revised.collect();
+    assert!(
+        !revised.is_empty() && revised.len() <= 20,
+        "{}",
+        revised.len()
+    );
+    for one in revised {
+        assert_eq!(one["reason"], "recounted");
+        let said = one["summary"].as_str().expect("a sentence");
+        assert!(said.contains("counted anew. 18 November 2023: "), "{said}");
+    }
+}
+
+/// Cut off at a moment of its own, the feed tells the same up to then, and what it tells later is of later.
+#[test]
+fn what_an_incident_said_at_a_moment_is_what_was_known_then() {
+    let (_, apart) = Feed::finland(4).told();
+    assert!(
+        apart.is_sorted_by_key(|t| t.incident.as_of),
+        "of any partitions"
+    );
+    for feed in [Feed::finland(1), late_finland()] {
+        let (_, told) = feed.told();
+        let as_of: Vec<_> = told.iter().map(|t| t.incident.as_of).collect();
+        assert!(as_of.is_sorted(), "it never goes back");
+        for &until in as_of.iter().step_by(as_of.len() / 8) {
+            let known = |(_, input): &&(Partition, Input)| {
+                let event = input.event.as_ref();
+                event.is_ok_and(|event| event.time <= until)
+            };
+            let cut = Feed {
+                network: feed.network.clone(),
+                params: feed.params.clone(),
+                records: feed.records.iter().take_while(known).cloned().collect(),
+            };
+            let (_, again) = cut.told();
+            let upto = |t: &&Told| t.incident.as_of <= until;
+            let (before, again): (Vec<_>, Vec<_>) = (
+                told.iter().filter(upto).collect(),
+                again.iter().filter(upto).collect(),
+            );
+            for (before, again) in before.iter().zip(&again) {
+                assert_eq!(before, again, "up to {until:?}");
+            }
+            assert_eq!(before.len(), again.len(), "up to {until:?}");
+            assert!(!before.is_empty());
+        }
+    }
 }
 
 /// They shut on 11 June.

@@ -50,7 +50,7 @@ impl RegionMetrics {
         let mut open = [0; 3];
         let mut likeliest = vec![0.0f64; self.ids.len()];
         for incident in machine.open() {
-            open[machine.severity(incident) as usize] += 1;
+            open[incident.severity() as usize] += 1;
             let verdict = incident.likeness.as_ref().map(|likeness| &likeness.verdict);
             if let Some(Verdict::Compared { families, none, .. }) = verdict {
                 for (most, p) in likeliest.iter_mut().zip(families.iter().chain([none])) {

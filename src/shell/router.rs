@@ -5,6 +5,7 @@ use crate::core::alert::{Severity, Transition};
 use crate::core::network::Network;
 use crate::core::output::Output;
 use crate::core::region::incident::Told;
+use crate::core::region::incident::{Change, Revised};
 use crate::core::region::machine::IncidentTransition;
 use std::sync::Arc;
 
@@ -48,15 +49,19 @@ fn here(list: &[String], name: &str) -> bool {
 }
 
 /// Whether a route sends a change of an incident: one of its crossings is in the route's countries and corridors. As with
-/// alerts, its end is sent whatever its severity.
+/// alerts, what ends or lessens it is sent whatever its severity.
 fn sends_incident(route: &Route, told: &Told, severity: Severity, network: &Network) -> bool {
     let incident = &told.incident;
     let transition = IncidentTransition::of(told);
+    let lessens = matches!(
+        told.change,
+        Change::Revised(Revised::Crossing(_) | Revised::Group(_))
+    );
     let severe = route.severity.is_none_or(|least| severity >= least);
     let members = incident.members.iter().map(|m| m.crossing);
     let mut crossings = members.chain([incident.id.crossing]);
     (route.kinds.is_empty() || route.kinds.contains(&Kind::Incident))
-        && (severe || transition.is_end())
+        && (severe || lessens || transition.is_end())
         && here(&route.streams, network.stream(incident.id.stream))
         && (route.directions.is_empty() || route.directions.contains(&incident.id.direction))
         && crossings.any(|at| {

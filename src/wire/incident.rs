@@ -1,13 +1,15 @@
 //! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
 
 use super::sentence::{about, arrivals, grouped};
-use crate::core::alert::Direction;
+use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
 use crate::core::network::{Crossing, Network};
 use crate::core::region::displacement::{Day, Move};
 use crate::core::region::groups::{self, GroupIx, Level};
-use crate::core::region::incident::{Change, GroupMember, Incident, IncidentId, Member, Told};
+use crate::core::region::incident::{
+    Change, GroupMember, Incident, IncidentId, Member, Revised, Told,
+};
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
 #[must_use]
@@ -34,6 +36,30 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             shows()
         )),
         Change::Displaced(at) => displaced(network, incident, at),
+        Change::Escalated(at) => Some(format!(
+            "It has become {}, at {}.",
+            incident.severity().label(),
+            network.crossing(at).name
+        )),
+        Change::Revised(Revised::Day) => Some(format!(
+            "{RECOUNTED} {}",
+            moved(network, incident).or_else(|| day_counts(network, incident))?
+        )),
+        Change::Revised(Revised::Crossing(at)) => Some(told_less(network, incident, at)),
+        Change::Revised(Revised::Group(group)) => {
+            let at = group_name(network, group);
+            Some(format!(
+                "{RECOUNTED} What showed at {at} added up is taken back."
+            ))
+        }
+        Change::Resolved(Some(Reason::Recounted)) if incident.is_taken_back() => Some(format!(
+            "It is taken back: late reports or corrections leave nothing of it. It was told of {}.",
+            shows()
+        )),
+        Change::Resolved(Some(Reason::Recounted)) => Some(format!(
+            "It is over, by late reports or corrections. It showed {}.",
+            shows()
+        )),
         Change::Resolved(_) => Some(format!("It is over. It showed {}.", shows())),
         Change::Updated => moved(network, incident),
     }
@@ -49,7 +75,9 @@ pub fn spoken(network: &Network, told: &Told) -> String {
     match (told.change, summary(network, told)) {
         (Change::Opened, _) if incident.groups.is_empty() => format!("{what} is a new incident."),
         (Change::Opened, Some(said)) => format!("{what} is a new incident. {said}"),
-        (Change::Resolved(_), _) => format!("{what} is over. It showed {shows}."),
+        (Change::Resolved(_) | Change::Escalated(_), Some(said)) => {
+            format!("{what}{}", said.strip_prefix("It").unwrap_or(&said))
+        }
         (Change::Merged(older), _) => format!("{what} is now part of {}.", title(network, older)),
         (Change::Split(from), _) => {
             let from = title(network, from);
@@ -57,14 +85,31 @@ pub fn spoken(network: &Network, told: &Told) -> String {
         }
         (_, Some(said)) => format!("{what} goes on. {said}"),
         (_, None) => {
-            let day = incident.day.and_then(|day| {
-                let counts = counts(network, incident)?;
-                Some(format!(" {}: {counts}.", day.date().strftime("%-d %B %Y")))
-            });
-            let day = day.unwrap_or_default();
+            let day = day_counts(network, incident);
+            let day = day.map_or_else(String::new, |day| format!(" {day}"));
             format!("{what} goes on.{day} So far it showed {shows}.")
         }
     }
+}
+
+/// What late reports and corrections change begins so.
+const RECOUNTED: &str = "With late reports and corrections it is counted anew.";
+
+/// What became of a crossing's alert that was told of as more than it is.
+fn told_less(network: &Network, incident: &Incident, at: CrossingIx) -> String {
+    let name = &network.crossing(at).name;
+    let mut own = incident.members.iter().filter(|m| m.crossing == at);
+    if own.any(Member::is_taken_back) {
+        format!("{RECOUNTED} The alert at {name} is taken back.")
+    } else {
+        let severity = incident.severity().label();
+        format!("{RECOUNTED} It is {severity} and no more, by what {name} counts.")
+    }
+}
+
+fn day_counts(network: &Network, incident: &Incident) -> Option<String> {
+    let day = incident.day?.date().strftime("%-d %B %Y");
+    Some(format!("{day}: {}.", counts(network, incident)?))
 }
 
 /// The counts of the last day: at its surges, else at its drops, else of its widest group.
@@ -224,14 +269,19 @@ fn begins(network: &Network, incident: &Incident, joined: &Joined) -> Option<Str
 /// The crossings that have or had an alert, and the widest of the groups that do: what follows "it showed".
 fn whereabouts(network: &Network, incident: &Incident) -> String {
     let mut names: Vec<String> = Vec::new();
-    for (n, member) in incident.members.iter().enumerate() {
+    let is_nothing = incident.is_taken_back();
+    let members = incident.members.iter();
+    let members: Vec<_> = members
+        .filter(|m| is_nothing || !m.is_taken_back())
+        .collect();
+    for (n, member) in members.iter().enumerate() {
         // One that fell and then rose, or the other way round, is one crossing.
-        let is_of = |other: &&Member| other.crossing == member.crossing;
-        if incident.members[..n].iter().any(|m| is_of(&m)) {
+        let is_of = |other: &&&Member| other.crossing == member.crossing;
+        if members[..n].iter().any(|m| is_of(&m)) {
             continue;
         }
         let name = &network.crossing(member.crossing).name;
-        let mut own = incident.members.iter().filter(is_of);
+        let mut own = members.iter().filter(is_of);
         let named = match (
             member.direction,
             own.all(|m| m.direction == member.direction),

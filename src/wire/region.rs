@@ -61,7 +61,8 @@ pub struct IncidentRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
     /// Where it is over, why its last alert ended: calm, lasting, recounted (retracted, for late reports or corrections), redefined,
-    /// explained, or the word of an operator. None where alerts go on that tell of the way back to what was usual.
+    /// explained, or the word of an operator. None where alerts go on that tell of the way back to what was usual. Where it is
+    /// revised, recounted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// What its numbers are like, as of its last closed day: no statement on who comes or why. Of the whole incident, also in the slice
@@ -94,9 +95,14 @@ pub struct MemberRecord<'a> {
     /// When it joined.
     #[schemars(extend("format" = "date-time"))]
     pub joined: String,
+    /// The worst its alert has been told of.
+    pub severity: Option<Severity>,
     /// Whether its alert goes on.
     pub open: bool,
-    /// The incident's last day there; none where the crossing was shut or the alert over, or was part of another incident then.
+    /// Why it ended; `recounted` where late reports or corrections left nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// The incident's last day there: what came, and of a surge how many of its rise may have moved there and how many are new; none where the crossing was shut or the alert over, or was part of another incident then.
     pub day: Option<DayRecord>,
 }
 
@@ -289,7 +295,12 @@ fn member<'a>(network: &'a Network, member: &Member) -> MemberRecord<'a> {
         country: place.country.as_str().into(),
         direction: member.direction,
         joined: civil_time(network, member.crossing, member.joined),
+        severity: Some(member.severity),
         open: member.is_open,
+        reason: member
+            .reason
+            .filter(|_| !member.is_open)
+            .map(|reason| reason.label().into()),
         day: member.today.as_ref().map(day),
     }
 }

@@ -190,11 +190,11 @@ impl GroupTally {
 pub(super) struct GroupState {
     track: Track,
     standings: [Option<Standing>; 2],
-    alerts: [Option<Alert>; 2],
+    pub(super) alerts: [Option<Alert>; 2],
 }
 
 /// What a day did to an alert of a group.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Judgement {
     pub(super) transition: Transition,
     pub(super) alert: Alert,

@@ -1,30 +1,18 @@
 //! Owns an incident: alerts of one stream that hang together along the border, the days they share, and what of them is moved.
 
+use super::days::KeptDay;
 use super::displacement::{Day, DayFlow, Displaced, Move};
 use super::groups::GroupIx;
+use super::member::BACK_DAYS;
+pub use super::member::{DayCount, DaySeen, GroupMember, Member};
 use super::scan;
-use crate::core::alert::{Alert, Direction, Reading, Reason, Severity};
-use crate::core::episode::{Called, Gate, Likeness};
+use crate::core::alert::{Direction, Reason, Severity};
+use crate::core::episode::{Called, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
-use crate::core::time::{EventTime, HOUR_MS};
+use crate::core::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// An alert joins an incident whose alerts near it ended at most this long ago.
-pub(super) const LINK_MS: i64 = 7 * 24 * HOUR_MS;
-/// Days of a member that are kept, the newest.
-pub const HISTORY_DAYS: usize = 120;
-/// Days of a crossing that are kept before it joins an incident.
-pub const LEAD_DAYS: usize = 28;
-/// Days in a row at what was usual before an incident after which an alert on the way back is no part of it any more.
-pub(super) const BACK_DAYS: u8 = 3;
-/// A day is back at what was usual before at such a multiple of it: weekdays lie as far from their mean.
-const BACK_RATIO: std::ops::RangeInclusive<f64> = 0.7..=1.4;
-/// Fewer days are no measure of what was usual.
-const BEFORE_DAYS: usize = 7;
-/// Less than this many moved arrivals, or than half of a rise, do not make it displaced.
-const MIN_MOVED: u64 = 10;
 
 /// Names an incident by its first alert, so that a replay makes the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,10 +45,26 @@ pub enum Change {
     Displaced(CrossingIx),
     /// Another day of it is over.
     Updated,
+    /// The alert of this crossing has become worse than any of it was.
+    Escalated(CrossingIx),
+    /// Late reports or corrections changed what was told of it.
+    Revised(Revised),
     /// All of its alerts have ended: why the last one did, or nothing where those that go on tell of the way back.
     Resolved(Option<Reason>),
     /// An alert opened in it within days of its end.
     Reopened,
+}
+
+/// What late reports or corrections changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Revised {
+    /// The counts of a day.
+    Day,
+    /// The alert of a crossing: it was taken back, or is less severe than it was told of.
+    Crossing(CrossingIx),
+    /// The alert of a group, which was taken back.
+    Group(GroupIx),
 }
 
 impl Change {
@@ -73,184 +77,14 @@ impl Change {
         }
     }
 
-    /// Why it is over, where an alert that ended says it.
+    /// Why it is over, where an alert that ended says it, or what was told before is told otherwise.
     #[must_use]
     pub fn reason(self) -> Option<Reason> {
         match self {
             Self::Resolved(reason) => reason,
+            Self::Revised(_) => Some(Reason::Recounted),
             _ => None,
         }
-    }
-}
-
-/// What a day says of a member.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct DayCount {
-    /// Arrivals counted.
-    pub observed: u64,
-    /// Arrivals expected.
-    pub expected: f64,
-    /// Arrivals above what is expected and the level before.
-    pub rise: u64,
-    /// Those of the rise that were missing elsewhere: the most that can have moved.
-    pub moved: u64,
-}
-
-impl DayCount {
-    /// Whether the rise is a shift of what is missing elsewhere rather than more: half of it, and no handful.
-    #[must_use]
-    pub fn is_displaced(&self) -> bool {
-        self.moved >= MIN_MOVED && self.moved * 2 >= self.rise
-    }
-}
-
-/// A closed day of a crossing, as it was first known.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct DaySeen {
-    /// The day.
-    pub day: Day,
-    /// Arrivals counted.
-    pub observed: u64,
-    /// Arrivals expected.
-    pub expected: f32,
-    /// Share of the day in which it was open and seen, in [0, 1].
-    pub exposure: f32,
-    /// What it was for most of the day.
-    pub gate: Gate,
-}
-
-/// An alert of an incident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Member {
-    /// Where.
-    pub crossing: CrossingIx,
-    /// Which way.
-    pub direction: Direction,
-    /// Onset of its alert.
-    pub onset: EventTime,
-    /// When it joined.
-    pub joined: EventTime,
-    /// Whether its alert goes on.
-    pub is_open: bool,
-    /// When its alert ended, if it did.
-    pub ended: Option<EventTime>,
-    /// Its last day in this incident: the last closed one, or the one that goes on where it was told of as displaced.
-    pub today: Option<DayCount>,
-    /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
-    pub history: Vec<DaySeen>,
-    /// Mean arrivals of its open days before it joined; none where too few are known.
-    pub(super) before: Option<f64>,
-    /// Days in a row on which the crossing counted what it did before the incident: a rise after a drop is one back to it, and
-    /// so is a fall after a surge.
-    pub(super) back_days: u8,
-    /// The last day on which it was told of as displaced before the day was over.
-    pub(super) displaced_on: Option<Day>,
-}
-
-impl Member {
-    pub(super) fn is_same(&self, crossing: CrossingIx, direction: Direction) -> bool {
-        self.crossing == crossing && self.direction == direction
-    }
-
-    /// Whether what happens near it may still belong with it.
-    pub(super) fn is_live(&self, at: EventTime) -> bool {
-        self.is_open || self.ended.is_some_and(|end| at.0 - end.0 <= LINK_MS)
-    }
-
-    /// An alert that opened at a crossing with these last days.
-    pub(super) fn of(
-        crossing: CrossingIx,
-        alert: &Alert,
-        history: Vec<DaySeen>,
-        as_of: EventTime,
-    ) -> Self {
-        Self {
-            crossing,
-            direction: alert.direction,
-            onset: alert.onset,
-            joined: as_of,
-            is_open: true,
-            ended: None,
-            today: None,
-            before: usual_before(&history),
-            back_days: 0,
-            history,
-            displaced_on: None,
-        }
-    }
-
-    /// Whether its alert goes on and is more than the way back to what was usual before.
-    pub(super) fn is_going_on(&self) -> bool {
-        self.is_open && self.back_days < BACK_DAYS
-    }
-
-    /// Counts the days in a row that are back at `before`; days of which little was open say nothing.
-    pub(super) fn count_back(&mut self, before: Option<f64>, days: &[DaySeen]) {
-        let Some(before) = before else { return };
-        for day in days.iter().filter(|day| f64::from(day.exposure) >= 0.5) {
-            let ratio = day.observed as f64 / before.max(1.0);
-            self.back_days = if BACK_RATIO.contains(&ratio) {
-                self.back_days.saturating_add(1)
-            } else {
-                0
-            };
-        }
-    }
-
-    /// Keeps a closed day. Returns whether it is a new one.
-    pub(super) fn remember(&mut self, seen: DaySeen) -> bool {
-        let is_new = self.history.last().is_none_or(|last| last.day < seen.day);
-        if is_new {
-            self.history.push(seen);
-            let extra = self.history.len().saturating_sub(HISTORY_DAYS);
-            self.history.drain(..extra);
-        }
-        is_new
-    }
-}
-
-/// Crossings with an open alert in an incident of a stream.
-pub(super) fn told_crossings(incidents: &[Incident], stream: StreamIx) -> BTreeSet<CrossingIx> {
-    let of_stream = incidents.iter().filter(|i| i.id.stream == stream);
-    let members = of_stream.flat_map(|i| &i.members);
-    members.filter(|m| m.is_open).map(|m| m.crossing).collect()
-}
-
-/// Mean arrivals of the days of which most was open; none where they are few.
-fn usual_before(days: &[DaySeen]) -> Option<f64> {
-    let open = days.iter().filter(|day| day.exposure >= 0.5);
-    let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
-    (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
-}
-
-/// An alert of a group of crossings in an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct GroupMember {
-    /// Which group.
-    pub group: GroupIx,
-    /// Which way.
-    pub direction: Direction,
-    /// Onset of its alert.
-    pub onset: EventTime,
-    /// The worst so far.
-    pub severity: Severity,
-    /// When it joined.
-    pub joined: EventTime,
-    /// Whether its alert goes on.
-    pub is_open: bool,
-    /// Its last closed day: the crossings that raise no alert of their own, summed.
-    pub today: DayCount,
-}
-
-impl GroupMember {
-    /// Takes the numbers of a closed day.
-    pub(super) fn see(&mut self, reading: &Reading) {
-        self.today = DayCount {
-            observed: reading.observed,
-            expected: reading.expected,
-            rise: (reading.observed as f64 - reading.expected).max(0.0) as u64,
-            moved: 0,
-        };
     }
 }
 
@@ -342,6 +176,9 @@ impl Incident {
             .find(|m| m.is_same(member.crossing, member.direction));
         match known {
             Some(known) => {
+                if member.is_open || !known.is_open {
+                    (known.severity, known.reason) = (member.severity, member.reason);
+                }
                 known.is_open |= member.is_open;
                 known.back_days = member.back_days;
                 known.ended = member.ended.filter(|_| !known.is_open).max(known.ended);
@@ -468,6 +305,70 @@ impl Incident {
         }
     }
 
+    /// The worst of its alerts so far; those that were taken back do not count while there are others.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let members = self.members.iter();
+        let members = members.map(|m| (!m.is_taken_back(), m.severity));
+        let groups = self.groups.iter().map(|g| (!g.is_taken_back, g.severity));
+        let worst = members.chain(groups).max();
+        worst.map_or(Severity::Minor, |(_, severity)| severity)
+    }
+
+    /// Nothing is told of a crossing's rise that was none.
+    pub(super) fn leave_out(&mut self, crossing: CrossingIx) {
+        self.moves.retain(|m| m.to != crossing);
+        self.explaining.retain(|at| *at != crossing);
+    }
+
+    /// Whether a day that is over says something of it: it had an alert then.
+    pub(super) fn has_day_of(&self, kept: &KeptDay) -> bool {
+        self.members.iter().any(|m| m.today.is_some())
+            || self
+                .groups
+                .iter()
+                .any(|g| g.is_open && g.joined <= kept.as_of)
+    }
+
+    /// Whether late reports or corrections left nothing of all its alerts.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        self.members.iter().all(Member::is_taken_back)
+            && self.groups.iter().all(|g| g.is_taken_back)
+    }
+
+    /// The incident as a day that is over says it was then, by what is known of that day now.
+    pub(super) fn looking_back(&self, kept: &KeptDay) -> Self {
+        let mut back = self.clone();
+        for member in &mut back.members {
+            member.is_open = member.was_open(kept.as_of);
+        }
+        back.on_day(kept.day, &kept.flows(), &kept.displaced);
+        for (back, member) in back.members.iter_mut().zip(&self.members) {
+            back.is_open = member.is_open;
+        }
+        if back.members.iter().all(|m| m.today.is_none()) {
+            // What groups show is explained by all days since.
+            back.explaining.clone_from(&self.explaining);
+        }
+        for group in &mut back.groups {
+            if let Some(judgement) = kept.judgement(group.group, group.direction) {
+                group.severity = judgement.alert.severity;
+                group.see(&judgement.reading);
+            }
+        }
+        back
+    }
+
+    /// Whether a reader of a day sees the same.
+    pub(super) fn tells_alike(&self, other: &Self) -> bool {
+        let days =
+            |of: &Self| -> Vec<Option<DayCount>> { of.members.iter().map(|m| m.today).collect() };
+        days(self) == days(other)
+            && (&self.groups, &self.explaining) == (&other.groups, &other.explaining)
+            && (&self.moves, &self.sources) == (&other.moves, &other.sources)
+    }
+
     /// Takes the counts of a day, closed or so far.
     pub(super) fn on_day(
         &mut self,
@@ -476,14 +377,20 @@ impl Incident {
         displaced: &Displaced,
     ) {
         self.day = Some(day);
+        // What a fall's crossing counts above usual is no part of a surge, and no second share of one that it has too.
+        let rises = |member: &Member| {
+            let rise = displaced.rises.get(&member.crossing);
+            rise.filter(|_| member.direction == Direction::Surge)
+                .copied()
+        };
         let mut counts = Vec::new();
         for member in &mut self.members {
             let flow = flows.get(&member.crossing).filter(|f| f.open_ratio > 0.0);
             member.today = flow.filter(|_| member.is_open).map(|flow| DayCount {
                 observed: flow.observed,
                 expected: flow.expected,
-                rise: displaced.rises.get(&member.crossing).copied().unwrap_or(0),
-                moved: displaced.moved_to(member.crossing),
+                rise: rises(member).unwrap_or(0),
+                moved: rises(member).map_or(0, |_| displaced.moved_to(member.crossing)),
             });
             if let Some(day) = member.today {
                 let count = (member.crossing, day.observed, day.expected);

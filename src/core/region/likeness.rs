@@ -1,8 +1,10 @@
 //! Owns what of an incident is held against the episodes that are known: its crossings and those beside them, day by day.
 
+use super::border::Border;
 use super::days::StreamState;
 use super::displacement::{Day, DayFlow, Hops};
-use super::incident::{DaySeen, Incident, LEAD_DAYS};
+use super::incident::Incident;
+use super::member::{DaySeen, LEAD_DAYS};
 use super::watch::{LINK_HOPS, Region};
 use crate::core::alert::Direction;
 use crate::core::calendar::local;
@@ -22,12 +24,18 @@ impl Region {
     #[must_use]
     pub fn situation(&self, incident: &Incident) -> Option<Situation> {
         let state = self.state.streams.get(&incident.id.stream)?;
-        situation(&self.network, &self.params, &self.hops, state, incident)
+        let Border {
+            network,
+            params,
+            hops,
+            ..
+        } = &self.border;
+        situation(network, params, hops, state, incident)
     }
 
     /// Holds the open incidents of a stream against the episodes that are known, as of the day that is over.
     pub(super) fn liken(&mut self, stream: StreamIx) {
-        let families = self.params.families.clone();
+        let families = self.border.params.families.clone();
         if families.families.is_empty() {
             return;
         }

@@ -8,10 +8,10 @@ use super::groups::{self, GroupTally};
 use super::incident::{Change, Incident, IncidentId, Told};
 use super::log::{self, Entry, Mark, Sent};
 use super::watch::{Region, RegionState};
-use crate::core::alert::{Direction, Severity};
+use crate::core::alert::Severity;
 use crate::core::calendar::local;
 use crate::core::episode::Families;
-use crate::core::ids::{CrossingIx, NextOffset, Offset, Partition, StreamIx};
+use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::core::network::Network;
 use crate::core::notice::NoticeKind;
 use crate::core::output::{Output, Source};
@@ -54,6 +54,10 @@ pub enum IncidentTransition {
     Merged,
     /// It was part of another one, and nothing links them any more.
     Split,
+    /// The worst of its alerts has become worse.
+    Escalated,
+    /// Late reports or corrections changed what was told of its days or alerts.
+    Revised,
     /// All of its alerts have ended.
     Resolved,
     /// An alert opened in it within days of its end.
@@ -62,13 +66,15 @@ pub enum IncidentTransition {
 
 impl IncidentTransition {
     /// All, in label order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Opened,
         Self::Attached,
         Self::Updated,
         Self::Displaced,
         Self::Merged,
         Self::Split,
+        Self::Escalated,
+        Self::Revised,
         Self::Resolved,
         Self::Reopened,
     ];
@@ -83,6 +89,8 @@ impl IncidentTransition {
             Change::Displaced(_) => Self::Displaced,
             Change::Merged(_) => Self::Merged,
             Change::Split(_) => Self::Split,
+            Change::Escalated(_) => Self::Escalated,
+            Change::Revised(_) => Self::Revised,
             Change::Resolved(_) => Self::Resolved,
             Change::Reopened => Self::Reopened,
         }
@@ -104,6 +112,8 @@ impl IncidentTransition {
             Self::Displaced => "displaced",
             Self::Merged => "merged",
             Self::Split => "split",
+            Self::Escalated => "escalated",
+            Self::Revised => "revised",
             Self::Resolved => "resolved",
             Self::Reopened => "reopened",
         }
@@ -144,14 +154,12 @@ struct Meta {
 
 /// Where an output stands: event time, then partition and offset, so that the order is the same however partitions are read.
 type Place = (EventTime, Partition, Offset);
-type SeriesKey = (CrossingIx, StreamIx, Direction);
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
     crossings: Vec<String>,
     streams: Vec<String>,
     region: RegionState,
-    severities: BTreeMap<SeriesKey, Severity>,
     ended: BTreeMap<String, EventTime>,
 }
 
@@ -175,7 +183,6 @@ pub struct RegionMachine {
     config_hash: u64,
     region: Region,
     waiting: BTreeMap<Place, Box<Sent>>,
-    severities: BTreeMap<SeriesKey, Severity>,
     ended: BTreeMap<String, EventTime>,
     meta: Meta,
     is_changed: bool,
@@ -197,7 +204,6 @@ impl RegionMachine {
             params,
             config_hash,
             waiting: BTreeMap::new(),
-            severities: BTreeMap::new(),
             ended: BTreeMap::new(),
             meta: Meta::default(),
             is_changed: false,
@@ -247,7 +253,6 @@ impl RegionMachine {
             }
             let network = Arc::clone(&self.network);
             self.region = Region::new(network, self.params.clone(), kept.region);
-            self.severities = kept.severities;
             self.ended = kept.ended;
         }
         for (key, value) in values {
@@ -335,7 +340,7 @@ impl RegionMachine {
                 recorded: sent.output.source().recorded,
             };
             out(RegionOutput::Incident {
-                severity: self.severity(&told.incident),
+                severity: told.incident.severity(),
                 told: Box::new(told),
                 source,
             });
@@ -348,21 +353,11 @@ impl RegionMachine {
         self.is_changed = true;
     }
 
-    /// What an alert's or notice's record says of its severity and end.
+    /// What an alert's or notice's record says of its end.
     fn note(&mut self, at: EventTime, sent: &Sent) {
         let is_end = match &sent.output {
             Output::Count { .. } => return,
-            Output::Alert {
-                crossing,
-                stream,
-                alert,
-                transition,
-                ..
-            } => {
-                let series = (*crossing, *stream, alert.direction);
-                self.severities.insert(series, alert.severity);
-                transition.is_end()
-            }
+            Output::Alert { transition, .. } => transition.is_end(),
             // Arrivals at a closed crossing are told of once.
             Output::Notice { notice, .. } => {
                 notice.is_over || notice.kind == NoticeKind::ArrivalsWhileClosed
@@ -391,19 +386,6 @@ impl RegionMachine {
         });
     }
 
-    /// The worst that the alerts of an incident have been told of.
-    #[must_use]
-    pub fn severity(&self, incident: &Incident) -> Severity {
-        let of = |crossing, direction| {
-            let series = (crossing, incident.id.stream, direction);
-            self.severities.get(&series).copied()
-        };
-        let members = incident.members.iter();
-        let members = members.filter_map(|m| of(m.crossing, m.direction));
-        let groups = incident.groups.iter().map(|group| group.severity);
-        members.chain(groups).max().unwrap_or(Severity::Minor)
-    }
-
     /// The changelog records that make the changes since the last call durable, `__meta` last; empty where nothing was read.
     pub fn drain_changes(&mut self) -> Vec<ChangelogRecord> {
         let mut records = Vec::new();
@@ -412,7 +394,6 @@ impl RegionMachine {
                 crossings: ids(&self.network),
                 streams: self.network.streams.clone(),
                 region: self.region.state().clone(),
-                severities: self.severities.clone(),
                 ended: self.ended.clone(),
             };
             self.write_pages(&kept, &mut records);

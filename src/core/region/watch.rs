@@ -1,13 +1,14 @@
 //! Owns the incidents of a border: which alerts hang together, when incidents merge, split and end, and what is told of them.
 
-use super::days::{Over, StreamState};
-use super::displacement::{Day, Hops};
-use super::groups::{self, DayOf, Group, GroupIx, GroupState, GroupTally, Judgement, span_of};
-use super::incident::{
-    Change, GroupMember, Incident, IncidentId, LINK_MS, Member, Told, told_crossings,
-};
+use super::border::Border;
+use super::days::{ClosedDay, KeptDay, StreamState};
+use super::displacement::{Day, Displaced};
+use super::groups::{GroupIx, GroupTally, Judgement};
+use super::incident::{Change, GroupMember, Incident, IncidentId, Member, Told};
+use super::member::{DayCount, LINK_MS, told_crossings};
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Transition};
+use crate::core::calendar::local;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
@@ -24,11 +25,8 @@ pub(super) const LINK_HOPS: u32 = 2;
 /// All incidents of a border. It consumes what the machine puts out, in order.
 #[derive(Debug, Clone)]
 pub struct Region {
-    pub(super) network: Arc<Network>,
-    pub(super) params: Params,
-    pub(super) hops: Hops,
-    groups: Vec<Group>,
-    tally: GroupTally,
+    pub(super) border: Border,
+    pub(super) tally: GroupTally,
     pub(super) state: RegionState,
 }
 
@@ -44,11 +42,8 @@ impl Region {
     #[must_use]
     pub fn new(network: Arc<Network>, params: Params, state: RegionState) -> Self {
         Self {
-            hops: Hops::of(&network),
-            groups: groups::of(&network),
+            border: Border::new(network, params),
             tally: GroupTally::default(),
-            network,
-            params,
             state,
         }
     }
@@ -77,7 +72,6 @@ impl Region {
                 crossing,
                 stream,
                 reading,
-                revision: 0,
                 as_of,
                 ..
             } => match reading.lens {
@@ -93,20 +87,26 @@ impl Region {
                 ..
             } => match transition {
                 // What goes on after a closure never left its incident.
-                Transition::Reopened if self.holds(*crossing, *stream, alert) => Vec::new(),
+                Transition::Reopened if self.holds(*crossing, *stream, alert) => {
+                    let told = self.weigh(*crossing, *stream, alert, *as_of);
+                    told.into_iter().collect()
+                }
                 Transition::Opened | Transition::Reopened => {
                     self.attach(*crossing, *stream, alert, *as_of)
                 }
                 Transition::Resolved | Transition::Retracted => {
                     self.end(*crossing, *stream, alert, *as_of)
                 }
-                Transition::Escalated | Transition::Deescalated | Transition::Updated => Vec::new(),
+                Transition::Escalated | Transition::Deescalated | Transition::Updated => {
+                    let told = self.weigh(*crossing, *stream, alert, *as_of);
+                    told.into_iter().collect()
+                }
             },
-            Output::Count { .. } | Output::Notice { .. } => Vec::new(),
+            Output::Notice { .. } => Vec::new(),
         }
     }
 
-    /// An hour of a crossing closed. Where it takes flow over from a gate that is shut, that is told at once.
+    /// An hour of a crossing closed, or is counted anew. Where it takes flow over from a gate that is shut, that is told at once.
     fn hour(
         &mut self,
         crossing: CrossingIx,
@@ -115,34 +115,44 @@ impl Region {
         as_of: EventTime,
     ) -> Vec<Told> {
         let state = self.state.streams.entry(stream).or_default();
-        let place = self.network.crossing(crossing);
+        let place = self.border.network.crossing(crossing);
         let Some(day) = state.close_hour(place, crossing, reading) else {
             return Vec::new();
         };
+        let mut told = self.look_again(stream, as_of);
+        told.extend(self.take_over(crossing, stream, day, reading, as_of));
+        told
+    }
+
+    fn take_over(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        day: Day,
+        reading: &Reading,
+        as_of: EventTime,
+    ) -> Option<Told> {
         let surge = |m: &Member| {
             m.is_open && m.is_same(crossing, Direction::Surge) && m.displaced_on != Some(day)
         };
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
         let mut incidents = self.state.incidents.iter_mut().filter(of_stream);
-        let Some(incident) = incidents.find(|i| i.members.iter().any(surge)) else {
-            return Vec::new();
-        };
+        let incident = incidents.find(|i| i.members.iter().any(surge))?;
         if reading.observed == 0 {
-            return Vec::new();
+            return None;
         }
-        let (flows, displaced) = state.so_far(day, &self.hops);
+        let state = self.state.streams.get(&stream)?;
+        let (flows, displaced) = state.so_far(day, &self.border.hops);
         let mut ahead = incident.clone();
         ahead.on_day(day, &flows, &displaced);
         let is_plain = |m: &Member| surge(m) && m.today.is_some_and(|d| d.is_displaced());
-        let Some(member) = ahead.members.iter_mut().find(|m| is_plain(m)) else {
-            return Vec::new();
-        };
+        let member = ahead.members.iter_mut().find(|m| is_plain(m))?;
         member.displaced_on = Some(day);
         *incident = ahead;
-        vec![incident.tell(Change::Displaced(crossing), as_of)]
+        Some(incident.tell(Change::Displaced(crossing), as_of))
     }
 
-    /// A day of a crossing closed.
+    /// A day of a crossing closed, or is counted anew.
     fn day(
         &mut self,
         crossing: CrossingIx,
@@ -151,31 +161,48 @@ impl Region {
         as_of: EventTime,
     ) -> Vec<Told> {
         let state = self.state.streams.entry(stream).or_default();
-        let place = self.network.crossing(crossing);
-        let over = state.close(place, crossing, reading, &self.hops);
+        state.close(self.border.network.crossing(crossing), crossing, reading);
         let mut told = Vec::new();
-        for over in over {
-            told.extend(self.day_over(stream, &over, as_of));
+        while let Some((day, closed)) = self.next_over(stream) {
+            told.extend(self.look_again(stream, as_of));
+            told.extend(self.split(stream, as_of));
+            let kept = KeptDay {
+                day,
+                as_of,
+                closed,
+                told: told_crossings(&self.state.incidents, stream),
+                told_since: Vec::new(),
+                displaced: Displaced::default(),
+                judgements: Vec::new(),
+            };
+            told.extend(self.day_over(stream, kept, as_of));
         }
         told
     }
 
-    fn day_over(&mut self, stream: StreamIx, over: &Over, as_of: EventTime) -> Vec<Told> {
-        let mut told = self.split(stream, as_of);
-        let judgements = self.judge_groups(stream, over);
+    fn next_over(&mut self, stream: StreamIx) -> Option<(Day, BTreeMap<CrossingIx, ClosedDay>)> {
+        self.state.streams.get_mut(&stream)?.next_over()
+    }
+
+    fn day_over(&mut self, stream: StreamIx, kept: KeptDay, as_of: EventTime) -> Vec<Told> {
+        let state = self.state.streams.entry(stream).or_default();
+        state.enter(&self.border, stream, kept, &mut self.tally);
+        let kept = state.kept.back().expect("it was just entered").clone();
+        let (flows, judgements) = (kept.flows(), &kept.judgements);
+        let mut told = Vec::new();
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
         let mut are_back = BTreeSet::new();
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             let was_open = incident.is_open();
-            incident.remember(over.day, &over.flows);
+            incident.remember(kept.day, &flows);
             if !was_open {
                 continue;
             }
             if !incident.is_open() {
                 are_back.insert(incident.id);
             }
-            incident.on_day(over.day, &over.flows, &over.displaced);
-            for (group, judgement) in &judgements {
+            incident.on_day(kept.day, &flows, &kept.displaced);
+            for (group, judgement) in judgements {
                 let direction = judgement.alert.direction;
                 let same = |m: &&mut GroupMember| {
                     m.group == *group && m.direction == direction && m.is_open
@@ -195,7 +222,7 @@ impl Region {
                 told.push(incident.tell(Change::Updated, as_of));
             }
         }
-        for (group, judgement) in &judgements {
+        for (group, judgement) in judgements {
             match judgement.transition {
                 Transition::Opened => told.extend(self.attach_group(*group, judgement, as_of)),
                 transition if transition.is_end() => {
@@ -207,58 +234,8 @@ impl Region {
         told
     }
 
-    /// Judges the groups of a stream, the narrowest first, by the crossings that raise no alert of their own and belong to no
-    /// narrower group that does.
-    fn judge_groups(&mut self, stream: StreamIx, over: &Over) -> Vec<(GroupIx, Judgement)> {
-        let special = |at: CrossingIx| {
-            let corridor = &self.network.crossing(at).corridor;
-            let class = self.params.day_class(corridor, over.day.date());
-            class.log_variance()
-        };
-        let day = DayOf {
-            flows: &over.flows,
-            displaced: &over.displaced,
-            known_days: &over.known_days,
-            special: &special,
-        };
-        let told = told_crossings(&self.state.incidents, stream);
-        let state = self.state.streams.entry(stream).or_default();
-        let mut judgements = Vec::new();
-        for (at, group) in (0..).map(GroupIx).zip(&self.groups) {
-            if group.stream != stream {
-                continue;
-            }
-            let narrower = |(ix, other): &(GroupIx, &Group)| {
-                *ix < at && other.stream == stream && other.members.is_subset(&group.members)
-            };
-            let narrower = (0..).map(GroupIx).zip(&self.groups).filter(narrower);
-            let mut known = told.clone();
-            let mut is_spoken_for = false;
-            for (ix, other) in narrower {
-                if state.groups.get(&ix).is_some_and(GroupState::is_told) {
-                    known.extend(&other.members);
-                    let opened = |(of, j): &(GroupIx, Judgement)| {
-                        *of == ix && j.transition == Transition::Opened
-                    };
-                    is_spoken_for |= judgements.iter().any(opened);
-                }
-            }
-            let span = span_of(&self.network, group, over.day);
-            let lens = &self.params.groups;
-            let own = state.groups.entry(at);
-            let own = own.or_insert_with(|| GroupState::new(lens, &span));
-            if is_spoken_for && !own.is_told() {
-                own.begin_anew(&span);
-            }
-            let sum = group.sum(&day, &known);
-            let judged = own.step(lens, &span, &sum, !is_spoken_for, &mut self.tally);
-            judgements.extend(judged.into_iter().map(|j| (at, j)));
-        }
-        judgements
-    }
-
     /// Which crossings explain what only groups show: those whose days since its onset rose, or fell, together.
-    fn explain_groups(&mut self, stream: StreamIx) {
+    pub(super) fn explain_groups(&mut self, stream: StreamIx) {
         let state = self.state.streams.entry(stream).or_default();
         for incident in self
             .state
@@ -276,12 +253,12 @@ impl Region {
             }
             let mut counts = BTreeMap::new();
             for member in open.into_iter().filter(|g| g.direction == way) {
-                let Some(group) = self.groups.get(usize::from(member.group.0)) else {
+                let Some(group) = self.border.groups.get(usize::from(member.group.0)) else {
                     continue;
                 };
                 for &crossing in &group.members {
-                    let tz = &self.network.crossing(crossing).tz;
-                    let onset = Day::of(&crate::core::calendar::local(tz, member.onset));
+                    let tz = &self.border.network.crossing(crossing).tz;
+                    let onset = Day::of(&local(tz, member.onset));
                     let days = state.history(crossing).into_iter();
                     let since = days.filter(|d| d.day >= onset && d.exposure > 0.0);
                     let sum = since.fold((0, 0.0), |(y, e), d| {
@@ -315,16 +292,10 @@ impl Region {
         as_of: EventTime,
     ) -> Vec<Told> {
         let state = self.state.streams.entry(stream).or_default();
-        for (ix, own) in &mut state.groups {
-            let group = &self.groups[usize::from(ix.0)];
-            if group.members.contains(&crossing) && !own.is_told() {
-                let today = Day::of(&crate::core::calendar::local(
-                    &self.network.crossing(crossing).tz,
-                    as_of,
-                ));
-                own.begin_anew(&span_of(&self.network, group, today));
-            }
-        }
+        let tz = &self.border.network.crossing(crossing).tz;
+        let day = |at| Day::of(&local(tz, at));
+        let decided = (crossing, day(alert.decided));
+        state.tell_of(&self.border, stream, decided, day(as_of));
         let mut member = Member::of(crossing, alert, state.history(crossing), as_of);
         self.forget_old(as_of);
         let mut linked = self.linked(crossing, stream, as_of);
@@ -364,7 +335,7 @@ impl Region {
         told
     }
 
-    fn attach_group(
+    pub(super) fn attach_group(
         &mut self,
         group: GroupIx,
         judgement: &Judgement,
@@ -378,16 +349,17 @@ impl Region {
             severity: alert.severity,
             joined: as_of,
             is_open: true,
-            today: super::incident::DayCount::default(),
+            is_taken_back: false,
+            today: DayCount::default(),
         };
         member.see(&judgement.reading);
         self.forget_old(as_of);
-        let own = &self.groups[usize::from(group.0)];
+        let own = &self.border.groups[usize::from(group.0)];
         let inside = |m: &Member| {
             m.direction == alert.direction && m.is_live(as_of) && own.members.contains(&m.crossing)
         };
         let overlaps = |m: &GroupMember| {
-            let other = &self.groups[usize::from(m.group.0)].members;
+            let other = &self.border.groups[usize::from(m.group.0)].members;
             m.direction == alert.direction && !other.is_disjoint(&own.members)
         };
         let is_linked = |i: &&mut Incident| {
@@ -441,43 +413,6 @@ impl Region {
         self.state.incidents.retain(is_recent);
     }
 
-    fn end(
-        &mut self,
-        crossing: CrossingIx,
-        stream: StreamIx,
-        alert: &Alert,
-        as_of: EventTime,
-    ) -> Vec<Told> {
-        let of_stream = |i: &&mut Incident| i.id.stream == stream;
-        for incident in self.state.incidents.iter_mut().filter(of_stream) {
-            let same = |m: &&mut Member| m.is_open && m.is_same(crossing, alert.direction);
-            let was_open = incident.is_open();
-            let Some(member) = incident.members.iter_mut().find(same) else {
-                continue;
-            };
-            (member.is_open, member.ended) = (false, Some(as_of));
-            if was_open && !incident.is_open() {
-                return vec![incident.tell(Change::Resolved(alert.reason), as_of)];
-            }
-        }
-        Vec::new()
-    }
-
-    fn end_group(&mut self, group: GroupIx, alert: &Alert, as_of: EventTime) -> Option<Told> {
-        let same =
-            |m: &&mut GroupMember| m.group == group && m.direction == alert.direction && m.is_open;
-        for incident in &mut self.state.incidents {
-            let was_open = incident.is_open();
-            let Some(member) = incident.groups.iter_mut().find(same) else {
-                continue;
-            };
-            member.is_open = false;
-            let is_over = was_open && !incident.is_open();
-            return is_over.then(|| incident.tell(Change::Resolved(alert.reason), as_of));
-        }
-        None
-    }
-
     /// An incident whose open alerts hang together in several parts is as many incidents: the one with its oldest open alert keeps
     /// the name, each other one has that of its own oldest alert.
     fn split(&mut self, stream: StreamIx, as_of: EventTime) -> Vec<Told> {
@@ -510,7 +445,8 @@ impl Region {
     fn parts(&self, incident: &Incident, as_of: EventTime) -> Vec<BTreeSet<CrossingIx>> {
         let mut parts: Vec<BTreeSet<CrossingIx>> = Vec::new();
         let open_groups = incident.groups.iter().filter(|g| g.is_open);
-        let groups = open_groups.map(|g| self.groups[usize::from(g.group.0)].members.clone());
+        let groups =
+            open_groups.map(|g| self.border.groups[usize::from(g.group.0)].members.clone());
         let live = incident.members.iter().filter(|m| m.is_live(as_of));
         for mut joined in groups.chain(live.map(|m| BTreeSet::from([m.crossing]))) {
             let own = joined.clone();
@@ -534,7 +470,11 @@ impl Region {
         };
         let holds_group = |part: &BTreeSet<CrossingIx>| {
             let mut open = incident.groups.iter().filter(|g| g.is_open);
-            open.any(|g| self.groups[usize::from(g.group.0)].members.is_subset(part))
+            open.any(|g| {
+                self.border.groups[usize::from(g.group.0)]
+                    .members
+                    .is_subset(part)
+            })
         };
         parts.retain(|part| first_open(part).is_some() || holds_group(part));
         parts.sort_by_key(|part| (!holds_group(part), first_open(part)));
@@ -546,7 +486,7 @@ impl Region {
         let near = |m: &Member| m.is_live(as_of) && self.hang_together(m.crossing, crossing);
         let covers = |g: &GroupMember| {
             g.is_open
-                && self.groups[usize::from(g.group.0)]
+                && self.border.groups[usize::from(g.group.0)]
                     .members
                     .contains(&crossing)
         };
@@ -559,11 +499,16 @@ impl Region {
     }
 
     fn hang_together(&self, a: CrossingIx, b: CrossingIx) -> bool {
-        let corridor = |ix| &self.network.crossing(ix).corridor;
-        corridor(a) == corridor(b) || self.hops.between(a, b).is_some_and(|h| h <= LINK_HOPS)
+        let corridor = |ix| &self.border.network.crossing(ix).corridor;
+        corridor(a) == corridor(b)
+            || self
+                .border
+                .hops
+                .between(a, b)
+                .is_some_and(|h| h <= LINK_HOPS)
     }
 }
 
 #[cfg(test)]
 #[path = "watch_tests.rs"]
-mod tests;
+pub(super) mod tests;

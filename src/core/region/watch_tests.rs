@@ -10,14 +10,15 @@ use crate::core::notice::DataStatus;
 use crate::core::output::Source;
 use crate::core::params::Budget;
 use crate::core::region::displacement::{DayFlow, Displaced, Displacement};
+use crate::core::standing::End;
 use crate::core::time::HOUR_MS;
 use jiff::tz::TimeZone;
 
-const DAY_MS: i64 = 24 * HOUR_MS;
-const STREAM: StreamIx = StreamIx(0);
+pub(in crate::core::region) const DAY_MS: i64 = 24 * HOUR_MS;
+pub(in crate::core::region) const STREAM: StreamIx = StreamIx(0);
 
 /// Crossings in a line, each in a corridor and country of its own.
-fn region(n: u16) -> Region {
+pub(in crate::core::region) fn region(n: u16) -> Region {
     let crossing = |i: u16| Crossing {
         id: format!("x-{i:02}"),
         name: format!("X{i}"),
@@ -49,10 +50,10 @@ fn params(network: &Network) -> Params {
         max_ratio: 1.0,
         window: 10,
     };
-    Params::new(network, budget, 0.05, 2, 1, 1, bad_records)
+    Params::new(network, budget, 0.05, 48 * HOUR_MS, 1, 1, bad_records)
 }
 
-/// Opens alerts at (crossing, day), or takes them back, and tells the changes; incidents are parted before each, as at the end of a
+/// Opens alerts at (crossing, day), or ends them, and tells the changes; incidents are parted before each, as at the end of a
 /// day. No two changes of an incident may have one number.
 fn changes(alerts: &[(u16, i64, bool)]) -> Vec<(Change, Vec<u16>)> {
     let told = told(alerts);
@@ -79,14 +80,18 @@ fn told(alerts: &[(u16, i64, bool)]) -> Vec<Told> {
         told.extend(if opens {
             region.attach(crossing, STREAM, &alert, at)
         } else {
-            alert.end(None);
+            alert.end(Some(End {
+                at,
+                why: Reason::Calm,
+                standing: None,
+            }));
             region.end(crossing, STREAM, &alert, at)
         });
     }
     told
 }
 
-fn surge(at: EventTime) -> Alert {
+pub(in crate::core::region) fn surge(at: EventTime) -> Alert {
     Alert::open(Direction::Surge, at, Severity::Minor, (Lens::Day, at))
 }
 
@@ -122,7 +127,7 @@ fn what_merged_parts_under_its_own_name_and_counts_on() {
         (Change::Merged(first), second, 1),
         (Change::Attached, first, 2),
         (Change::Split(first), second, 3),
-        (Change::Resolved(Some(Reason::Recounted)), first, 3),
+        (Change::Resolved(Some(Reason::Calm)), first, 3),
     ];
     assert_eq!(told, expected);
 }
@@ -152,10 +157,10 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
         is_blind: false,
     };
     let open = BTreeMap::from([(CrossingIx(8), gate(60, 1.0))]);
-    displacement.step(Day(0), &open, &region.hops);
+    displacement.step(Day(0), &open, &region.border.hops);
     let mut shut = flows.clone();
     shut.insert(CrossingIx(8), gate(0, 0.0));
-    let displaced = displacement.step(Day(1), &shut, &region.hops);
+    let displaced = displacement.step(Day(1), &shut, &region.border.hops);
     assert_eq!(displaced.moves.len(), 2, "{displaced:?}");
 
     let agrees = |incident: &Incident| {
@@ -251,7 +256,7 @@ fn an_incident_of_falls_is_explained_by_the_falls() {
 fn alerts_that_are_near_are_one_incident() {
     use Change::{Attached, Merged, Opened, Reopened, Split};
     let first = id(0, 0);
-    let taken_back = Change::Resolved(Some(Reason::Recounted));
+    let over = Change::Resolved(Some(Reason::Calm));
     type Row = (
         &'static str,
         &'static [(u16, i64, bool)],
@@ -281,16 +286,12 @@ fn alerts_that_are_near_are_one_incident() {
         (
             "back within a week of the end",
             &[(0, 0, true), (0, 3, false), (0, 9, true)],
-            vec![
-                (Opened, vec![0]),
-                (taken_back, vec![0]),
-                (Reopened, vec![0]),
-            ],
+            vec![(Opened, vec![0]), (over, vec![0]), (Reopened, vec![0])],
         ),
         (
             "back later",
             &[(0, 0, true), (0, 3, false), (0, 11, true)],
-            vec![(Opened, vec![0]), (taken_back, vec![0]), (Opened, vec![0])],
+            vec![(Opened, vec![0]), (over, vec![0]), (Opened, vec![0])],
         ),
         (
             "a week after the one between ended they are two",
@@ -349,13 +350,13 @@ fn alerts_that_are_near_are_one_incident() {
     }
 }
 
-const SOURCE: Source = Source {
+pub(in crate::core::region) const SOURCE: Source = Source {
     partition: Partition(0),
     offset: None,
     recorded: None,
 };
 
-fn reading(day: i64, observed: u64) -> Reading {
+pub(in crate::core::region) fn reading(day: i64, observed: u64) -> Reading {
     Reading {
         lens: Lens::Day,
         start: EventTime(day * DAY_MS),
@@ -445,7 +446,7 @@ fn a_group_that_rose_with_a_way_back_begins_nothing_anew_when_that_ends() {
     };
     let mut incident = Incident::of(id, at(0));
     let mut member = Member::of(CrossingIx(0), &alert, Vec::new(), at(1));
-    member.back_days = super::super::incident::BACK_DAYS;
+    member.back_days = super::super::member::BACK_DAYS;
     incident.join(member);
     incident.join_group(GroupMember {
         group: GroupIx(0),
@@ -454,7 +455,8 @@ fn a_group_that_rose_with_a_way_back_begins_nothing_anew_when_that_ends() {
         severity: Severity::Minor,
         joined: at(1),
         is_open: true,
-        today: super::super::incident::DayCount::default(),
+        is_taken_back: false,
+        today: DayCount::default(),
     });
     assert!(!incident.is_open(), "both tell of the way back");
     incident.members[0].is_open = false;

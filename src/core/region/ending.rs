@@ -1,0 +1,114 @@
+//! Owns what becomes of an incident whose alerts end, are taken back, or grow worse.
+
+use super::groups::GroupIx;
+use super::incident::{Change, GroupMember, Incident, Member, Revised, Told};
+use super::watch::Region;
+use crate::core::alert::{Alert, Reason};
+use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::time::EventTime;
+
+impl Region {
+    /// An alert ended, or it is known otherwise than it was told that it had.
+    pub(super) fn end(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        alert: &Alert,
+        as_of: EventTime,
+    ) -> Vec<Told> {
+        let incidents = &mut self.state.incidents;
+        let same = |m: &Member| m.is_same(crossing, alert.direction);
+        let is_open = |i: &Incident| i.members.iter().any(|m| m.is_open && same(m));
+        let is_known = |i: &Incident| i.members.iter().any(|m| m.onset == alert.named && same(m));
+        let mut of_stream = incidents.iter_mut().filter(|i| i.id.stream == stream);
+        let found = match of_stream.find(|i| is_open(i)) {
+            Some(found) => Some(found),
+            None => {
+                let again = incidents.iter_mut().filter(|i| i.id.stream == stream);
+                again.rev().find(|i| is_known(i))
+            }
+        };
+        let Some(incident) = found else {
+            return Vec::new();
+        };
+        let (was_open, was_taken_back) = (incident.is_open(), incident.is_taken_back());
+        let Some(member) = incident.members.iter_mut().find(|m| same(m)) else {
+            return Vec::new();
+        };
+        member.end(alert, as_of);
+        let is_taken_back = member.is_taken_back();
+        if is_taken_back {
+            incident.leave_out(crossing);
+        }
+        let change = match (was_open, incident.is_open()) {
+            (true, false) => Some(Change::Resolved(alert.reason)),
+            (true, true) => is_taken_back.then_some(Change::Revised(Revised::Crossing(crossing))),
+            // It was over, and is told of as never having been.
+            (false, _) => (incident.is_taken_back() && !was_taken_back)
+                .then_some(Change::Resolved(alert.reason)),
+        };
+        let told = change.map(|change| incident.tell(change, as_of));
+        let mut others = incidents.iter().filter(|i| i.id.stream == stream);
+        let goes_on = |m: &Member| m.is_open && m.crossing == crossing;
+        if is_taken_back
+            && !others.any(|i| i.members.iter().any(goes_on))
+            && let Some(state) = self.state.streams.get_mut(&stream)
+        {
+            state.take_back(crossing);
+        }
+        told.into_iter().collect()
+    }
+
+    /// A group's alert ended.
+    pub(super) fn end_group(
+        &mut self,
+        group: GroupIx,
+        alert: &Alert,
+        as_of: EventTime,
+    ) -> Option<Told> {
+        let same =
+            |m: &&mut GroupMember| m.group == group && m.direction == alert.direction && m.is_open;
+        for incident in &mut self.state.incidents {
+            let was_open = incident.is_open();
+            let Some(member) = incident.groups.iter_mut().find(same) else {
+                continue;
+            };
+            member.is_open = false;
+            member.is_taken_back = alert.reason == Some(Reason::Recounted);
+            let change = match (was_open, incident.is_open(), alert.reason) {
+                (true, false, reason) => Change::Resolved(reason),
+                (true, true, Some(Reason::Recounted)) => Change::Revised(Revised::Group(group)),
+                _ => return None,
+            };
+            return Some(incident.tell(change, as_of));
+        }
+        None
+    }
+
+    /// An alert that goes on grew worse, or was told of as worse than it is: told where the worst of its incident is another now.
+    pub(super) fn weigh(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        alert: &Alert,
+        as_of: EventTime,
+    ) -> Option<Told> {
+        let same = |m: &&mut Member| m.is_open && m.is_same(crossing, alert.direction);
+        let of_stream = |i: &&mut Incident| i.id.stream == stream;
+        for incident in self.state.incidents.iter_mut().filter(of_stream) {
+            let before = incident.severity();
+            let Some(member) = incident.members.iter_mut().find(same) else {
+                continue;
+            };
+            member.severity = alert.severity;
+            let change = match before.cmp(&incident.severity()) {
+                std::cmp::Ordering::Less => Change::Escalated(crossing),
+                std::cmp::Ordering::Greater => Change::Revised(Revised::Crossing(crossing)),
+                std::cmp::Ordering::Equal => return None,
+            };
+            let is_open = incident.is_open();
+            return is_open.then(|| incident.tell(change, as_of));
+        }
+        None
+    }
+}

@@ -1,0 +1,233 @@
+//! Owns the alerts of an incident, at crossings and of groups: when they joined and ended, and what days say of them.
+
+use super::displacement::Day;
+use super::groups::GroupIx;
+use super::incident::Incident;
+use crate::core::alert::{Alert, Direction, Reading, Reason, Severity};
+use crate::core::episode::Gate;
+use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::time::{EventTime, HOUR_MS};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// An alert joins an incident whose alerts near it ended at most this long ago.
+pub(super) const LINK_MS: i64 = 7 * 24 * HOUR_MS;
+/// Days of a member that are kept, the newest.
+pub(super) const HISTORY_DAYS: usize = 120;
+/// Days of a crossing that are kept before it joins an incident.
+pub(super) const LEAD_DAYS: usize = 28;
+/// Days in a row at what was usual before an incident after which an alert on the way back is no part of it any more.
+pub(super) const BACK_DAYS: u8 = 3;
+/// A day is back at what was usual before at such a multiple of it: weekdays lie as far from their mean.
+const BACK_RATIO: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+/// Fewer days are no measure of what was usual.
+const BEFORE_DAYS: usize = 7;
+/// Less than this many moved arrivals, or than half of a rise, do not make it displaced.
+const MIN_MOVED: u64 = 10;
+
+/// What a day says of a member.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct DayCount {
+    /// Arrivals counted.
+    pub observed: u64,
+    /// Arrivals expected.
+    pub expected: f64,
+    /// Arrivals above what is expected and the level before.
+    pub rise: u64,
+    /// Those of the rise that were missing elsewhere: the most that can have moved.
+    pub moved: u64,
+}
+
+impl DayCount {
+    /// Whether the rise is a shift of what is missing elsewhere rather than more: half of it, and no handful.
+    #[must_use]
+    pub fn is_displaced(&self) -> bool {
+        self.moved >= MIN_MOVED && self.moved * 2 >= self.rise
+    }
+}
+
+/// A closed day of a crossing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DaySeen {
+    /// The day.
+    pub day: Day,
+    /// Arrivals counted.
+    pub observed: u64,
+    /// Arrivals expected.
+    pub expected: f32,
+    /// Share of the day in which it was open and seen, in [0, 1].
+    pub exposure: f32,
+    /// What it was for most of the day.
+    pub gate: Gate,
+}
+
+/// An alert of an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Where.
+    pub crossing: CrossingIx,
+    /// Which way.
+    pub direction: Direction,
+    /// Onset of its alert.
+    pub onset: EventTime,
+    /// When it joined.
+    pub joined: EventTime,
+    /// Whether its alert goes on.
+    pub is_open: bool,
+    /// The worst its alert has been told of.
+    pub severity: Severity,
+    /// When its alert ended, if it did.
+    pub ended: Option<EventTime>,
+    /// Why, where that is known.
+    pub reason: Option<Reason>,
+    /// Its last day in this incident: the last closed one, or the one that goes on where it was told of as displaced.
+    pub today: Option<DayCount>,
+    /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
+    pub history: Vec<DaySeen>,
+    /// Mean arrivals of its open days before it joined; none where too few are known.
+    pub(super) before: Option<f64>,
+    /// Days in a row on which the crossing counted what it did before the incident: a rise after a drop is one back to it, and
+    /// so is a fall after a surge.
+    pub(super) back_days: u8,
+    /// The last day on which it was told of as displaced before the day was over.
+    pub(super) displaced_on: Option<Day>,
+}
+
+impl Member {
+    pub(super) fn is_same(&self, crossing: CrossingIx, direction: Direction) -> bool {
+        self.crossing == crossing && self.direction == direction
+    }
+
+    /// Whether what happens near it may still belong with it.
+    pub(super) fn is_live(&self, at: EventTime) -> bool {
+        self.is_open || self.ended.is_some_and(|end| at.0 - end.0 <= LINK_MS)
+    }
+
+    /// An alert that opened at a crossing with these last days.
+    pub(super) fn of(
+        crossing: CrossingIx,
+        alert: &Alert,
+        history: Vec<DaySeen>,
+        as_of: EventTime,
+    ) -> Self {
+        Self {
+            crossing,
+            direction: alert.direction,
+            onset: alert.onset,
+            joined: as_of,
+            is_open: true,
+            severity: alert.severity,
+            ended: None,
+            reason: None,
+            today: None,
+            before: usual_before(&history),
+            back_days: 0,
+            history,
+            displaced_on: None,
+        }
+    }
+
+    /// Late reports or corrections left nothing of its alert.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        !self.is_open && self.reason == Some(Reason::Recounted)
+    }
+
+    /// Whether its alert went on at a moment that is past.
+    pub(super) fn was_open(&self, at: EventTime) -> bool {
+        let went_on = self.is_open || self.ended.is_some_and(|end| at < end);
+        self.joined <= at && went_on && !self.is_taken_back()
+    }
+
+    /// Whether its alert goes on and is more than the way back to what was usual before.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.is_open && self.back_days < BACK_DAYS
+    }
+
+    /// Counts the days in a row that are back at `before`; days of which little was open say nothing.
+    pub(super) fn count_back(&mut self, before: Option<f64>, days: &[DaySeen]) {
+        let Some(before) = before else { return };
+        for day in days.iter().filter(|day| f64::from(day.exposure) >= 0.5) {
+            let ratio = day.observed as f64 / before.max(1.0);
+            self.back_days = if BACK_RATIO.contains(&ratio) {
+                self.back_days.saturating_add(1)
+            } else {
+                0
+            };
+        }
+    }
+
+    /// Its alert ended at a moment. What is known otherwise later leaves that moment.
+    pub(super) fn end(&mut self, alert: &Alert, as_of: EventTime) {
+        self.ended = self.ended.filter(|_| !self.is_open).or(Some(as_of));
+        self.is_open = false;
+        (self.severity, self.reason) = (alert.severity, alert.reason);
+        if self.is_taken_back() {
+            self.today = None;
+        }
+    }
+
+    /// Takes what is known now of a day that is kept.
+    pub(super) fn correct(&mut self, seen: DaySeen) {
+        let known = self.history.iter_mut().find(|known| known.day == seen.day);
+        known.into_iter().for_each(|known| *known = seen);
+    }
+
+    /// Keeps a closed day. Returns whether it is a new one.
+    pub(super) fn remember(&mut self, seen: DaySeen) -> bool {
+        let is_new = self.history.last().is_none_or(|last| last.day < seen.day);
+        if is_new {
+            self.history.push(seen);
+            let extra = self.history.len().saturating_sub(HISTORY_DAYS);
+            self.history.drain(..extra);
+        }
+        is_new
+    }
+}
+
+/// Crossings with an open alert in an incident of a stream.
+pub(super) fn told_crossings(incidents: &[Incident], stream: StreamIx) -> BTreeSet<CrossingIx> {
+    let of_stream = incidents.iter().filter(|i| i.id.stream == stream);
+    let members = of_stream.flat_map(|i| &i.members);
+    members.filter(|m| m.is_open).map(|m| m.crossing).collect()
+}
+
+/// Mean arrivals of the days of which most was open; none where they are few.
+fn usual_before(days: &[DaySeen]) -> Option<f64> {
+    let open = days.iter().filter(|day| day.exposure >= 0.5);
+    let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
+    (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
+}
+
+/// An alert of a group of crossings in an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GroupMember {
+    /// Which group.
+    pub group: GroupIx,
+    /// Which way.
+    pub direction: Direction,
+    /// Onset of its alert.
+    pub onset: EventTime,
+    /// The worst so far.
+    pub severity: Severity,
+    /// When it joined.
+    pub joined: EventTime,
+    /// Whether its alert goes on.
+    pub is_open: bool,
+    /// Late reports or corrections left nothing of its alert.
+    pub is_taken_back: bool,
+    /// Its last closed day: the crossings that raise no alert of their own, summed.
+    pub today: DayCount,
+}
+
+impl GroupMember {
+    /// Takes the numbers of a closed day.
+    pub(super) fn see(&mut self, reading: &Reading) {
+        self.today = DayCount {
+            observed: reading.observed,
+            expected: reading.expected,
+            rise: (reading.observed as f64 - reading.expected).max(0.0) as u64,
+            moved: 0,
+        };
+    }
+}
