@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use support::border::{Border, Weather};
 use surgewatch::core::alert::Direction;
+use surgewatch::core::ids::CrossingIx;
 use surgewatch::core::region::groups::{self, Level};
 use surgewatch::core::region::incident::{Change, Told};
 use surgewatch::wire::incident::spoken;
@@ -63,6 +64,99 @@ fn a_thin_rise_is_found_at_the_level_where_it_shows_and_is_one_incident() {
         assert_eq!(opened.len(), 1, "{name}");
         assert_eq!(level(&border, opened[0]), Some(wanted), "{name}");
     }
+}
+
+/// Two corridors to a country; of the twenty crossings of the first country each has a quarter more.
+#[test]
+fn a_rise_too_thin_for_either_corridor_of_a_country_shows_at_the_country() {
+    let mut border = Border::of_countries(2, 10, &MEANS, CALM, 5);
+    for _ in 0..USUAL_DAYS {
+        border.day(|_| 1.0);
+    }
+    let told = (0..28).flat_map(|_| border.day(|at| if at < 20 { 1.3 } else { 1.0 }));
+    let told: Vec<Told> = told.collect();
+    let opened = opened(&told);
+    for one in &told {
+        eprintln!("{}", spoken(&border.network, one));
+    }
+    assert_eq!(opened.len(), 1);
+    let wanted = (Level::Country, "c0".to_owned());
+    assert_eq!(level(&border, opened[0]), Some(wanted));
+    let said = spoken(&border.network, opened[0]);
+    assert!(said.contains("the 20 crossings of C0"), "{said}");
+}
+
+/// The groups of the first corridor's crossings in what is told.
+fn of_first_corridor(border: &Border, told: &[Told]) -> usize {
+    let groups = groups::of(&border.network);
+    let of = |told: &&Told| {
+        let mut own = told.incident.groups.iter();
+        own.any(|g| {
+            groups[usize::from(g.group.0)]
+                .members
+                .contains(&CrossingIx(0))
+        })
+    };
+    told.iter().filter(of).count()
+}
+
+#[test]
+fn a_group_half_of_which_is_shut_counts_the_open_half_and_neither_rises_nor_falls_by_it() {
+    let half = || (0..10).step_by(2);
+    let is_shut = |at: u16| at < 10 && at.is_multiple_of(2);
+    let mut border = Border::new(10, &MEANS, CALM, 3);
+    for _ in 0..USUAL_DAYS {
+        border.day(|_| 1.0);
+    }
+    border.close(half());
+    let told = (0..21).flat_map(|_| border.day(|at| if is_shut(at) { 0.0 } else { 1.0 }));
+    let told: Vec<Told> = told.collect();
+    let told: Vec<_> = told.iter().map(|t| spoken(&border.network, t)).collect();
+    assert!(told.is_empty(), "what stays away says nothing: {told:?}");
+}
+
+#[test]
+fn an_alert_of_a_group_goes_on_while_half_of_it_is_shut() {
+    let is_shut = |at: u16| at < 10 && at.is_multiple_of(2);
+    let (mut border, told) = run(3, 14, |at| at < 10, 1.5);
+    let last = told.last().expect("it rises");
+    let expected = |told: &Told| told.incident.groups[0].today.expected;
+    let whole = expected(last);
+    border.close((0..10).step_by(2));
+    let mut told = Vec::new();
+    for _ in 0..14 {
+        told.extend(border.day(|at| match at {
+            at if is_shut(at) => 0.0,
+            0..10 => 1.5,
+            _ => 1.0,
+        }));
+    }
+    let ends = |t: &&Told| matches!(t.change, Change::Resolved(_));
+    assert_eq!(told.iter().find(ends), None);
+    let half = expected(told.last().expect("it goes on"));
+    assert!((0.3..0.7).contains(&(half / whole)), "{half} of {whole}");
+}
+
+#[test]
+fn what_moves_from_the_shut_half_of_a_group_to_the_open_one_is_no_rise_of_the_group() {
+    let is_shut = |at: u16| at < 10 && at.is_multiple_of(2);
+    let mut border = Border::new(10, &MEANS, CALM, 3);
+    for _ in 0..USUAL_DAYS {
+        border.day(|_| 1.0);
+    }
+    border.close((0..10).step_by(2));
+    let told = (0..21).flat_map(|_| {
+        border.day(|at| match at {
+            at if is_shut(at) => 0.0,
+            0..10 => 2.0,
+            _ => 1.0,
+        })
+    });
+    let told: Vec<Told> = told.collect();
+    for one in &told {
+        eprintln!("{}", spoken(&border.network, one));
+    }
+    assert_eq!(of_first_corridor(&border, &told), 0);
 }
 
 #[test]

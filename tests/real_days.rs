@@ -14,6 +14,7 @@ use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::calendar::local;
 use surgewatch::core::event::Kind;
 use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::lens::Lens;
 use surgewatch::core::output::Output;
 use surgewatch::core::region::incident::{Change, Incident, Told};
 use surgewatch::wire::incident::{spoken, summary};
@@ -124,6 +125,44 @@ fn hungary_falls_and_slovenia_takes_the_flow_in_one_incident() {
     let day = after(&feed, &told, shut);
     assert_eq!(names(&feed, day.moves.iter().map(|m| m.from)), ["hu"]);
     assert_eq!(names(&feed, day.moves.iter().map(|m| m.to)), ["si"]);
+    let open = day.members.iter().filter(|m| m.is_open);
+    let open: BTreeSet<_> = open
+        .map(|m| (feed.network.crossing(m.crossing).id.as_str(), m.direction))
+        .collect();
+    let both = [("hu", Direction::Drop), ("si", Direction::Surge)];
+    assert!(open.is_superset(&both.into()), "one incident: {open:?}");
+    let moved: u64 = day.moves.iter().map(|m| m.moved).sum();
+    assert_eq!(moved, 2_999);
+
+    // Whoever came to Hungary had come to Croatia before: it counted from 4,446 to 8,201 in the ten days before, 6,415 on this one and
+    // 4,390 on the next. It took the flow over by sending it elsewhere, which its own arrivals cannot show; the first day that says
+    // more is the 21st, when it had 7,900.
+    let croatia = feed.network.crossing_ix("hr").expect("it is there");
+    let of_croatia = outputs.iter().filter_map(|output| match output {
+        Output::Count {
+            crossing, reading, ..
+        } if *crossing == croatia && reading.lens == Lens::Day => Some(reading),
+        _ => None,
+    });
+    let tz = &feed.network.crossing(croatia).tz;
+    let mut on_the_day = of_croatia.filter(|r| local(tz, r.start).date() == shut);
+    let reading = on_the_day.next().expect("Croatia has the day");
+    assert_eq!(reading.observed, 6_415);
+    assert!(
+        (reading.lower..=reading.upper).contains(&reading.observed),
+        "{reading:?}"
+    );
+    assert!(
+        !opened
+            .iter()
+            .any(|(day, place, _)| (place.as_str(), *day) == ("hr", shut))
+    );
+    let later = after(&feed, &told, date(2015, 10, 21));
+    assert_eq!(later.id, day.id, "the same incident");
+    let hungary = feed.network.crossing_ix("hu");
+    let to_croatia = later.moves.iter().filter(|m| m.to == croatia);
+    assert!(to_croatia.clone().all(|m| Some(m.from) == hungary));
+    assert_eq!(to_croatia.map(|m| m.moved).sum::<u64>(), 1_269);
 }
 
 /// The columns of Hong Kong's land, sea and air control points whose reopening is dated.

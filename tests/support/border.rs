@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use std::sync::Arc;
 use surgewatch::core::calendar::local;
 use surgewatch::core::engine::Engine;
-use surgewatch::core::event::Kind;
+use surgewatch::core::event::{GateState, Kind};
 use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
 use surgewatch::core::network::{Crossing, Network, OpenHours};
 use surgewatch::core::output::Output;
@@ -50,6 +50,17 @@ pub(crate) struct Border {
 impl Border {
     /// `per_corridor` crossings in each of four corridors and countries, one after the other, with these usual arrivals a day in turn.
     pub(crate) fn new(per_corridor: u16, means: &[f64], weather: Weather, seed: u64) -> Self {
+        Self::of_countries(1, per_corridor, means, weather, seed)
+    }
+
+    /// The same with so many corridors in each country.
+    pub(crate) fn of_countries(
+        corridors: u16,
+        per_corridor: u16,
+        means: &[f64],
+        weather: Weather,
+        seed: u64,
+    ) -> Self {
         let hours = OpenHours {
             open_minute: OPENS * 60,
             close_minute: (OPENS + OPEN_HOURS as u16) * 60,
@@ -58,7 +69,7 @@ impl Border {
         let crossing = |n: u16| Crossing {
             id: format!("x-{n:02}"),
             name: format!("X{n}"),
-            country: format!("c{}", n / per_corridor),
+            country: format!("c{}", n / per_corridor / corridors),
             corridor: format!("k{}", n / per_corridor),
             order: n % per_corridor + 1,
             neighbours: (n + 1 < all)
@@ -149,6 +160,23 @@ impl Border {
         }
         self.day += 1;
         told
+    }
+
+    /// Crossings are closed by a status from the beginning of the next day on.
+    pub(crate) fn close(&mut self, crossings: impl Iterator<Item = u16>) {
+        for at in crossings {
+            let kind = Kind::Status {
+                state: GateState::Closed,
+                until: None,
+            };
+            let start = START_MS + self.day * DAY_MS;
+            let input = super::input(self.read, at, start, &self.read.to_string(), kind);
+            self.read += 1;
+            let handled = self.engine.handle(Partition(0), &input, &mut |output| {
+                self.region.take(&output);
+            });
+            handled.expect("no bad records");
+        }
     }
 
     /// The date of the last day.

@@ -249,7 +249,7 @@ fn seen(day: i64, (observed, is_shut): (u64, bool)) -> Reading {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The network's group raises alerts of its own in these days.
     #[test]
