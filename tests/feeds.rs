@@ -8,6 +8,7 @@ use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::engine::Engine;
 use surgewatch::core::event::{GateState, Kind};
 use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
+use surgewatch::core::lens::Lens;
 use surgewatch::core::notice::{DataStatus, NoticeKind};
 use surgewatch::core::output::Output;
 use surgewatch::core::time::HOUR_MS;
@@ -200,6 +201,90 @@ fn arrivals_at_a_closed_crossing_are_told_of_once_in_a_closure() {
     border.hour(from + 72, true, 1);
     let twice = (NoticeKind::ArrivalsWhileClosed, again, false);
     assert_eq!(border.notices(), [told, twice]);
+}
+
+impl Border {
+    fn arrive(&mut self, crossing: u16, hour: i64, count: u32) {
+        let time = START_MS + hour * HOUR_MS + HOUR_MS / 4;
+        let stream = StreamIx(0);
+        self.send(crossing, time, Kind::Arrival { stream, count });
+    }
+
+    /// Arrivals that were judged and those that were not, of the day of a crossing that begins at an hour.
+    fn counted(&self, at: u16, hour: i64) -> Option<(u64, u32)> {
+        let of_day = |output: &Output| match output {
+            Output::Count {
+                crossing, reading, ..
+            } if crossing.0 == at
+                && reading.lens == Lens::Day
+                && reading.start.0 == START_MS + hour * HOUR_MS =>
+            {
+                Some((reading.observed, reading.while_closed))
+            }
+            _ => None,
+        };
+        self.outputs.iter().rev().find_map(of_day)
+    }
+}
+
+/// Sixty arrivals from 07:00 to 12:00 of a day, where some 16 in all are usual.
+#[test]
+fn arrivals_at_a_gate_that_is_shut_for_part_of_a_day_are_counted_and_told_of_and_not_judged() {
+    // From when it is closed, and when that is read.
+    for (name, told, is_told_of, counted) in [
+        ("open", None, false, (60, 0)),
+        ("closed before, read at once", Some((6, 6)), true, (0, 60)),
+        ("closed before, read at 20:00", Some((6, 20)), true, (0, 60)),
+        ("closed between", Some((9, 9)), true, (24, 36)),
+        ("closed afterwards", Some((13, 13)), false, (60, 0)),
+    ] {
+        let (mut border, from) = Border::usual();
+        for hour in 0..72 {
+            if let Some((at, _)) = told.filter(|(_, read)| *read == hour) {
+                border.set(from + at, GateState::Closed);
+            }
+            border.hour(from + hour, true, 0);
+            if (7..12).contains(&hour) {
+                border.arrive(0, from + hour, 12);
+            }
+        }
+        let shut = told.map(|(at, _)| START_MS + (from + at) * HOUR_MS);
+        let finding = shut.map(|shut| (NoticeKind::ArrivalsWhileClosed, shut, false));
+        let finding = finding.filter(|_| is_told_of);
+        assert_eq!(border.notices(), Vec::from_iter(finding), "{name}");
+        assert_eq!(border.counted(0, from), Some(counted), "{name}");
+        let alerts = border.alerts();
+        let last = alerts.iter().rev().find(|(d, ..)| *d == Direction::Surge);
+        let stands = last.is_some_and(|(_, last, _)| *last != Transition::Retracted);
+        assert_eq!(stands, counted.0 > 0, "{name}: {alerts:?}");
+    }
+}
+
+/// The second crossing is open from 07:00 to 21:00 in Oslo, an hour behind.
+#[test]
+fn arrivals_outside_published_hours_are_told_of_once_a_night_and_not_judged() {
+    let mut border = Border::new();
+    let nights = [USUAL_DAYS, USUAL_DAYS + 1];
+    for hour in 0..(USUAL_DAYS + 4) * 24 {
+        let (day, oslo) = ((hour - 1).div_euclid(24), (hour - 1).rem_euclid(24));
+        border.send(1, START_MS + hour * HOUR_MS, Kind::Heartbeat);
+        if (8..20).contains(&oslo) {
+            border.arrive(1, hour, 1);
+        }
+        if nights.contains(&day) && oslo >= 21 {
+            border.arrive(1, hour, 70);
+        }
+    }
+    assert_eq!(border.alerts(), []);
+    let notices = border.outputs.iter().filter_map(|output| match output {
+        Output::Notice { notice, .. } => Some((notice.kind, notice.since.0)),
+        _ => None,
+    });
+    let shuts = |night: i64| START_MS + (night * 24 + 22) * HOUR_MS;
+    let told = nights.map(|night| (NoticeKind::ArrivalsWhileClosed, shuts(night)));
+    assert_eq!(Vec::from_iter(notices), told);
+    let midnight = USUAL_DAYS * 24 + 1;
+    assert_eq!(border.counted(1, midnight), Some((12, 210)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 use surgewatch::core::engine::Engine;
-use surgewatch::core::event::{Event, Kind};
+use surgewatch::core::event::{Event, GateState, Kind};
 use surgewatch::core::ids::{CrossingIx, EventId, Offset, Partition, StreamIx};
 use surgewatch::core::network::Network;
 use surgewatch::core::partition::Input;
@@ -35,8 +35,9 @@ static ALLOCATOR: Counting = Counting;
 const CROSSINGS: usize = 200;
 const LENSES: usize = 2;
 
-/// Live bytes for each series and lens after so many days with an event in every hour, of a machine that commits daily.
-fn bytes_after(days: &[i64], kind: Kind) -> Vec<isize> {
+/// Live bytes for each series and lens after so many days with an event in every hour, the first of which is `first`, of a machine
+/// that commits daily.
+fn bytes_after(days: &[i64], first: &Kind, kind: &Kind) -> Vec<isize> {
     let template = support::settings().network().crossings[0].clone();
     let crossings = (0..CROSSINGS).map(|number| {
         let mut crossing = template.clone();
@@ -58,7 +59,7 @@ fn bytes_after(days: &[i64], kind: Kind) -> Vec<isize> {
                 crossing: CrossingIx(number as u16),
                 time: EventTime(time),
                 id: EventId(offset as u64),
-                kind: kind.clone(),
+                kind: if hour == 0 { first } else { kind }.clone(),
             };
             let input = Input {
                 offset: Offset(offset),
@@ -89,20 +90,29 @@ const ID_BYTES: isize = 128;
 #[test]
 fn memory_of_a_series_and_of_an_id_is_bounded() {
     let days = [10, 20, 60];
-    let series = bytes_after(&days, Kind::Heartbeat);
+    let series = bytes_after(&days, &Kind::Heartbeat, &Kind::Heartbeat);
     let arrival = Kind::Arrival {
         stream: StreamIx(0),
         count: 3,
     };
-    let with_ids = bytes_after(&days, arrival);
+    let with_ids = bytes_after(&days, &arrival, &arrival);
+    let (state, until) = (GateState::Closed, None);
+    let shut_out = bytes_after(&days, &Kind::Status { state, until }, &arrival);
     // An arrival an hour is remembered for two days and what is left of the first; pages hold 64.
     let ids = 4 * 24;
     let id = (with_ids[2] - series[2]) * LENSES as isize / ids;
-    eprintln!("a series and lens: {series:?} bytes; with ids: {with_ids:?}; an id: {id} bytes");
-    for measured in [&series, &with_ids] {
+    eprintln!(
+        "a series and lens: {series:?} bytes; with ids: {with_ids:?}, all while it is shut: {shut_out:?}; an id: {id} bytes"
+    );
+    for measured in [&series, &with_ids, &shut_out] {
         let bound = measured[0] + measured[0] / 50;
         assert!(measured[2] <= bound, "it grows: {measured:?}");
     }
     assert!(series[2] <= SERIES_BYTES, "{series:?}");
+    let shut = series[2] + shut_out[2] - with_ids[2];
+    assert!(
+        shut <= SERIES_BYTES,
+        "{shut} where all come while it is shut"
+    );
     assert!(id <= ID_BYTES, "{id} bytes an id");
 }

@@ -28,6 +28,7 @@ fn reading(lens: Lens, observed: u64, (lower, upper): (u64, u64)) -> Reading {
         start,
         end,
         observed,
+        while_closed: 0,
         expected: 0.123_456,
         lower,
         upper,

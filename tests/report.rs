@@ -245,7 +245,7 @@ fn days_of_a_scenario_are_those_of_the_count_records() {
         };
         assert_eq!(
             bucket.count,
-            Some(reading.observed),
+            Some(reading.counted()),
             "{} {start}",
             place.name
         );

@@ -11,7 +11,7 @@ use support::reference::{self, Episode, Judged};
 use support::{Feed, Ran};
 use surgewatch::core::alert::{Direction, Severity};
 use surgewatch::core::engine::Engine;
-use surgewatch::core::ids::CrossingIx;
+use surgewatch::core::ids::{CrossingIx, StreamIx};
 use surgewatch::core::partition::PartitionState;
 use surgewatch::core::series::Series;
 use surgewatch::core::time::HOUR_MS;
@@ -20,6 +20,7 @@ use surgewatch::core::time::HOUR_MS;
 struct Published {
     revision: u64,
     observed: u64,
+    while_closed: u64,
     exposure: f64,
     end_ms: i64,
 }
@@ -48,6 +49,7 @@ fn published(ran: &Ran) -> (BTreeMap<BucketKey, Published>, u64) {
         let now = Published {
             revision: count["revision"].as_u64().expect("a number"),
             observed: count["observed"].as_u64().expect("a number"),
+            while_closed: count["while_closed"].as_u64().unwrap_or(0),
             exposure: bucket["exposure"].as_f64().expect("a number"),
             end_ms: moment("end").as_millisecond(),
         };
@@ -64,7 +66,8 @@ fn published(ran: &Ran) -> (BTreeMap<BucketKey, Published>, u64) {
     (last, records)
 }
 
-/// Each bucket's exposure is what the statuses, hours and signs of life that are known in the end leave of it.
+/// Each bucket's exposure is what the statuses, hours and signs of life that are known in the end leave of it, and not judged is
+/// what came outside of it.
 fn assert_same_exposure(feed: &Feed, model: &Model, published: &BTreeMap<BucketKey, Published>) {
     for (n, place) in feed.network.crossings.iter().enumerate() {
         let facts = model.facts(CrossingIx(n as u16));
@@ -73,6 +76,10 @@ fn assert_same_exposure(feed: &Feed, model: &Model, published: &BTreeMap<BucketK
             let apart = (bucket.exposure - exposure).abs();
             // Records hold four digits.
             assert!(apart < 1e-4, "{key:?}: {} and {exposure}", bucket.exposure);
+            let of = |stream: &&StreamIx| feed.network.stream(**stream) == key.1;
+            let stream = place.streams.iter().find(of).expect("its own stream");
+            let (_, shut) = facts.count(place, *stream, (key.3, bucket.end_ms));
+            assert_eq!(bucket.while_closed, shut, "{key:?}: while it was closed");
         }
     }
 }

@@ -157,8 +157,10 @@ pub struct Reading {
     pub start: EventTime,
     /// First moment after it.
     pub end: EventTime,
-    /// Arrivals counted.
+    /// Arrivals while the crossing was open: what is judged.
     pub observed: u64,
+    /// Arrivals beside them while it was closed, by its status or its published hours: counted, and not judged.
+    pub while_closed: u32,
     /// Arrivals expected: 0 with an exposure of 0.
     pub expected: f64,
     /// The 1 % quantile of what was expected.
@@ -184,6 +186,12 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// All arrivals that were counted.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        self.observed + u64::from(self.while_closed)
+    }
+
     /// Whether at least half of the scheduled hours were open and seen.
     #[must_use]
     pub fn is_mostly_seen(&self) -> bool {

@@ -60,7 +60,7 @@ pub struct CrossingState {
     pub feed: FeedTimeline,
     /// Since when its feed is blind, where that was told.
     pub blind_since: Option<EventTime>,
-    /// The newest closure during which arrivals were told of.
+    /// The newest arrival while it was shut.
     pub told_closed: Option<EventTime>,
     /// Its remembered ids.
     pub seen: Seen,
@@ -335,12 +335,15 @@ impl CrossingState {
         };
     }
 
-    /// Arrivals at a closed crossing are told of once in a closure.
+    /// Arrivals while the crossing is shut are told of once, until it opens or is closed anew.
     fn tell_closed(&mut self, time: EventTime, cx: &mut Context) {
-        let closed_since = self.gate.closed_since(time);
-        if closed_since > self.told_closed {
-            self.told_closed = closed_since;
-            let since = closed_since.expect("it is greater than another");
+        let crossing = cx.network.crossing(self.ix);
+        let Some(since) = self.gate.shut_since(crossing, time) else {
+            return;
+        };
+        let is_told = self.told_closed.is_some_and(|told| since <= told);
+        self.told_closed = self.told_closed.max(Some(time));
+        if !is_told {
             self.notify(NoticeKind::ArrivalsWhileClosed, since, false, cx);
         }
     }
@@ -422,8 +425,9 @@ impl CrossingState {
     ) -> Place {
         self.counts_dirty = true;
         let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
+        let is_shut = self.gate.is_shut(site.crossing, time);
         let series = &mut self.series[index];
-        let place = series.change(time, before, after);
+        let place = series.change(time, before, after, is_shut);
         match place {
             Place::Open => {
                 judge_open(self.ix, series, &site, cx);
@@ -469,10 +473,12 @@ impl CrossingState {
         until: Option<EventTime>,
         cx: &mut Context,
     ) -> Outcome {
+        let before = self.gate.clone();
         if !self.gate.enter(Change { from, state, until }) {
             return Outcome::Duplicate;
         }
         self.counts_dirty = true;
+        let shut = self.move_arrivals(from, &before, cx);
         let site = site(self.ix, &self.gate, &self.feed, self.since, cx);
         for series in &mut self.series {
             if series.has_ended(from) {
@@ -482,7 +488,35 @@ impl CrossingState {
                 tell(self.ix, series, &site, Cause::Live, cx);
             }
         }
+        for time in shut {
+            self.tell_closed(time, cx);
+        }
         Outcome::Applied
+    }
+
+    /// Arrivals at which the crossing was shut after all are judged no more, those at which it was not are. Returns the moments
+    /// of the first, in order. A status says nothing of time beyond the horizon, inside of which every arrival is remembered.
+    fn move_arrivals(
+        &mut self,
+        from: EventTime,
+        before: &GateTimeline,
+        cx: &Context,
+    ) -> Vec<EventTime> {
+        let crossing = cx.network.crossing(self.ix);
+        let mut shut = Vec::new();
+        for arrival in self.seen.arrivals().filter(|a| from <= a.time) {
+            let is_shut = self.gate.is_shut(crossing, arrival.time);
+            if is_shut == before.is_shut(crossing, arrival.time) {
+                continue;
+            }
+            let mut series = self.series.iter_mut();
+            if let Some(series) = series.find(|s| Some(s.stream) == arrival.stream) {
+                series.move_to(arrival.time, arrival.count, is_shut);
+                shut.extend(is_shut.then_some(arrival.time));
+            }
+        }
+        shut.sort_unstable();
+        shut
     }
 }
 

@@ -71,12 +71,28 @@ impl GateTimeline {
         true
     }
 
-    /// The moment from which the crossing is closed at `time`; nothing where it is not.
+    /// The moment from which the crossing is shut at `time`, by its status or else by its published hours; nothing where it is not.
     #[must_use]
-    pub fn closed_since(&self, time: EventTime) -> Option<EventTime> {
-        let at = self.changes.partition_point(|c| c.from <= time);
-        let change = self.changes[..at].last()?;
-        (self.state_at(time) == GateState::Closed).then_some(change.from)
+    pub fn shut_since(&self, crossing: &Crossing, time: EventTime) -> Option<EventTime> {
+        if self.state_at(time) == GateState::Closed {
+            let at = self.changes.partition_point(|c| c.from <= time);
+            return self.changes[..at].last().map(|change| change.from);
+        }
+        crossing.hours.as_ref()?;
+        let mut day = DaySpan::holding(&crossing.tz, time);
+        let (opens, shuts) = published_hours(crossing, &day);
+        if opens <= time && time < shuts {
+            return None;
+        }
+        // The end of the newest open span before: of a week that never opens, nothing is older than a week.
+        for _ in 0..7 {
+            let (opens, shuts) = published_hours(crossing, &day);
+            if opens < shuts && shuts <= time {
+                return Some(shuts);
+            }
+            day = DaySpan::holding(&crossing.tz, day.start.plus_ms(-1));
+        }
+        Some(day.end)
     }
 
     /// Enters a moment from which the feed counts something else. Returns whether it was not known.
@@ -117,15 +133,24 @@ impl GateTimeline {
     /// The same, and closed outside the crossing's published hours.
     #[must_use]
     pub fn seen_at(&self, crossing: &Crossing, time: EventTime) -> GateState {
-        let is_shut = crossing.hours.is_some() && {
-            let (opens, shuts) = published_hours(crossing, &DaySpan::holding(&crossing.tz, time));
-            time < opens || shuts <= time
-        };
-        if is_shut {
-            GateState::Closed
-        } else {
-            self.state_at(time)
+        match self.state_at(time) {
+            state if crossing.hours.is_none() || state == GateState::Closed => state,
+            state => {
+                let day = DaySpan::holding(&crossing.tz, time);
+                let (opens, shuts) = published_hours(crossing, &day);
+                if opens <= time && time < shuts {
+                    state
+                } else {
+                    GateState::Closed
+                }
+            }
         }
+    }
+
+    /// Whether a moment carries no exposure because the crossing is shut.
+    #[must_use]
+    pub fn is_shut(&self, crossing: &Crossing, time: EventTime) -> bool {
+        self.seen_at(crossing, time) == GateState::Closed
     }
 
     /// The share of `[start, end)` in which the crossing was open by its status and its published hours, in [0, 1].

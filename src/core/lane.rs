@@ -56,8 +56,8 @@ pub struct DayCounts {
     pub span: DaySpan,
     /// Arrivals in each hour bucket.
     pub hours: [u32; MAX_HOURS],
-    /// Sum of the hours.
-    pub total: u64,
+    /// Of these, the arrivals while the crossing was shut: nothing where there were none.
+    pub shut: Option<Box<[u32; MAX_HOURS]>>,
     /// How often the day changed after one of its buckets was closed.
     pub revision: u32,
 }
@@ -69,32 +69,75 @@ impl DayCounts {
         Self {
             span,
             hours: [0; MAX_HOURS],
-            total: 0,
+            shut: None,
             revision: 0,
         }
     }
 
-    /// The buckets of a lens in the day: their hour, first moment and end, and count.
+    /// The buckets of a lens in the day: their hour, first moment and end, and counts.
     pub(super) fn buckets(
         &self,
         lens: Lens,
-    ) -> impl Iterator<Item = (usize, (EventTime, EventTime), u64)> + '_ {
+    ) -> impl Iterator<Item = (usize, (EventTime, EventTime), Counted)> + '_ {
         let buckets = match lens {
             Lens::Hour => self.span.hours(),
             _ => 1,
         };
         (0..buckets).map(move |hour| match lens {
-            Lens::Hour => (hour, self.span.hour_span(hour), u64::from(self.hours[hour])),
-            _ => (hour, (self.span.start, self.span.end), self.total),
+            Lens::Hour => (hour, self.span.hour_span(hour), self.counted(lens, hour)),
+            _ => (
+                hour,
+                (self.span.start, self.span.end),
+                self.counted(lens, hour),
+            ),
         })
+    }
+
+    /// The counts of one bucket of a lens.
+    pub(super) fn counted(&self, lens: Lens, hour: usize) -> Counted {
+        let of = |hours: &[u32; MAX_HOURS]| match lens {
+            Lens::Hour => u64::from(hours[hour]),
+            _ => hours.iter().map(|&n| u64::from(n)).sum(),
+        };
+        let shut = self.shut.as_deref().map_or(0, of);
+        Counted {
+            judged: of(&self.hours).saturating_sub(shut),
+            shut,
+        }
     }
 
     /// Changes the count of an hour by one arrival's `before` and `after`.
     pub fn change(&mut self, hour: usize, before: u32, after: u32) {
-        let was = self.hours[hour];
-        let is = was.saturating_sub(before).saturating_add(after);
-        self.hours[hour] = is;
-        self.total = self.total - u64::from(was) + u64::from(is);
+        self.hours[hour] = replaced(self.hours[hour], before, after);
+    }
+
+    /// Changes how many arrivals of an hour came while the crossing was shut.
+    pub fn change_shut(&mut self, hour: usize, before: u32, after: u32) {
+        let shut = self.shut.get_or_insert_default();
+        shut[hour] = replaced(shut[hour], before, after);
+        if shut.iter().all(|&n| n == 0) {
+            self.shut = None;
+        }
+    }
+}
+
+fn replaced(count: u32, before: u32, after: u32) -> u32 {
+    count.saturating_sub(before).saturating_add(after)
+}
+
+/// The arrivals of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// While the crossing was open: what is judged.
+    pub(super) judged: u64,
+    /// While it was shut.
+    pub(super) shut: u64,
+}
+
+impl Counted {
+    /// All of them came while it was open.
+    pub(super) fn open(judged: u64) -> Self {
+        Self { judged, shut: 0 }
     }
 }
 
@@ -311,13 +354,13 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// The bucket's numbers with `observed`, and what the lens says after it. `params` are the lens's; `in_surge` says that a
+    /// The bucket's numbers with what was counted, and what the lens says after it. `params` are the lens's; `in_surge` says that a
     /// surge is being told of already. A tail costs more than all else of an hour, so it is summed where it can be told only:
     /// an hour tells of a rise when it ends, and of a drop when it is closed.
     pub(super) fn reading(
         &self,
         params: &LensParams,
-        observed: u64,
+        counted: Counted,
         verdict: &Verdict,
         in_surge: bool,
     ) -> Reading {
@@ -332,10 +375,10 @@ impl Judged {
             lower,
             upper,
             ln_tails: [
-                upper_tail.map(|o| o.ln_upper_tail(observed)),
-                lower_tail.map(|o| o.ln_lower_tail(observed)),
+                upper_tail.map(|o| o.ln_upper_tail(counted.judged)),
+                lower_tail.map(|o| o.ln_lower_tail(counted.judged)),
             ],
-            ..self.bare_reading(params, observed, verdict)
+            ..self.bare_reading(params, counted, verdict)
         }
     }
 
@@ -343,14 +386,15 @@ impl Judged {
     pub(super) fn bare_reading(
         &self,
         params: &LensParams,
-        observed: u64,
+        counted: Counted,
         verdict: &Verdict,
     ) -> Reading {
         Reading {
             lens: params.lens,
             start: self.start,
             end: self.end,
-            observed,
+            observed: counted.judged,
+            while_closed: u32::try_from(counted.shut).unwrap_or(u32::MAX),
             expected: self.outlook.as_ref().map_or(0.0, Outlook::mean),
             lower: 0,
             upper: 0,

@@ -1,7 +1,7 @@
 //! Owns one lens of one series: its baseline and its evidence, moved forward bucket by bucket; thresholds and alerts are the engine's.
 
 use super::alert::{Direction, Feedback, Reason};
-use super::baseline::filter::{Filter, LogRate, MAX_TRIANGLE, Said, packed};
+use super::baseline::filter::{Filter, LogRate, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::MAX_DIM;
 use super::evidence::drift::Drift;
@@ -462,7 +462,7 @@ impl From<LensState> for Packed {
             lens: state.lens,
             buckets_seen: state.buckets_seen,
             mean: state.filter.mean[..dim].to_vec(),
-            covariance: state.filter.covariance[..packed(dim, 0)].to_vec(),
+            covariance: state.filter.covariance.into_vec(),
             ln_weights: state.filter.ln_weights.to_vec(),
             ln_rise: state.rise.ln_r.to_vec(),
             ln_drop: state.drop.ln_r.to_vec(),
@@ -503,11 +503,10 @@ impl TryFrom<Packed> for LensState {
         }
         let mut filter = Filter {
             mean: [0.0; MAX_DIM],
-            covariance: [0.0; MAX_TRIANGLE],
+            covariance: stored.covariance.into_boxed_slice(),
             ln_weights: fixed::<DISPERSIONS>(&stored.ln_weights)?,
         };
         filter.mean[..dim].copy_from_slice(&stored.mean);
-        filter.covariance[..packed(dim, 0)].copy_from_slice(&stored.covariance);
         Ok(Self {
             lens: stored.lens,
             buckets_seen: stored.buckets_seen,

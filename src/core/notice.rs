@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum NoticeKind {
     /// The feed said nothing for longer than it may.
     FeedBlind,
-    /// Arrivals were reported of a crossing that is closed.
+    /// Arrivals were reported of a crossing that is closed, by its status or its published hours.
     ArrivalsWhileClosed,
 }
 

@@ -165,6 +165,11 @@ impl Seen {
             .expect("places name the page of an id")
     }
 
+    /// The remembered arrivals, as they were read.
+    pub fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
+        self.pages.iter().flat_map(|page| &page.arrivals)
+    }
+
     /// Gives up the pages in which every arrival is older than `time`; such events are refused as late anyway.
     pub fn forget_before(&mut self, time: EventTime) {
         while self

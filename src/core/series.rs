@@ -11,7 +11,7 @@ use super::evidence::detectable::minimum_detectable;
 use super::exposure::Shares;
 use super::feed::FeedTimeline;
 use super::ids::StreamIx;
-use super::lane::{Checkpoint, Judged, Lane, OpenBucket, advance, slot};
+use super::lane::{Checkpoint, Counted, Judged, Lane, OpenBucket, advance, slot};
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
@@ -177,13 +177,17 @@ impl Series {
         }
     }
 
-    /// Changes the count at a moment from one arrival's `before` to its `after`.
-    pub fn change(&mut self, time: EventTime, before: u32, after: u32) -> Place {
+    /// Changes the count at a moment from one arrival's `before` to its `after`; `is_shut` says that the crossing was shut then.
+    pub fn change(&mut self, time: EventTime, before: u32, after: u32, is_shut: bool) -> Place {
         let Some(index) = self.days.iter().rposition(|d| d.span.holds(time)) else {
             return Place::Outside;
         };
         let day = &mut self.days[index];
-        day.change(day.span.hour_of(time), before, after);
+        let hour = day.span.hour_of(time);
+        day.change(hour, before, after);
+        if is_shut {
+            day.change_shut(hour, before, after);
+        }
         let is_open = |open: &OpenBucket| open.start <= time && time < open.end;
         if self.lanes.iter().all(|lane| is_open(&lane.open)) {
             Place::Open
@@ -192,10 +196,18 @@ impl Series {
         }
     }
 
+    /// The crossing was shut at the moment of an arrival that is counted already, or was not after all.
+    pub fn move_to(&mut self, time: EventTime, count: u32, is_shut: bool) {
+        if let Some(day) = self.days.iter_mut().rev().find(|d| d.span.holds(time)) {
+            let (before, after) = if is_shut { (0, count) } else { (count, 0) };
+            day.change_shut(day.span.hour_of(time), before, after);
+        }
+    }
+
     /// The numbers of a lens's open bucket as if it closed now.
     #[must_use]
     pub fn open_reading(&self, params: &Params, lane: usize) -> Reading {
-        let (observed, open) = (self.observed(lane), &self.lanes[lane].open);
+        let (counted, open) = (self.counted(lane), &self.lanes[lane].open);
         let judged = Judged {
             start: open.start,
             end: open.end,
@@ -203,10 +215,10 @@ impl Series {
             outlook: self.outlook(params, lane),
         };
         let verdict = match &judged.outlook {
-            Some(outlook) => outlook.verdict(observed),
+            Some(outlook) => outlook.verdict(counted.judged),
             None => self.lanes[lane].front.model.verdict(),
         };
-        judged.reading(self.lens(params, LENSES[lane]), observed, &verdict, false)
+        judged.reading(self.lens(params, LENSES[lane]), counted, &verdict, false)
     }
 
     /// What a lens's open bucket is expected to hold; nothing before it was judged or where it carries no exposure.
@@ -221,7 +233,7 @@ impl Series {
     #[must_use]
     pub fn day_so_far(&self, params: &Params) -> Option<(u64, f64)> {
         let expected = self.expected(params, 0)?;
-        Some((self.observed(0), expected))
+        Some((self.counted(0).judged, expected))
     }
 
     fn expected(&self, params: &Params, lane: usize) -> Option<f64> {
@@ -287,14 +299,14 @@ impl Series {
         } else {
             f64::NEG_INFINITY
         };
-        let bare = judged.bare_reading(params, self.observed(lane), &verdict);
+        let bare = judged.bare_reading(params, self.counted(lane), &verdict);
         let reading = Reading { expected, ..bare };
         Some(self.lanes[lane].front.ended(params, reading))
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.
     pub fn alarms(&mut self, site: &Site, lane: usize) -> bool {
-        let observed = self.observed(lane);
+        let observed = self.counted(lane).judged;
         let open = &self.lanes[lane].open;
         let span = (open.start, open.end);
         if observed == 0 || is_hushed(&self.resets, Direction::Surge, span) {
@@ -312,12 +324,9 @@ impl Series {
         })
     }
 
-    fn observed(&self, lane: usize) -> u64 {
+    fn counted(&self, lane: usize) -> Counted {
         let open = &self.lanes[lane].open;
-        match LENSES[lane] {
-            Lens::Hour => u64::from(self.days[open.day].hours[open.hour]),
-            _ => self.days[open.day].total,
-        }
+        self.days[open.day].counted(LENSES[lane], open.hour)
     }
 
     /// Ends every bucket the watermark has passed. Returns whether alerts may have changed.
@@ -487,7 +496,7 @@ impl Series {
 
     /// Enters the open bucket into `front` and opens the next one. `is_told` says that somebody will read the reading.
     fn end_bucket(&mut self, site: &Site, i: usize, is_told: bool) -> Reading {
-        let observed = self.observed(i);
+        let counted = self.counted(i);
         let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
         let (day_index, hour) = (lane.open.day, lane.open.hour);
@@ -501,14 +510,14 @@ impl Series {
             hour,
             (start, end),
             &self.resets,
-            observed,
+            counted.judged,
         );
         let in_surge = self.alerts[Direction::Surge as usize].is_some();
         let verdict = lane.front.model.verdict();
         let reading = if is_told {
-            closed.reading(params, observed, &verdict, in_surge)
+            closed.reading(params, counted, &verdict, in_surge)
         } else {
-            closed.bare_reading(params, observed, &verdict)
+            closed.bare_reading(params, counted, &verdict)
         };
         let last_hour = LENSES[i] != Lens::Hour || hour + 1 >= day.span.hours();
         let (day_index, hour) = if last_hour {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout and of what its numbers mean.
-pub const SCHEMA_VERSION: u8 = 12;
+pub const SCHEMA_VERSION: u8 = 13;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 
@@ -122,6 +122,7 @@ struct SeriesBody {
 struct DayBody {
     date: Date,
     hours: Vec<u32>,
+    shut: Vec<u32>,
     revision: u32,
 }
 
@@ -290,7 +291,10 @@ fn restore_day(body: DayBody, tz: &jiff::tz::TimeZone) -> Option<DayCounts> {
     day.hours
         .get_mut(..body.hours.len())?
         .copy_from_slice(&body.hours);
-    day.total = body.hours.iter().map(|&n| u64::from(n)).sum();
+    if !body.shut.is_empty() {
+        let shut = day.shut.get_or_insert_default();
+        shut.get_mut(..body.shut.len())?.copy_from_slice(&body.shut);
+    }
     day.revision = body.revision;
     Some(day)
 }
@@ -298,18 +302,11 @@ fn restore_day(body: DayBody, tz: &jiff::tz::TimeZone) -> Option<DayCounts> {
 fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
     let series = crossing.series.iter().map(|series| {
         let counts = series.counts();
-        let days = counts.days.into_iter().map(|day| {
-            let used = day
-                .hours
-                .iter()
-                .rposition(|&n| n > 0)
-                .map_or(0, |last| last + 1)
-                .min(MAX_HOURS);
-            DayBody {
-                date: day.span.date,
-                hours: day.hours[..used].to_vec(),
-                revision: day.revision,
-            }
+        let days = counts.days.into_iter().map(|day| DayBody {
+            date: day.span.date,
+            hours: used(&day.hours),
+            shut: day.shut.as_deref().map_or_else(Vec::new, used),
+            revision: day.revision,
         });
         SeriesBody {
             stream: network.stream(series.stream).to_owned(),
@@ -328,6 +325,12 @@ fn counts_body(crossing: &CrossingState, network: &Network) -> CountsBody {
         told_closed: crossing.told_closed,
         series: series.collect(),
     }
+}
+
+/// The hours up to the last in which anybody came.
+fn used(hours: &[u32; MAX_HOURS]) -> Vec<u32> {
+    let last = hours.iter().rposition(|&n| n > 0);
+    hours[..last.map_or(0, |last| last + 1)].to_vec()
 }
 
 fn tracks_body(crossing: &CrossingState, network: &Network) -> TracksBody {

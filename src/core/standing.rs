@@ -287,6 +287,7 @@ mod tests {
             start: EventTime(0),
             end: EventTime(1),
             observed,
+            while_closed: 0,
             expected,
             lower: 0,
             upper: 9,

@@ -254,6 +254,7 @@ fn reading(params: &LensParams, step: &Step<'_>, outlook: &Outlook, verdict: &Ve
         start: step.start,
         end: step.end,
         observed: step.count,
+        while_closed: 0,
         expected: outlook.mean(),
         lower,
         upper,

@@ -350,7 +350,7 @@ impl Watch<'_> {
             Bucket {
                 start: from,
                 end: civil(&place.tz, reading.end),
-                count: Some(reading.observed),
+                count: Some(reading.counted()),
                 is_published: is_published(scenario, &place.id, stream, from.date()),
                 band: kept
                     .outlooks

@@ -180,7 +180,7 @@ impl StateGauges {
         let readings = [0, 1].map(|lane| series.open_reading(params, lane));
         let day = &readings[0];
         for (family, value) in [
-            (&self.day_arrivals, day.observed as f64),
+            (&self.day_arrivals, day.counted() as f64),
             (&self.day_expected, day.expected),
             (&self.day_lower, day.lower as f64),
             (&self.day_upper, day.upper as f64),

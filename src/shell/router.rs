@@ -136,6 +136,7 @@ mod tests {
                 start: at,
                 end: at,
                 observed: 9,
+                while_closed: 0,
                 expected: 1.0,
                 lower: 0,
                 upper: 3,

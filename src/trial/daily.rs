@@ -138,6 +138,7 @@ impl<'a> Series<'a> {
             start: span.start,
             end: span.end,
             observed: count,
+            while_closed: 0,
             expected: outlook.as_ref().map_or(0.0, |outlook| outlook.mean()),
             // Nothing here looks at quantiles and tails.
             lower: 0,

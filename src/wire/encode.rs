@@ -65,6 +65,9 @@ pub struct AlertRecord<'a> {
     pub bucket: Bucket,
     /// Arrivals counted in it.
     pub observed: u64,
+    /// Of these, arrivals while it was closed, by its status or its published hours: they are not judged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub while_closed: u32,
     /// Arrivals expected in the whole of it.
     pub expected: f64,
     /// What is usual.
@@ -168,6 +171,9 @@ pub struct CountRecord<'a> {
     pub revision: u32,
     /// Arrivals counted in it.
     pub observed: u64,
+    /// Of these, arrivals while it was closed, by its status or its published hours: they are not judged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub while_closed: u32,
     /// Arrivals expected in it.
     pub expected: f64,
     /// What is usual.
@@ -214,7 +220,8 @@ pub fn count(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         lens: reading.lens,
         bucket: bucket(reading, true, network, *crossing),
         revision: *revision,
-        observed: reading.observed,
+        observed: reading.counted(),
+        while_closed: reading.while_closed,
         expected: significant(reading.expected),
         interval: interval(reading),
         log_evidence_rise: evidence_log(reading.log_evidence_rise),
@@ -254,9 +261,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     let place = network.crossing(crossing);
     let id = alert_id(network, crossing, stream, alert);
     let civil = |time: EventTime| sentence::civil_time(network, crossing, time);
-    let known_at = source
-        .recorded
-        .map(|at| EventTime(at.0).timestamp().to_string());
+    let recorded = source.recorded;
+    let known_at = recorded.map(|at| EventTime(at.0).timestamp().to_string());
     let subject = Subject {
         network,
         crossing,
@@ -278,7 +284,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         direction: alert.direction,
         lens: reading.lens,
         bucket: bucket(reading, *closed, network, crossing),
-        observed: reading.observed,
+        observed: reading.counted(),
+        while_closed: reading.while_closed,
         expected: significant(reading.expected),
         interval: interval(reading),
         evidence: evidence(reading, alert.direction),
@@ -385,6 +392,14 @@ pub(super) fn source_record<'a>(source: &Source, origin: &'a Origin) -> SourceRe
 )]
 fn is_none(share: &f64) -> bool {
     *share <= 0.0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Four significant digits: what a reader can use, and no more bytes than that.

@@ -133,8 +133,7 @@ pub fn summary(
             moment(as_of)
         ),
         (NoticeKind::ArrivalsWhileClosed, _) => format!(
-            "{name} reports arrivals at {}, and is closed since {since}. They are counted, but open no alert in an hour or day that is closed from beginning to end: find out whether the gate is open.",
-            moment(as_of)
+            "{name} reports arrivals and is closed since {since}, by its status or its published hours. They are counted, but open no alert: find out whether the gate is open."
         ),
     }
 }

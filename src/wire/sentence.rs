@@ -97,12 +97,24 @@ pub fn summary(
 /// A bucket up to a moment where it is not over, beside what is usual.
 fn numbers(tz: &TimeZone, stream: &str, reading: &Reading, until: Option<EventTime>) -> String {
     format!(
-        "{} ({stream}) {}; usually there {} {}.",
+        "{} ({stream}) {}; usually there {} {}.{}",
         arrivals(reading.observed),
         when(tz, reading, until),
         usual_range(reading),
-        whole(reading.lens, until.is_none())
+        whole(reading.lens, until.is_none()),
+        beside(reading)
     )
+}
+
+/// What came and is not judged.
+fn beside(reading: &Reading) -> String {
+    match reading.while_closed {
+        0 => String::new(),
+        count => format!(
+            " {} more came while it was closed and are not judged.",
+            grouped(u64::from(count))
+        ),
+    }
 }
 
 /// What an alert opens with. Where it rests on more than the last bucket the sum is told; first, where the bucket by itself is usual.
@@ -150,7 +162,8 @@ fn opening(
         (_, 0) => format!(" None of them came {last}."),
         (_, count) => format!(" {} of them came {last}.", grouped(count)),
     };
-    format!("{only}{all} ({stream}) since {since}; usually {usual} {by}.{last}")
+    let beside = beside(reading);
+    format!("{only}{all} ({stream}) since {since}; usually {usual} {by}.{last}{beside}")
 }
 
 /// How many are usual, in words that read well beside a count.

@@ -116,12 +116,26 @@ impl Facts {
         (share(seen), share(unseen))
     }
 
-    fn count(&self, stream: StreamIx, start: i64, end: i64) -> u64 {
-        let inside = self
-            .arrivals
-            .iter()
-            .filter(|(at, of, _)| *of == stream && start <= *at && *at < end);
-        inside.map(|(.., count)| u64::from(*count)).sum()
+    /// The arrivals of a bucket while the crossing was open, and while it was shut.
+    pub(crate) fn count(
+        &self,
+        place: &Crossing,
+        stream: StreamIx,
+        (start, end): (i64, i64),
+    ) -> (u64, u64) {
+        let mut counts = (0, 0);
+        for (at, of, count) in &self.arrivals {
+            if *of == stream && (start..end).contains(at) {
+                let is_open = is_scheduled(place, *at) && !self.is_closed(*at);
+                let side = if is_open {
+                    &mut counts.0
+                } else {
+                    &mut counts.1
+                };
+                *side += u64::from(*count);
+            }
+        }
+        counts
     }
 }
 
@@ -250,7 +264,7 @@ impl Naive<'_> {
 
     fn watch(&mut self, lens: usize, start: i64, end: i64, slot: Slot) -> Bucket {
         let (exposure, closed_or_blind) = self.facts.shares(self.place, start, end);
-        let observed = self.facts.count(self.stream, start, end);
+        let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
         let params = &self.params[lens];
         let watch = &mut self.watches[lens];
         let mut fresh: Vec<_> = self

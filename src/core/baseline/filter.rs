@@ -4,8 +4,6 @@ use super::forecast::{DISPERSION_RATIOS, DISPERSIONS, LN_FAINT, Matching, Mixtur
 use super::season::{Component, Lens, MAX_DIM};
 use super::special::{exp_each, ln_sum_exp};
 
-/// Entries of the covariance's lower triangle at the largest dimension.
-pub const MAX_TRIANGLE: usize = MAX_DIM * (MAX_DIM + 1) / 2;
 /// No dispersion is held less likely than this. A little below where it becomes faint: forgetting brings it back to be asked again
 /// now and then.
 const LN_WEIGHT_FLOOR: f64 = LN_FAINT - 2.0;
@@ -67,8 +65,8 @@ pub struct FilterParams {
 pub struct Filter {
     /// Means, 0 beyond the lens' dimension.
     pub mean: [f64; MAX_DIM],
-    /// Lower triangle of the covariance by rows, 0 beyond the lens' dimension.
-    pub covariance: [f64; MAX_TRIANGLE],
+    /// Lower triangle of the covariance by rows, of the lens' dimension.
+    pub covariance: Box<[f64]>,
     /// ln of the dispersions' weights.
     pub ln_weights: [f64; DISPERSIONS],
 }
@@ -85,7 +83,7 @@ impl Filter {
     pub fn new(lens: Lens, params: &FilterParams, log_mean: f64, log_variance: f64) -> Self {
         let mut filter = Self {
             mean: [0.0; MAX_DIM],
-            covariance: [0.0; MAX_TRIANGLE],
+            covariance: vec![0.0; packed(lens.dim(), 0)].into_boxed_slice(),
             ln_weights: params.ln_prior,
         };
         filter.mean[0] = log_mean;

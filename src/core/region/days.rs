@@ -275,6 +275,7 @@ impl StreamState {
 fn flow(reading: &Reading) -> DayFlow {
     DayFlow {
         observed: reading.observed,
+        while_closed: u64::from(reading.while_closed),
         expected: reading.expected,
         open_ratio: reading.exposure,
         closed_ratio: reading.closed_ratio,
@@ -286,6 +287,7 @@ fn flow(reading: &Reading) -> DayFlow {
 fn sum(hours: &BTreeMap<EventTime, DayFlow>) -> DayFlow {
     let none = DayFlow {
         observed: 0,
+        while_closed: 0,
         expected: 0.0,
         open_ratio: 0.0,
         closed_ratio: 0.0,
@@ -293,6 +295,7 @@ fn sum(hours: &BTreeMap<EventTime, DayFlow>) -> DayFlow {
     };
     hours.values().fold(none, |sum, hour| DayFlow {
         observed: sum.observed + hour.observed,
+        while_closed: sum.while_closed + hour.while_closed,
         expected: sum.expected + hour.expected,
         open_ratio: sum.open_ratio + hour.open_ratio,
         closed_ratio: sum.closed_ratio + hour.closed_ratio,

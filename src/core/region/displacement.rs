@@ -51,8 +51,10 @@ const EPOCH: Date = date(1970, 1, 1);
 /// What is known of one crossing's day in one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DayFlow {
-    /// Arrivals counted.
+    /// Arrivals while it was open.
     pub observed: u64,
+    /// Arrivals beside them while it was closed: they are no rise, and have not moved.
+    pub while_closed: u64,
     /// Arrivals expected by the baseline; 0 where it was shut.
     pub expected: f64,
     /// Share of the day in which it was open, in [0, 1].
@@ -133,7 +135,7 @@ struct Flow {
 impl Flow {
     /// Arrivals that are missing on a day.
     fn missing(&mut self, day: Day, flow: &DayFlow) -> u64 {
-        let seen = flow.observed as f64;
+        let seen = (flow.observed + flow.while_closed) as f64;
         let lacks = self.level - seen;
         if flow.open_ratio <= 0.0 && !flow.is_shut() {
             return 0;

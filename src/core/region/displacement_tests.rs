@@ -27,6 +27,7 @@ fn line(n: u16) -> Network {
 fn open(observed: u64) -> DayFlow {
     DayFlow {
         observed,
+        while_closed: 0,
         expected: 0.5,
         open_ratio: 1.0,
         closed_ratio: 0.0,

@@ -9,7 +9,7 @@ use crate::core::alert::{Alert, Direction, Reading, Reason, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::exposure::Shares;
 use crate::core::ids::{CrossingIx, StreamIx};
-use crate::core::lane::{Judged, Track};
+use crate::core::lane::{Counted, Judged, Track};
 use crate::core::lens::{LensParams, Prior, Slot};
 use crate::core::network::Network;
 use crate::core::standing::{End, Standing};
@@ -262,7 +262,7 @@ impl GroupState {
             outlook,
         };
         let verdict = self.track.model.verdict();
-        let reading = judged.reading(params, sum.observed, &verdict, false);
+        let reading = judged.reading(params, Counted::open(sum.observed), &verdict, false);
         let is_explained = sum.counted + sum.unseen < MIN_COUNTED;
         let mut judgements = Vec::new();
         for direction in Direction::ALL {

@@ -140,6 +140,7 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
     let flows = [(0, 13), (4, 26)].map(|(crossing, observed)| {
         let flow = DayFlow {
             observed,
+            while_closed: 0,
             expected: 1.0,
             open_ratio: 1.0,
             closed_ratio: 0.0,
@@ -151,6 +152,7 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
     let mut displacement = Displacement::default();
     let gate = |observed, open_ratio| DayFlow {
         observed,
+        while_closed: 0,
         expected: 1.0,
         open_ratio,
         closed_ratio: 1.0 - open_ratio,
@@ -236,6 +238,7 @@ fn an_incident_of_falls_is_explained_by_the_falls() {
         }
         let flow = |(observed, expected): (u64, f64)| DayFlow {
             observed,
+            while_closed: 0,
             expected,
             open_ratio: 1.0,
             closed_ratio: 0.0,
@@ -362,6 +365,7 @@ pub(in crate::core::region) fn reading(day: i64, observed: u64) -> Reading {
         start: EventTime(day * DAY_MS),
         end: EventTime((day + 1) * DAY_MS),
         observed,
+        while_closed: 0,
         expected: 100.0,
         lower: 0,
         upper: 0,

@@ -1,7 +1,7 @@
 //! Owns what a series says of a bucket that it keeps: its numbers, and what came up to it while evidence was high.
 
 use super::super::alert::{Direction, Reading, Run};
-use super::super::lane::{Judged, Track, advance};
+use super::super::lane::{Counted, Judged, Track, advance};
 use super::super::lens::Lens;
 use super::super::time::EventTime;
 use super::{Series, Site};
@@ -19,9 +19,9 @@ impl Series {
         if let Some(bucket) = held {
             return Some((bucket.reading, false));
         }
-        let (track, judged, observed) = self.again(site, lens, start)?;
+        let (track, judged, counted) = self.again(site, lens, start)?;
         let params = &site.params.lenses_of(self.weight)[i];
-        let reading = judged.reading(params, observed, &track.model.verdict(), false);
+        let reading = judged.reading(params, counted, &track.model.verdict(), false);
         Some((reading, true))
     }
 
@@ -42,24 +42,33 @@ impl Series {
         }
         let mut run = lane.front.runs[direction as usize];
         if let Some(expected) = self.expected(site.params, i) {
-            run.add(self.observed(i), expected);
+            run.add(self.counted(i).judged, expected);
         }
         Some(run)
     }
 
-    /// A lens's state after a bucket that has ended, the bucket and its count, computed again; nothing where it is not kept.
-    fn again(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Track, Judged, u64)> {
+    /// A lens's state after a bucket that has ended, the bucket and its counts, computed again; nothing where it is not kept.
+    fn again(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Track, Judged, Counted)> {
         let params = &site.params.lenses_of(self.weight)[lens as usize];
         let mut track = self.lanes[lens as usize].settled.track();
         for day in &self.days {
-            for (hour, span, observed) in day.buckets(lens) {
+            for (hour, span, counted) in day.buckets(lens) {
                 if span.0 > start {
                     return None;
                 }
                 let resets = &self.resets;
-                let judged = advance(site, &mut track, params, day, hour, span, resets, observed);
+                let judged = advance(
+                    site,
+                    &mut track,
+                    params,
+                    day,
+                    hour,
+                    span,
+                    resets,
+                    counted.judged,
+                );
                 if span.0 == start {
-                    return Some((track, judged, observed));
+                    return Some((track, judged, counted));
                 }
             }
         }

@@ -34,7 +34,7 @@ impl Series {
         let params = site.params.lenses_of(self.weight);
         for i in [1, 0] {
             let mut track = self.lanes[i].settled.track();
-            for (hour, span, observed) in day.buckets(LENSES[i]) {
+            for (hour, span, counted) in day.buckets(LENSES[i]) {
                 let judged = advance(
                     site,
                     &mut track,
@@ -43,9 +43,9 @@ impl Series {
                     hour,
                     span,
                     &self.resets,
-                    observed,
+                    counted.judged,
                 );
-                let reading = judged.bare_reading(&params[i], observed, &track.model.verdict());
+                let reading = judged.bare_reading(&params[i], counted, &track.model.verdict());
                 let bucket = track.ended(&params[i], reading);
                 self.settled.hear(&self.resets, span.1);
                 self.settled.close(&bucket, &params[i], &mut self.resets);
