@@ -5,9 +5,28 @@ use super::incident::{Change, GroupMember, Incident, Member, Revised, Told};
 use super::watch::Region;
 use crate::core::alert::{Alert, Reason};
 use crate::core::ids::{CrossingIx, StreamIx};
-use crate::core::time::EventTime;
+use crate::core::time::{EventTime, HOUR_MS};
+
+/// An incident is told of as over once this long no alert of it was open: where one crossing ends as another begins, it goes on.
+const OVER_AFTER_MS: i64 = HOUR_MS / 2;
 
 impl Region {
+    /// Tells of the incidents that are over by now.
+    pub(super) fn tell_ends(&mut self, as_of: EventTime) -> Vec<Told> {
+        let mut told = Vec::new();
+        for incident in &mut self.state.incidents {
+            let is_due = |(at, _): &(EventTime, _)| as_of.0 - at.0 >= OVER_AFTER_MS;
+            let Some((_, reason)) = incident.ending.filter(is_due) else {
+                continue;
+            };
+            incident.ending = None;
+            if !incident.is_open() {
+                told.push(incident.tell(Change::Resolved(reason), as_of));
+            }
+        }
+        told
+    }
+
     /// An alert ended, or it is known otherwise than it was told that it had.
     pub(super) fn end(
         &mut self,
@@ -40,14 +59,25 @@ impl Region {
         if is_taken_back {
             incident.leave_out(crossing);
         }
-        let change = match (was_open, incident.is_open()) {
-            (true, false) => Some(Change::Resolved(alert.reason)),
-            (true, true) => is_taken_back.then_some(Change::Revised(Revised::Crossing(crossing))),
+        let is_never = incident.is_taken_back() && !was_taken_back;
+        let told = match (was_open, incident.is_open()) {
+            (true, true) if is_taken_back => {
+                let what = Revised::Crossing(crossing);
+                Some(incident.tell(Change::Revised(what), as_of))
+            }
+            (true, true) => None,
+            (true, false) => {
+                incident.ending = Some((as_of, alert.reason));
+                None
+            }
             // It was over, and is told of as never having been.
-            (false, _) => (incident.is_taken_back() && !was_taken_back)
-                .then_some(Change::Resolved(alert.reason)),
+            (false, _) => {
+                if is_never {
+                    incident.ending = Some((as_of, alert.reason));
+                }
+                None
+            }
         };
-        let told = change.map(|change| incident.tell(change, as_of));
         let mut others = incidents.iter().filter(|i| i.id.stream == stream);
         let goes_on = |m: &Member| m.is_open && m.crossing == crossing;
         if is_taken_back
@@ -75,12 +105,17 @@ impl Region {
             };
             member.is_open = false;
             member.is_taken_back = alert.reason == Some(Reason::Recounted);
-            let change = match (was_open, incident.is_open(), alert.reason) {
-                (true, false, reason) => Change::Resolved(reason),
-                (true, true, Some(Reason::Recounted)) => Change::Revised(Revised::Group(group)),
-                _ => return None,
-            };
-            return Some(incident.tell(change, as_of));
+            if was_open && !incident.is_open() {
+                incident.ending = Some((as_of, alert.reason));
+                return None;
+            }
+            let is_told = was_open
+                && incident
+                    .groups
+                    .iter()
+                    .any(|g| g.group == group && g.is_taken_back);
+            let change = Change::Revised(Revised::Group(group));
+            return is_told.then(|| incident.tell(change, as_of));
         }
         None
     }

@@ -114,6 +114,8 @@ pub struct Incident {
     pub called: Called,
     /// Its last change, by event time.
     pub as_of: EventTime,
+    /// When its last alert ended, and why, where that was not told yet.
+    pub(super) ending: Option<(EventTime, Option<Reason>)>,
 }
 
 impl Incident {
@@ -165,6 +167,7 @@ impl Incident {
             likeness: None,
             called: Called::default(),
             as_of,
+            ending: None,
         }
     }
 
@@ -266,7 +269,7 @@ impl Incident {
 
     /// What an alert that joins it does to it.
     pub(super) fn joining(&self) -> Change {
-        if self.is_open() {
+        if self.is_open() || self.ending.is_some() {
             Change::Attached
         } else {
             Change::Reopened

@@ -178,7 +178,8 @@ fn an_alert_that_is_taken_back_is_told_of_with_the_reason_and_takes_its_rise_alo
     assert_eq!(total(told), (0, 0, 0));
     assert!(!told.incident.is_taken_back());
     other.end(None);
-    let told = region.take(&told_of(0, &other, Transition::Retracted, 29));
+    region.take(&told_of(0, &other, Transition::Retracted, 29));
+    let told = region.tell_ends(EventTime(30 * DAY_MS));
     assert_eq!(told[0].change, Change::Resolved(Some(Reason::Recounted)));
     assert!(told[0].incident.is_taken_back());
 }
@@ -188,11 +189,13 @@ fn an_alert_that_is_taken_back_after_its_incident_was_over_is_told_of_too() {
     let (mut region, _) = moved();
     let mut alert = surge(EventTime(28 * DAY_MS));
     alert.reason = Some(Reason::Calm);
-    let told = region.take(&told_of(1, &alert, Transition::Resolved, 29));
+    region.take(&told_of(1, &alert, Transition::Resolved, 29));
+    let told = region.tell_ends(EventTime(30 * DAY_MS));
     assert_eq!(told[0].change, Change::Resolved(Some(Reason::Calm)));
     alert.end(None);
     for expected in [vec![Change::Resolved(Some(Reason::Recounted))], vec![]] {
-        let told = region.take(&told_of(1, &alert, Transition::Retracted, 29));
+        region.take(&told_of(1, &alert, Transition::Retracted, 29));
+        let told = region.tell_ends(EventTime(31 * DAY_MS));
         let told: Vec<_> = told.iter().map(|t| t.change).collect();
         assert_eq!(told, expected);
     }

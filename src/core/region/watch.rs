@@ -67,6 +67,12 @@ impl Region {
 
     /// Takes one output of the machine and tells what changed.
     pub fn take(&mut self, output: &Output) -> Vec<Told> {
+        let mut told = self.tell_ends(output.as_of());
+        told.extend(self.react(output));
+        told
+    }
+
+    fn react(&mut self, output: &Output) -> Vec<Told> {
         match output {
             Output::Count {
                 crossing,
@@ -191,7 +197,6 @@ impl Region {
         let (flows, judgements) = (kept.flows(), &kept.judgements);
         let mut told = Vec::new();
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
-        let mut are_back = BTreeSet::new();
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             let was_open = incident.is_open();
             incident.remember(kept.day, &flows);
@@ -199,7 +204,7 @@ impl Region {
                 continue;
             }
             if !incident.is_open() {
-                are_back.insert(incident.id);
+                incident.ending = Some((as_of, None));
             }
             incident.on_day(kept.day, &flows, &kept.displaced);
             for (group, judgement) in judgements {
@@ -216,9 +221,7 @@ impl Region {
         self.explain_groups(stream);
         self.liken(stream);
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
-            if are_back.contains(&incident.id) {
-                told.push(incident.tell(Change::Resolved(None), as_of));
-            } else if incident.is_open() && incident.has_day() {
+            if incident.is_open() && incident.has_day() {
                 told.push(incident.tell(Change::Updated, as_of));
             }
         }

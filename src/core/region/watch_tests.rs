@@ -74,6 +74,7 @@ fn told(alerts: &[(u16, i64, bool)]) -> Vec<Told> {
     let mut told = Vec::new();
     for &(crossing, day, opens) in alerts {
         let at = EventTime(day * DAY_MS);
+        told.extend(region.tell_ends(at));
         told.extend(region.split(STREAM, at));
         let mut alert = surge(at);
         let crossing = CrossingIx(crossing);
@@ -88,6 +89,7 @@ fn told(alerts: &[(u16, i64, bool)]) -> Vec<Told> {
             region.end(crossing, STREAM, &alert, at)
         });
     }
+    told.extend(region.tell_ends(EventTime(i64::MAX)));
     told
 }
 
@@ -265,7 +267,12 @@ fn alerts_that_are_near_are_one_incident() {
         &'static [(u16, i64, bool)],
         Vec<(Change, Vec<u16>)>,
     );
-    let table: [Row; 8] = [
+    let table: [Row; 9] = [
+        (
+            "one ends as another begins",
+            &[(0, 0, true), (0, 3, false), (2, 3, true)],
+            vec![(Opened, vec![0]), (Attached, vec![0, 2])],
+        ),
         (
             "near",
             &[(0, 0, true), (2, 1, true)],
@@ -431,7 +438,8 @@ fn an_incident_is_over_on_the_third_day_back_and_kept_while_an_alert_of_the_way_
         (28, Change::Opened),
         (28, Change::Attached),
         (41, Change::Attached),
-        (43, Change::Resolved(None)),
+        // It is back on the 43rd, and told of half an hour later or with what comes next.
+        (44, Change::Resolved(None)),
     ];
     assert_eq!(changes, expected);
 }
