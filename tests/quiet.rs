@@ -22,7 +22,11 @@ struct Seen {
 
 /// Years of one network, from nothing known on.
 fn run(years: u32, weather: Weather, seed: u64) -> Seen {
-    let mut border = Border::new(10, &MEANS, weather, seed);
+    go_on(&mut Border::new(10, &MEANS, weather, seed), years)
+}
+
+/// So many years more of a network.
+fn go_on(border: &mut Border, years: u32) -> Seen {
     let days = (f64::from(years) * DAYS_A_YEAR) as u32;
     let mut incidents = 0;
     for _ in 0..days {
@@ -91,4 +95,21 @@ fn a_quiet_year_keeps_the_budget() {
     let seen = run(1, weather, 1);
     assert!(seen.promised > 1.0, "{seen:?}");
     assert!(seen.incidents as f64 <= seen.promised, "{seen:?}");
+}
+
+/// The hours know no season of their own, and learn it from their days once those have seen a year.
+#[test]
+fn a_season_of_a_third_up_and_down_keeps_the_budget_from_the_third_year_on() {
+    let weather = Weather {
+        shared_log_sd: 0.15,
+        own_log_sd: 0.1,
+        season_log: 0.3,
+    };
+    let mut border = Border::new(10, &MEANS, weather, 1);
+    let before = go_on(&mut border, 2);
+    let after = go_on(&mut border, 5);
+    let incidents = after.incidents;
+    let promised = after.promised - before.promised;
+    eprintln!("two years: {before:?}; five more: {incidents} incidents, {promised} accepted");
+    assert!(incidents as f64 <= promised);
 }

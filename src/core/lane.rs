@@ -435,6 +435,18 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot 
     }
 }
 
+/// A day begins for `[days, hours]`: the hours go where the days before it went.
+pub(super) fn begin_day(
+    [days, hours]: [&mut Track; 2],
+    params: &[LensParams; 2],
+    day: &DaySpan,
+    resets: &[Reset],
+) {
+    days.begin(&params[0], day.start, resets);
+    hours.begin(&params[1], day.start, resets);
+    hours.model.follow(days.model.log_season_at(day.slot()));
+}
+
 /// Closes one bucket into a track and returns it as it was judged. After a bucket in which the feed was redefined nothing is known.
 #[expect(
     clippy::too_many_arguments,

@@ -3,7 +3,7 @@
 use super::alert::{Direction, Feedback, Reason};
 use super::baseline::filter::{Filter, LogRate, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
-use super::baseline::season::MAX_DIM;
+use super::baseline::season::{Component, MAX_DIM};
 use super::evidence::drift::Drift;
 use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES, Weighed};
 use super::evidence::memory;
@@ -31,6 +31,8 @@ const SET_ASIDE_MAX_RATIO: f64 = 1.2;
 const LN_UNTHOUGHT: f64 = -9.2;
 /// A level is strange to a lens from this probability of the abnormal state on.
 pub(super) const STRANGE: f64 = 0.5;
+/// Buckets of days after which a season of the year is known.
+const DAYS_OF_A_YEAR: u32 = 366;
 /// How much the log level's variance grows when a new usual is adopted: it is known to within a factor of three.
 const ADOPTED_LOG_VARIANCE: f64 = 1.0;
 
@@ -79,9 +81,11 @@ pub struct LensState {
     /// Bucket up to which all is learnt whole.
     whole_until: u32,
     /// Buckets' worth of counts that were set aside of late, beyond the share that is normal.
-    set_aside: f64,
+    set_aside: f32,
     /// First and last bucket of the alarm that goes on, surge and drop; 0: none was.
     alarms: [[u32; 2]; 2],
+    /// ln of the season that the level last went along with ([`LensState::follow`]).
+    followed: Option<f32>,
 }
 
 impl LensState {
@@ -104,6 +108,7 @@ impl LensState {
             whole_until: params.learn_whole,
             set_aside: 0.0,
             alarms: [[0; 2]; 2],
+            followed: None,
         }
     }
 
@@ -201,8 +206,9 @@ impl LensState {
         }
         let excess = 1.0 - self.regime.p_usual() - SET_ASIDE_SHARE;
         let most = SET_ASIDE_MAX_RATIO * params.set_aside_limit;
-        self.set_aside = (self.set_aside + excess).clamp(0.0, most);
-        let is_robust = params.robust && !is_whole && self.set_aside < params.set_aside_limit;
+        self.set_aside = (f64::from(self.set_aside) + excess).clamp(0.0, most) as f32;
+        let is_robust =
+            params.robust && !is_whole && f64::from(self.set_aside) < params.set_aside_limit;
         let forecast = &outlook.forecast;
         let (learnt, weight) = if is_robust {
             let p_usual = self.regime.p_usual();
@@ -368,6 +374,27 @@ impl LensState {
         self.reset_evidence();
     }
 
+    /// ln of the factor that the season of the year puts on a bucket; nothing before a year is known, and while all is learnt whole.
+    #[must_use]
+    pub fn log_season_at(&self, slot: Slot) -> Option<f64> {
+        let design = self.lens.design(slot);
+        let annual = |i: &usize| self.lens.component(*i) == Component::Annual;
+        let season = (0..self.lens.dim()).filter(annual);
+        let season = season.map(|i| design[i] * self.filter.mean[i]).sum();
+        let known_from = self.whole_until.max(DAYS_OF_A_YEAR);
+        (self.buckets_seen >= known_from).then_some(season)
+    }
+
+    /// The level goes as far as the season that the lens of days knows, `log_season`, went since it was last followed; nothing is not
+    /// known. Hours know no season of the year: they learn of it by following their days.
+    pub fn follow(&mut self, log_season: Option<f64>) {
+        let now = log_season.map(|log| log as f32);
+        if let (Some(before), Some(now)) = (self.followed, now) {
+            self.filter.mean[0] += f64::from(now) - f64::from(before);
+        }
+        self.followed = now;
+    }
+
     /// Number of closed buckets with exposure.
     #[must_use]
     pub fn buckets_seen(&self) -> u32 {
@@ -451,8 +478,9 @@ struct Packed {
     drop: Vec<f64>,
     drift: Drift,
     whole_until: u32,
-    set_aside: f64,
+    set_aside: f32,
     alarms: [[u32; 2]; 2],
+    followed: Option<f32>,
 }
 
 impl From<LensState> for Packed {
@@ -472,6 +500,7 @@ impl From<LensState> for Packed {
             whole_until: state.whole_until,
             set_aside: state.set_aside,
             alarms: state.alarms,
+            followed: state.followed,
         }
     }
 }
@@ -498,7 +527,11 @@ impl TryFrom<Packed> for LensState {
             || logs
                 .iter()
                 .any(|part| part.iter().any(|v| v.is_nan() || *v == f64::INFINITY));
-        if broken || !stored.drift.is_finite() || !stored.set_aside.is_finite() {
+        if broken
+            || !stored.drift.is_finite()
+            || !stored.set_aside.is_finite()
+            || stored.followed.is_some_and(|log| !log.is_finite())
+        {
             return Err("the stored lens state holds what is not a number");
         }
         let mut filter = Filter {
@@ -525,6 +558,7 @@ impl TryFrom<Packed> for LensState {
             whole_until: stored.whole_until,
             set_aside: stored.set_aside,
             alarms: stored.alarms,
+            followed: stored.followed,
         })
     }
 }

@@ -11,7 +11,7 @@ use super::evidence::detectable::minimum_detectable;
 use super::exposure::Shares;
 use super::feed::FeedTimeline;
 use super::ids::StreamIx;
-use super::lane::{Checkpoint, Counted, Judged, Lane, OpenBucket, advance, slot};
+use super::lane::{Checkpoint, Counted, Judged, Lane, OpenBucket, advance, begin_day, slot};
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
@@ -333,16 +333,19 @@ impl Series {
     pub fn roll(&mut self, site: &Site, watermark: EventTime) -> bool {
         let mut may_tell = self.alerts[Direction::Surge as usize].is_some();
         self.cover(site, watermark);
-        for (lane, &lens) in LENSES.iter().enumerate() {
-            let threshold = self.lens(site.params, lens).log_threshold_rise;
-            while self.lanes[lane].open.end <= watermark {
-                let reading = self.end_bucket(site, lane, true);
-                let params = self.lens(site.params, lens);
-                self.lanes[lane].hold(params, reading);
-                may_tell |= reading.log_evidence_rise >= threshold;
-            }
+        while let Some(lane) = self.next_ending(watermark) {
+            let reading = self.end_bucket(site, lane, true);
+            let params = &site.params.lenses_of(self.weight)[lane];
+            self.lanes[lane].hold(params, reading);
+            may_tell |= reading.log_evidence_rise >= params.log_threshold_rise;
         }
         may_tell
+    }
+
+    /// The lens whose open bucket the watermark has passed, in order of their end, an hour before its day.
+    fn next_ending(&self, watermark: EventTime) -> Option<usize> {
+        let i = usize::from(self.lanes[1].open.end <= self.lanes[0].open.end);
+        (self.lanes[i].open.end <= watermark).then_some(i)
     }
 
     /// Takes the first ended bucket that is due to be closed, in order of their end, the day after its hours. It is not due while
@@ -418,13 +421,8 @@ impl Series {
             lane.ended.clear();
         }
         let mut revised = Vec::new();
-        loop {
-            // In order of their end, an hour before its day.
-            let i = usize::from(self.lanes[1].open.end <= self.lanes[0].open.end);
+        while let Some(i) = self.next_ending(watermark) {
             let open = &self.lanes[i].open;
-            if open.end > watermark {
-                break;
-            }
             let closed = open.end <= self.closed_until[i];
             let holds = changed.is_some_and(|(from, to)| open.start < to && from < open.end);
             let reading = self.end_bucket(site, i, !closed || holds);
@@ -496,6 +494,7 @@ impl Series {
 
     /// Enters the open bucket into `front` and opens the next one. `is_told` says that somebody will read the reading.
     fn end_bucket(&mut self, site: &Site, i: usize, is_told: bool) -> Reading {
+        self.begin_day(site, i);
         let counted = self.counted(i);
         let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
@@ -536,6 +535,21 @@ impl Series {
         reading
     }
 
+    /// Where a lens's open bucket is the first hour of its day, the day begins; the one before it has ended.
+    fn begin_day(&mut self, site: &Site, i: usize) {
+        let open = &self.lanes[i].open;
+        if LENSES[i] == Lens::Hour && open.hour == 0 {
+            let day = &self.days[open.day].span;
+            let fronts = self.lanes.each_mut().map(|lane| &mut lane.front);
+            begin_day(
+                fronts,
+                site.params.lenses_of(self.weight),
+                day,
+                &self.resets,
+            );
+        }
+    }
+
     /// Prepares the open bucket. The day's is always at hand for the gauges; an hour's when an arrival asks for it.
     fn look_ahead(&mut self, site: &Site, i: usize) {
         let params = self.lens(site.params, LENSES[i]);
@@ -549,6 +563,7 @@ impl Series {
 
     /// Looks up what the open bucket's expectation depends on.
     fn judge(&mut self, site: &Site, i: usize) {
+        self.begin_day(site, i);
         let open = &mut self.lanes[i].open;
         let day = &self.days[open.day].span;
         let slot = slot(site, LENSES[i], day, open.hour);

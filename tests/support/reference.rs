@@ -207,6 +207,7 @@ pub(crate) fn judged(
         judged: Judged::default(),
     };
     loop {
+        naive.begin_day(&day);
         let models = [0, 1].map(|i: usize| naive.watches[i].model.clone());
         naive.judged.models.insert(day.start.0, models);
         let special = feed
@@ -262,10 +263,16 @@ impl Naive<'_> {
         }
     }
 
-    fn watch(&mut self, lens: usize, start: i64, end: i64, slot: Slot) -> Bucket {
-        let (exposure, closed_or_blind) = self.facts.shares(self.place, start, end);
-        let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
-        let params = &self.params[lens];
+    /// The hours of a day follow what the days before it have learnt.
+    fn begin_day(&mut self, day: &DaySpan) {
+        self.begin(0, day.start.0);
+        self.begin(1, day.start.0);
+        let [days, hours] = &mut self.watches;
+        hours.model.follow(days.model.log_season_at(day.slot()));
+    }
+
+    /// A bucket begins: what ended before it was judged.
+    fn begin(&mut self, lens: usize, start: i64) {
         let watch = &mut self.watches[lens];
         let mut fresh: Vec<_> = self
             .ends
@@ -274,10 +281,18 @@ impl Naive<'_> {
             .collect();
         fresh.sort_by_key(|(at, direction, _)| (*at, *direction));
         for (_, direction, why) in fresh {
-            watch.model.dismiss(params, *direction, *why);
+            watch.model.dismiss(&self.params[lens], *direction, *why);
             watch.high_since = [start; 2];
         }
         watch.begun = start;
+    }
+
+    fn watch(&mut self, lens: usize, start: i64, end: i64, slot: Slot) -> Bucket {
+        let (exposure, closed_or_blind) = self.facts.shares(self.place, start, end);
+        let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
+        let params = &self.params[lens];
+        self.begin(lens, start);
+        let watch = &mut self.watches[lens];
         let outlook = watch.model.close(params, slot, exposure, observed);
         let evidence = [
             watch.model.log_evidence_rise(),

@@ -1,10 +1,10 @@
 //! Owns what a series says of a bucket that it keeps: its numbers, and what came up to it while evidence was high.
 
 use super::super::alert::{Direction, Reading, Run};
-use super::super::lane::{Counted, Judged, Track, advance};
+use super::super::lane::{Counted, Judged, Track, advance, begin_day};
 use super::super::lens::Lens;
 use super::super::time::EventTime;
-use super::{Series, Site};
+use super::{LENSES, Series, Site};
 
 impl Series {
     /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
@@ -49,26 +49,18 @@ impl Series {
 
     /// A lens's state after a bucket that has ended, the bucket and its counts, computed again; nothing where it is not kept.
     fn again(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Track, Judged, Counted)> {
-        let params = &site.params.lenses_of(self.weight)[lens as usize];
-        let mut track = self.lanes[lens as usize].settled.track();
-        for day in &self.days {
-            for (hour, span, counted) in day.buckets(lens) {
-                if span.0 > start {
-                    return None;
-                }
-                let resets = &self.resets;
-                let judged = advance(
-                    site,
-                    &mut track,
-                    params,
-                    day,
-                    hour,
-                    span,
-                    resets,
-                    counted.judged,
-                );
-                if span.0 == start {
-                    return Some((track, judged, counted));
+        let (params, resets) = (site.params.lenses_of(self.weight), &self.resets);
+        let mut tracks = [0, 1].map(|i| self.lanes[i].settled.track());
+        for day in self.days.iter().take_while(|day| day.span.start <= start) {
+            begin_day(tracks.each_mut(), params, &day.span, resets);
+            for i in [1, 0] {
+                let (track, params) = (&mut tracks[i], &params[i]);
+                for (hour, span, counted) in day.buckets(LENSES[i]) {
+                    let judged =
+                        advance(site, track, params, day, hour, span, resets, counted.judged);
+                    if LENSES[i] == lens && span.0 == start {
+                        return Some((track.clone(), judged, counted));
+                    }
                 }
             }
         }

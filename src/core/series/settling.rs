@@ -1,6 +1,6 @@
 //! Owns how a series lets go of its oldest days: what no event can change any more becomes its settled state.
 
-use super::super::lane::{Checkpoint, advance};
+use super::super::lane::{Checkpoint, advance, begin_day};
 use super::super::standing::Reset;
 use super::super::time::{EventTime, HOUR_MS};
 use super::{DayCounts, LENSES, Series, Site};
@@ -32,12 +32,14 @@ impl Series {
     /// Enters a day into the settled state: its hours, then itself.
     fn settle_day(&mut self, site: &Site, day: &DayCounts) {
         let params = site.params.lenses_of(self.weight);
+        let mut tracks = [0, 1].map(|i| self.lanes[i].settled.track());
+        begin_day(tracks.each_mut(), params, &day.span, &self.resets);
         for i in [1, 0] {
-            let mut track = self.lanes[i].settled.track();
+            let track = &mut tracks[i];
             for (hour, span, counted) in day.buckets(LENSES[i]) {
                 let judged = advance(
                     site,
-                    &mut track,
+                    track,
                     &params[i],
                     day,
                     hour,
@@ -50,7 +52,7 @@ impl Series {
                 self.settled.hear(&self.resets, span.1);
                 self.settled.close(&bucket, &params[i], &mut self.resets);
             }
-            self.lanes[i].settled = Checkpoint::of(&track);
+            self.lanes[i].settled = Checkpoint::of(track);
             self.lanes[i].open.day -= 1;
         }
     }
