@@ -9,6 +9,7 @@ use surgewatch::core::engine::Engine;
 use surgewatch::core::event::{GateState, Kind};
 use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
 use surgewatch::core::lens::Lens;
+use surgewatch::core::network::Network;
 use surgewatch::core::notice::{DataStatus, NoticeKind};
 use surgewatch::core::output::Output;
 use surgewatch::core::time::HOUR_MS;
@@ -26,7 +27,11 @@ struct Border {
 
 impl Border {
     fn new() -> Self {
-        let network = Arc::new(random::network());
+        Self::of(random::network())
+    }
+
+    fn of(network: Network) -> Self {
+        let network = Arc::new(network);
         let params = support::params(&network);
         let mut engine = Engine::new(network, params, 1);
         engine.assign(Partition(0), []).expect("nothing to read");
@@ -455,4 +460,42 @@ fn a_redefinition_ends_what_compares_with_the_old_meaning_and_is_counted_once() 
         border.hour(hour, true, 12);
     }
     assert_eq!(border.alerts(), [ended], "the new level is usual");
+}
+
+/// Three arrivals each morning of a crossing without heartbeats, then nothing. Where it was said that a message comes within 30
+/// hours, nights are no blindness, and the end of all messages is blind and no drop.
+#[test]
+fn a_feed_without_heartbeats_is_blind_once_it_says_less_than_was_said_of_it() {
+    for (within_hours, is_blind) in [(None, false), (Some(30), true)] {
+        let mut network = random::network();
+        network.crossings[0].message_within_ms = within_hours.map(|hours: i64| hours * HOUR_MS);
+        let mut border = Border::of(network);
+        let morning = |border: &mut Border, day: i64, is_alive: bool| {
+            for hour in 6..9 {
+                let time = START_MS + (day * 24 + hour) * HOUR_MS;
+                let (stream, count) = (StreamIx(0), 8);
+                if is_alive {
+                    border.send(0, time, Kind::Arrival { stream, count });
+                }
+                border.send(3, time, Kind::Heartbeat);
+            }
+        };
+        for day in 0..USUAL_DAYS {
+            morning(&mut border, day, true);
+        }
+        assert_eq!(border.notices(), [], "within {within_hours:?}: usual days");
+        for day in USUAL_DAYS..USUAL_DAYS + 10 {
+            morning(&mut border, day, false);
+        }
+        let last = START_MS + ((USUAL_DAYS - 1) * 24 + 8) * HOUR_MS;
+        let told: Vec<_> = is_blind
+            .then_some((NoticeKind::FeedBlind, last, false))
+            .into_iter()
+            .collect();
+        assert_eq!(border.notices(), told, "within {within_hours:?}");
+        assert_eq!(border.opened(Direction::Drop), !is_blind);
+        morning(&mut border, USUAL_DAYS + 10, true);
+        let is_over = border.notices().last().is_none_or(|(.., is_over)| *is_over);
+        assert!(is_over, "within {within_hours:?}: it clears with a word");
+    }
 }

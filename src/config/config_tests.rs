@@ -400,7 +400,7 @@ fn the_fingerprint_follows_decisions_only() {
         .fingerprint()
     };
     let base = settings(&fixture()).fingerprint();
-    assert_eq!(base.to_string(), "b8e6debcbb3885c4");
+    assert_eq!(base.to_string(), "55e2c2abfbb04827");
     for (key, value) in [
         ("kafka.group", "x"),
         ("limits.bad_records_run", "7"),

@@ -180,6 +180,7 @@ fn build(mut drafts: Vec<Draft>) -> Network {
             order: draft.order,
             tz: draft.tz,
             hours: draft.hours,
+            message_within_ms: draft.message_within_ms,
         })
         .collect();
     Network::new(crossings, streams)

@@ -31,6 +31,7 @@ order = 1
 neighbours = ["no-storskog"]
 time_zone = "Europe/Helsinki"
 hours = "10:00-24:00"
+message_within_secs = 86400
 streams = ["cargo"]
 source = "https://example.org"
 "#;
@@ -64,6 +65,8 @@ fn crossings_become_a_sorted_network() {
             .iter()
             .all(|day| minutes(day) == Some((600, 1440)))
     );
+    let within = [raja, storskog].map(|crossing| crossing.message_within_ms);
+    assert_eq!(within, [Some(86_400_000), None]);
     let week = storskog.hours.expect("hours");
     assert_eq!(
         week.iter().map(minutes).collect::<Vec<_>>(),
@@ -82,7 +85,7 @@ fn crossings_become_a_sorted_network() {
 }
 
 /// What to replace in the fixture, by what, and a part of the problem that follows.
-const MISTAKES: [(&str, &str, &str); 20] = [
+const MISTAKES: [(&str, &str, &str); 21] = [
     (
         "id = \"no-storskog\"",
         "id = \"No Storskog\"",
@@ -154,6 +157,11 @@ const MISTAKES: [(&str, &str, &str); 20] = [
         "name = \"Norway-Russia\"",
         "name = \"Norway",
         "must be TOML",
+    ),
+    (
+        "message_within_secs = 86400",
+        "message_within_secs = 0",
+        "must be a whole number of seconds from 60 to 2592000",
     ),
 ];
 

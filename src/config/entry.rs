@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use toml::Value;
 
-const CROSSING_KEYS: [&str; 10] = [
+const CROSSING_KEYS: [&str; 11] = [
     "id",
     "name",
     "country",
@@ -20,8 +20,11 @@ const CROSSING_KEYS: [&str; 10] = [
     "time_zone",
     "hours",
     "streams",
+    "message_within_secs",
     "source",
 ];
+/// From a minute to the longest silence that any feed may have.
+const WITHIN_SECS: std::ops::RangeInclusive<i64> = 60..=2_592_000;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const HOLIDAY_KEYS: [&str; 7] = [
     "id",
@@ -47,6 +50,7 @@ pub(super) struct Draft {
     pub(super) tz: TimeZone,
     pub(super) hours: Option<[Option<OpenHours>; 7]>,
     pub(super) streams: Vec<String>,
+    pub(super) message_within_ms: Option<i64>,
 }
 
 /// One `[[corridor]]`, `[[crossing]]` or `[[routes]]` with its mistakes.
@@ -87,6 +91,7 @@ impl<'a> Entry<'a> {
         );
         let (order, tz, hours) = (self.order(), self.time_zone(), self.hours());
         let (neighbours, streams) = (self.ids("neighbours", true), self.ids("streams", false));
+        let message_within_ms = self.message_within_ms();
         Some(Draft {
             id: id?,
             name: name?,
@@ -97,6 +102,7 @@ impl<'a> Entry<'a> {
             tz: tz?,
             hours: hours?,
             streams: streams?,
+            message_within_ms: message_within_ms?,
         })
     }
 
@@ -318,6 +324,23 @@ impl<'a> Entry<'a> {
             );
         }
         code.map(str::to_owned)
+    }
+
+    fn message_within_ms(&mut self) -> Option<Option<i64>> {
+        let Some(given) = self.table.get("message_within_secs") else {
+            return Some(None);
+        };
+        let secs = given.as_integer().filter(|secs| WITHIN_SECS.contains(secs));
+        if secs.is_none() {
+            let rule = format!(
+                "must be a whole number of seconds from {} to {}",
+                WITHIN_SECS.start(),
+                WITHIN_SECS.end()
+            );
+            let remedy = "give the longest time between two messages of this crossing while its feed lives, nights included";
+            self.fail("message_within_secs", rule, remedy);
+        }
+        secs.map(|secs| Some(secs * 1_000))
     }
 
     fn order(&mut self) -> Option<u16> {

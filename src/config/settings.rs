@@ -423,6 +423,9 @@ impl Settings {
                     None => write!(text, " closed"),
                 };
             }
+            if let Some(ms) = crossing.message_within_ms {
+                let _ = write!(text, " within {ms}");
+            }
             text.push('\n');
         }
         text

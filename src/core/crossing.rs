@@ -183,7 +183,7 @@ impl CrossingState {
         let series = self.series.iter();
         series
             .map(|series| series.deadline(params, &self.feed))
-            .chain(self.feed.due(params.blind_after_ms))
+            .chain(self.feed.due(params.blind_after_ms_at(self.ix)))
             .fold(EventTime::MAX, EventTime::min)
     }
 
@@ -251,8 +251,9 @@ impl CrossingState {
 
     /// The feed said something.
     fn hear(&mut self, time: EventTime, is_heartbeat: bool, cx: &mut Context) {
-        let (now, blind_after_ms) = (cx.watermark, cx.params.blind_after_ms);
-        match self.feed.hear(time, is_heartbeat, now, blind_after_ms) {
+        let (now, blind_after_ms) = (cx.watermark, cx.params.blind_after_ms_at(self.ix));
+        let follows = is_heartbeat || cx.params.follows_messages(self.ix);
+        match self.feed.hear(time, follows, now, blind_after_ms) {
             Heard::Nothing => return,
             Heard::Longer => self.counts_dirty = true,
             Heard::Anew(from, to) => {
@@ -275,7 +276,10 @@ impl CrossingState {
 
     /// The feed has been silent for long enough to be blind, from its last word on.
     fn fall_silent(&mut self, cx: &mut Context) {
-        let Some(since) = self.feed.pass(cx.watermark, cx.params.blind_after_ms) else {
+        let Some(since) = self
+            .feed
+            .pass(cx.watermark, cx.params.blind_after_ms_at(self.ix))
+        else {
             return;
         };
         self.counts_dirty = true;

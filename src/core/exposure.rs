@@ -265,6 +265,7 @@ mod tests {
                 }); 7]
             }),
             streams: vec![],
+            message_within_ms: None,
         }
     }
 

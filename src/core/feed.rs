@@ -27,30 +27,31 @@ pub enum Heard {
 
 /// The spans of one feed over the days that can still change, oldest first, apart by more than the silence that makes it blind.
 ///
-/// A feed is followed from its first heartbeat on: of one that never sends any, silence says nothing. Between two events it is
+/// A feed is followed from its first heartbeat on, or from its first message where it was said how often one comes: of any other,
+/// silence says nothing. Between two events it is
 /// blind where they lie further apart than `blind_after_ms`: all of that time, since nobody knows when it died. The same
 /// events give the same spans in any order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedTimeline {
     spans: Vec<Span>,
-    /// The first heartbeat.
+    /// The first event that follows.
     followed: Option<EventTime>,
     /// It has been silent for long enough since the newest event.
     is_silent: bool,
 }
 
 impl FeedTimeline {
-    /// Enters an event, a heartbeat or an arrival, at the time `now` by the watermark.
+    /// Enters an event, a heartbeat or an arrival, at the time `now` by the watermark; the feed is followed from it on if it `follows`.
     pub fn hear(
         &mut self,
         time: EventTime,
-        is_heartbeat: bool,
+        follows: bool,
         now: EventTime,
         blind_after_ms: i64,
     ) -> Heard {
         let (was_followed, was_silent) = (self.followed, self.is_silent);
         let gap = self.enter(time, blind_after_ms);
-        if is_heartbeat && was_followed.is_none_or(|first| time < first) {
+        if follows && was_followed.is_none_or(|first| time < first) {
             self.followed = Some(time);
         }
         let newest = self.spans.last().map_or(time, |span| span.last);
@@ -319,9 +320,9 @@ mod tests {
         fn what_an_event_changes_lies_between_the_moments_it_names(beats in prop::collection::vec((0..200_i64, any::<bool>()), 1..20)) {
             let mut feed = FeedTimeline::default();
             let now = EventTime(200);
-            for (time, is_heartbeat) in beats {
+            for (time, follows) in beats {
                 let before = feed.clone();
-                let heard = feed.hear(EventTime(time), is_heartbeat, now, GRACE);
+                let heard = feed.hear(EventTime(time), follows, now, GRACE);
                 for t in 0..220 {
                     let is_inside = matches!(heard, Heard::Anew(from, to) if from.0 <= t && t < to.0);
                     let same = blind(&before, t, t + 1, true) == blind(&feed, t, t + 1, true);

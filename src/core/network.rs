@@ -36,6 +36,8 @@ pub struct Crossing {
     pub hours: Option<[Option<OpenHours>; 7]>,
     /// Streams counted at this crossing.
     pub streams: Vec<StreamIx>,
+    /// A message of it comes at least this often, in milliseconds, heartbeat or not; nothing where that was not said.
+    pub message_within_ms: Option<i64>,
 }
 
 /// All crossings and streams of a deployment, in a fixed order.

@@ -3,7 +3,7 @@
 use super::alert::Direction;
 use super::episode::Families;
 use super::holidays::{DayClass, Holidays};
-use super::ids::StreamIx;
+use super::ids::{CrossingIx, StreamIx};
 use super::intake::BadRecordBudget;
 use super::lens::{Lens, LensParams};
 use super::network::Network;
@@ -88,8 +88,11 @@ pub struct Params {
     pub lateness_horizon_ms: i64,
     /// How long after its end a bucket is closed and published, in milliseconds of event time.
     pub close_after_ms: i64,
-    /// After how long a silence a feed that sends heartbeats is blind, in milliseconds of event time.
+    /// After how long a silence a feed that sends heartbeats is blind, in milliseconds of event time; where nothing is said of its
+    /// crossing.
     pub blind_after_ms: i64,
+    /// The same where something is said, by crossing.
+    message_within_ms: Vec<Option<i64>>,
     /// Ids remembered for each crossing.
     pub max_ids: usize,
     /// When bad input stops consumption.
@@ -140,6 +143,11 @@ impl Params {
             lateness_horizon_ms,
             close_after_ms,
             blind_after_ms: BLIND_AFTER_MS,
+            message_within_ms: network
+                .crossings
+                .iter()
+                .map(|c| c.message_within_ms)
+                .collect(),
             max_ids,
             bad_records,
             lenses,
@@ -155,7 +163,22 @@ impl Params {
     /// was alive before it.
     #[must_use]
     pub fn settle_after_ms(&self) -> i64 {
-        self.lateness_horizon_ms + self.blind_after_ms
+        let said = self.message_within_ms.iter().flatten().copied();
+        self.lateness_horizon_ms + said.fold(self.blind_after_ms, i64::max)
+    }
+
+    /// After how long a silence the feed of a crossing is blind, in milliseconds of event time.
+    #[must_use]
+    pub fn blind_after_ms_at(&self, at: CrossingIx) -> i64 {
+        let said = self.message_within_ms.get(usize::from(at.0)).copied();
+        said.flatten().unwrap_or(self.blind_after_ms)
+    }
+
+    /// Whether the feed of a crossing is followed from its first message on, and not only from its first heartbeat on.
+    #[must_use]
+    pub fn follows_messages(&self, at: CrossingIx) -> bool {
+        let said = self.message_within_ms.get(usize::from(at.0));
+        said.is_some_and(Option::is_some)
     }
 
     /// Sets after how long a silence a feed that sends heartbeats is blind, in milliseconds of event time.
@@ -277,6 +300,7 @@ mod tests {
             neighbours: vec![],
             tz: TimeZone::UTC,
             hours: None,
+            message_within_ms: None,
             streams: (0..=(i % 2) as u8).map(StreamIx).collect(),
         };
         let streams = vec!["asylum".into(), "trucks".into()];

@@ -17,6 +17,7 @@ fn model() -> Model {
         neighbours: Vec::new(),
         tz: TimeZone::UTC,
         hours: None,
+        message_within_ms: None,
         streams: vec![StreamIx(0)],
     };
     let crossings = vec![crossing("a", 1), crossing("b", 2)];

@@ -130,6 +130,7 @@ impl<'a> Follower<'a> {
             neighbours: Vec::new(),
             tz: TimeZone::UTC,
             hours: None,
+            message_within_ms: None,
             streams: vec![StreamIx(0)],
         };
         Self {

@@ -128,7 +128,7 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "feed_blind",
-        "1 while the crossing's feed, which sends heartbeats, has been silent for longer than time.blind_after_secs, else 0.",
+        "1 while the crossing's feed, which sends heartbeats or has message_within_secs, has been silent for longer than it may, else 0.",
         PLACE,
     ),
     (

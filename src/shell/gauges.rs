@@ -229,6 +229,7 @@ mod tests {
             neighbours: Vec::new(),
             tz: TimeZone::UTC,
             hours: None,
+            message_within_ms: None,
             streams: (0..count).map(StreamIx).collect(),
         };
         let names = vec!["asylum".into(), "trucks".into()];

@@ -42,6 +42,7 @@ pub(super) fn network(border: &Border) -> Network {
             .collect(),
         tz: TimeZone::UTC,
         hours: None,
+        message_within_ms: None,
         streams: vec![STREAM],
     };
     Network::new((0..crossings).map(place).collect(), vec!["asylum".into()])

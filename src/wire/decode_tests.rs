@@ -584,6 +584,7 @@ fn network() -> Network {
         neighbours: Vec::new(),
         tz: TimeZone::UTC,
         hours: None,
+        message_within_ms: None,
         streams: streams.iter().map(|ix| StreamIx(*ix)).collect(),
     };
     Network::new(

@@ -79,6 +79,7 @@ impl Border {
             tz: TimeZone::UTC,
             hours: (n >= per_corridor).then_some([Some(hours); 7]),
             streams: vec![StreamIx(0)],
+            message_within_ms: None,
         };
         let network = Network::new((0..all).map(crossing).collect(), vec!["entry".into()]);
         let network = Arc::new(network);

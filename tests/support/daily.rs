@@ -50,6 +50,7 @@ impl Daily {
             neighbours: place.neighbours.iter().map(at).collect(),
             tz: zone.clone(),
             hours: None,
+            message_within_ms: None,
             streams: vec![STREAM],
         };
         let crossings = places.iter().map(crossing).collect();

@@ -19,7 +19,7 @@ use surgewatch::core::episode::Families;
 use surgewatch::core::event::{Event, Kind};
 use surgewatch::core::ids::{CrossingIx, EventId, NextOffset, Offset, Partition};
 use surgewatch::core::intake::BadRecordBudget;
-use surgewatch::core::network::Network;
+use surgewatch::core::network::{Crossing, Network};
 use surgewatch::core::output::{Output, Source};
 use surgewatch::core::params::{Budget, Params};
 use surgewatch::core::partition::Input;
@@ -85,6 +85,11 @@ pub(crate) const CLOSE_AFTER_MS: i64 = 900_000;
 
 /// Random streams send a heartbeat every six hours.
 pub(crate) const BLIND_AFTER_MS: i64 = 7 * 3_600_000;
+
+/// After how long a silence the feed of a crossing is blind.
+pub(crate) fn blind_after_ms(place: &Crossing) -> i64 {
+    place.message_within_ms.unwrap_or(BLIND_AFTER_MS)
+}
 
 /// Everything a machine reads, in the order it reads it.
 pub(crate) struct Feed {

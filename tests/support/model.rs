@@ -2,7 +2,7 @@
 
 use super::random::DAY_MS;
 use super::reference::Facts;
-use super::{BLIND_AFTER_MS, CLOSE_AFTER_MS, Feed};
+use super::{CLOSE_AFTER_MS, Feed, blind_after_ms};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use surgewatch::core::alert::Reason;
@@ -189,7 +189,7 @@ impl Model {
         }
         arrival.corrected = Some(event.time.0);
         let tz = &feed.network.crossing(event.crossing).tz;
-        let is_kept = day_of(tz, arrival.time).1 > watermark - HORIZON_MS - BLIND_AFTER_MS;
+        let is_kept = day_of(tz, arrival.time).1 > watermark - feed.params.settle_after_ms();
         if is_kept {
             arrival.count = count;
             let changed = (arrival.time, arrival.time + 1);
@@ -235,7 +235,7 @@ impl Model {
                 self.close(feed, at, watermark);
                 continue;
             };
-            let due = last + BLIND_AFTER_MS;
+            let due = last + blind_after_ms(feed.network.crossing(at));
             if due <= watermark && !self.silent.contains(&at) {
                 self.close(feed, at, due - 1);
                 let series = feed.network.crossing(at).streams.len() as u64;
@@ -270,6 +270,10 @@ impl Model {
     /// What an event says of the feed: time is published again that was thought blind and is not. The first heartbeat publishes
     /// all time from it on.
     fn hear(&mut self, feed: &Feed, at: CrossingIx, (time, is_beat): (i64, bool), watermark: i64) {
+        let place = feed.network.crossing(at);
+        let blind_after_ms = blind_after_ms(place);
+        // Where it was said how often a message comes, each is as good as a heartbeat.
+        let is_beat = is_beat || place.message_within_ms.is_some();
         let was_silent = self.silent.contains(&at);
         let heard = &mut self.facts.entry(at).or_default().heard;
         let mut beats = heard.iter().filter(|(_, is_beat)| *is_beat);
@@ -280,7 +284,7 @@ impl Model {
         heard.insert((time, is_beat));
         let newest = heard.last().map_or(time, |(at, _)| *at);
         let is_followed = followed.is_some() || is_beat;
-        let is_silent = is_followed && watermark - newest >= BLIND_AFTER_MS;
+        let is_silent = is_followed && watermark - newest >= blind_after_ms;
         if is_silent {
             self.silent.insert(at);
         } else {
@@ -296,11 +300,11 @@ impl Model {
             return;
         };
         let was_blind = match next {
-            Some(next) => next - last > BLIND_AFTER_MS,
+            Some(next) => next - last > blind_after_ms,
             None => was_silent,
         };
         if was_blind {
-            if time - last <= BLIND_AFTER_MS && last.max(followed) < time {
+            if time - last <= blind_after_ms && last.max(followed) < time {
                 self.mend(
                     feed,
                     at,
@@ -330,8 +334,9 @@ impl Model {
         is_silent: bool,
         series: u64,
     ) {
+        let blind_after_ms = blind_after_ms(feed.network.crossing(at));
         let to = match next {
-            Some(next) if next - time <= BLIND_AFTER_MS => next,
+            Some(next) if next - time <= blind_after_ms => next,
             None if !is_silent => i64::MAX,
             _ => time,
         };

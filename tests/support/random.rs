@@ -103,7 +103,8 @@ impl Options {
     }
 }
 
-/// Four crossings: plain days, published hours, two streams, and a zone whose clocks change by half an hour.
+/// Four crossings: plain days, published hours, two streams and a word on how often messages come, and a zone whose clocks change
+/// by half an hour.
 pub(crate) fn network() -> Network {
     let crossing = |id: &str, zone: &str, streams: &[u8]| Crossing {
         id: id.into(),
@@ -114,6 +115,7 @@ pub(crate) fn network() -> Network {
         neighbours: vec![],
         tz: TimeZone::get(zone).expect("bundled"),
         hours: None,
+        message_within_ms: None,
         streams: streams.iter().map(|s| StreamIx(*s)).collect(),
     };
     let mut crossings = vec![
@@ -127,6 +129,7 @@ pub(crate) fn network() -> Network {
         close_minute: 1260,
     };
     crossings[1].hours = Some([Some(hours); 7]);
+    crossings[2].message_within_ms = Some(20 * HOUR_MS);
     Network::new(crossings, vec!["asylum".into(), "entry".into()])
 }
 

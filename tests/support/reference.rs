@@ -2,7 +2,7 @@
 //! of time. Of the machine it takes the statistics of one lens and the calendar, which have tests of their own, and nothing else.
 
 use super::random::DAY_MS;
-use super::{BLIND_AFTER_MS, Feed};
+use super::{Feed, blind_after_ms};
 use std::collections::{BTreeMap, BTreeSet};
 use surgewatch::core::alert::{Direction, Reason, Severity};
 use surgewatch::core::calendar::{DaySpan, local};
@@ -20,7 +20,7 @@ pub(crate) struct Facts {
     pub(crate) since: Option<i64>,
     /// Statuses by the moment from which they hold.
     pub(crate) gates: BTreeMap<i64, Kind>,
-    /// Every event that shows the feed alive, and whether it is a heartbeat.
+    /// Every event that shows the feed alive, and whether it is followed from such events on.
     pub(crate) heard: BTreeSet<(i64, bool)>,
     /// Arrivals: when, of what, how many.
     pub(crate) arrivals: Vec<(i64, StreamIx, u32)>,
@@ -76,13 +76,13 @@ impl Facts {
     }
 
     /// Two events lie further apart than the silence that makes a feed blind, and the moment lies between them.
-    fn is_blind(&self, time: i64) -> bool {
+    fn is_blind(&self, place: &Crossing, time: i64) -> bool {
         let first_beat = self.heard.iter().find(|(_, is_beat)| *is_beat);
         let followed = first_beat.is_some_and(|(first, _)| *first <= time);
         let last = self.heard.range(..=(time, true)).next_back();
         let next = self.heard.range((time + 1, false)..).next();
         let gap = last.zip(next);
-        followed && gap.is_some_and(|((last, _), (next, _))| next - last > BLIND_AFTER_MS)
+        followed && gap.is_some_and(|((last, _), (next, _))| next - last > blind_after_ms(place))
     }
 
     /// The shares of a bucket in which the crossing was open and seen, and in which it was scheduled and not.
@@ -106,7 +106,7 @@ impl Facts {
             if self.since.is_none_or(|since| from < since) || !is_scheduled(place, from) {
                 continue;
             }
-            if self.is_closed(from) || self.is_blind(from) {
+            if self.is_closed(from) || self.is_blind(place, from) {
                 unseen += length;
             } else {
                 seen += length;

@@ -19,6 +19,7 @@ fn line(n: u16) -> Network {
             .collect(),
         tz: TimeZone::UTC,
         hours: None,
+        message_within_ms: None,
         streams: vec![],
     };
     Network::new((0..n).map(crossing).collect(), vec![])

@@ -31,6 +31,7 @@ pub(in crate::core::region) fn region(n: u16) -> Region {
             .collect(),
         tz: TimeZone::UTC,
         hours: None,
+        message_within_ms: None,
         streams: vec![STREAM],
     };
     let network = Network::new((0..n).map(crossing).collect(), vec!["asylum".into()]);
