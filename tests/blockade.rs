@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use support::Feed;
+use support::border::{Border, Weather};
 use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::calendar::local;
 use surgewatch::core::event::Kind;
@@ -120,15 +121,37 @@ fn a_blockade_of_weeks_is_not_told_of_again_and_again() {
     let feed = blockade();
     let (outputs, _) = feed.told();
     let opened = alerts(&feed, &outputs, Transition::Opened);
-    for crossing in ["pl-hrebenne", "pl-korczowa"] {
-        let falls = opened
-            .iter()
-            .filter(|(_, at, d)| at == crossing && *d == Direction::Drop);
-        assert!(
-            falls.clone().count() <= 2,
-            "{:?}",
-            falls.collect::<Vec<_>>()
-        );
+    for (crossing, direction) in [
+        ("pl-hrebenne", Direction::Drop),
+        ("pl-korczowa", Direction::Drop),
+        ("pl-zosin", Direction::Surge),
+        ("pl-dolhobyczow", Direction::Surge),
+        ("pl-kroscienko", Direction::Surge),
+    ] {
+        let mine = opened.iter();
+        let mine = mine.filter(|(_, at, d)| at == crossing && *d == direction);
+        let mine: Vec<_> = mine.collect();
+        assert!(mine.len() <= 2, "{mine:?}");
+    }
+}
+
+/// Five months of history, then twice as many for a hundred days: by day that is usual before the hours have learnt it.
+#[test]
+fn a_rise_that_lasts_at_a_crossing_of_some_months_is_told_of_once() {
+    let weather = Weather {
+        shared_log_sd: 0.0,
+        own_log_sd: 0.0,
+        season_log: 0.0,
+    };
+    for mean in [30.0, 60.0, 200.0] {
+        for seed in 1..4 {
+            let mut border = Border::new(1, &[mean], weather, seed);
+            for day in 0..251 {
+                border.day(|at| if at == 0 && day >= 151 { 2.0 } else { 1.0 });
+            }
+            let opened = border.opened;
+            assert!((1..=2).contains(&opened), "{mean} a day, {seed}: {opened}");
+        }
     }
 }
 

@@ -330,8 +330,8 @@ impl LensState {
     }
 
     /// An alert on this series has ended: evidence begins anew. Where an operator called it false the series is usual again, and of
-    /// a new usual the level is adopted and learnt whole in silence, as after an alarm that has lasted. So is one that has lasted
-    /// for another lens and is still strange to this one: else the same alert would come back of it at once.
+    /// a new usual the level is adopted and learnt whole in silence, as after an alarm that has lasted. So is one that is usual to
+    /// another lens by now and still strange to this one: else the same alert would come back of it within days.
     pub fn dismiss(&mut self, params: &LensParams, direction: Direction, why: Reason) {
         match why {
             Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params),
@@ -340,7 +340,9 @@ impl LensState {
                 self.alarms = [[0; 2]; 2];
                 self.reset_evidence();
             }
-            Reason::Lasting if self.p_abnormal(direction) >= STRANGE => self.adopt_now(params),
+            Reason::Lasting | Reason::Calm if self.p_abnormal(direction) >= STRANGE => {
+                self.adopt_now(params);
+            }
             Reason::Lasting
             | Reason::Calm
             | Reason::Recounted

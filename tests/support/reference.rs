@@ -207,9 +207,9 @@ pub(crate) fn judged(
         judged: Judged::default(),
     };
     loop {
-        naive.begin_day(&day);
         let models = [0, 1].map(|i: usize| naive.watches[i].model.clone());
         naive.judged.models.insert(day.start.0, models);
+        naive.begin_day(&day);
         let special = feed
             .params
             .day_class(&place.corridor, day.date)
