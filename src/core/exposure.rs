@@ -14,8 +14,19 @@ pub struct Change {
     pub from: EventTime,
     /// The state from then on.
     pub state: GateState,
-    /// When it is known to end; the crossing is open again from then on.
+    /// When it is known to end; the crossing is open in its published hours from then on.
     pub until: Option<EventTime>,
+}
+
+impl Change {
+    /// Whether it stands above the published hours: a closure does, and an `open` that tells when it ends.
+    fn overrides_hours(&self) -> bool {
+        match self.state {
+            GateState::Closed => true,
+            GateState::Open => self.until.is_some(),
+            GateState::Restricted => false,
+        }
+    }
 }
 
 /// The states of one crossing over the days that can still change, oldest first.
@@ -74,25 +85,20 @@ impl GateTimeline {
     /// The moment from which the crossing is shut at `time`, by its status or else by its published hours; nothing where it is not.
     #[must_use]
     pub fn shut_since(&self, crossing: &Crossing, time: EventTime) -> Option<EventTime> {
-        if self.state_at(time) == GateState::Closed {
-            let at = self.changes.partition_point(|c| c.from <= time);
-            return self.changes[..at].last().map(|change| change.from);
-        }
-        crossing.hours.as_ref()?;
-        let mut day = DaySpan::holding(&crossing.tz, time);
-        let (opens, shuts) = published_hours(crossing, &day);
-        if opens <= time && time < shuts {
+        if !self.is_shut(crossing, time) {
             return None;
         }
-        // The end of the newest open span before: of a week that never opens, nothing is older than a week.
-        for _ in 0..7 {
-            let (opens, shuts) = published_hours(crossing, &day);
-            if opens < shuts && shuts <= time {
-                return Some(shuts);
+        match self.in_force(time) {
+            Some(change) if change.state == GateState::Closed => Some(change.from),
+            _ => {
+                let held_open = self
+                    .overrides()
+                    .filter(|(.., state)| *state == GateState::Open);
+                let ends = held_open.map(|(_, end, _)| end);
+                let last = ends.filter(|end| *end <= time).last();
+                last.max(Some(hours_ended(crossing, time)))
             }
-            day = DaySpan::holding(&crossing.tz, day.start.plus_ms(-1));
         }
-        Some(day.end)
     }
 
     /// Enters a moment from which the feed counts something else. Returns whether it was not known.
@@ -123,28 +129,31 @@ impl GateTimeline {
     /// The state at a moment: open where nothing was said.
     #[must_use]
     pub fn state_at(&self, time: EventTime) -> GateState {
-        let at = self.changes.partition_point(|c| c.from <= time);
-        match at.checked_sub(1).map(|i| self.changes[i]) {
-            Some(c) if c.until.is_none_or(|until| time < until) => c.state,
-            _ => GateState::Open,
+        self.in_force(time)
+            .map_or(GateState::Open, |change| change.state)
+    }
+
+    /// The same, and closed outside the crossing's published hours unless it is open until a stated moment.
+    #[must_use]
+    pub fn seen_at(&self, crossing: &Crossing, time: EventTime) -> GateState {
+        let change = self.in_force(time);
+        let state = change.map_or(GateState::Open, |change| change.state);
+        if crossing.hours.is_none() || change.is_some_and(Change::overrides_hours) {
+            return state;
+        }
+        let day = DaySpan::holding(&crossing.tz, time);
+        let (opens, shuts) = published_hours(crossing, &day);
+        if opens <= time && time < shuts {
+            state
+        } else {
+            GateState::Closed
         }
     }
 
-    /// The same, and closed outside the crossing's published hours.
-    #[must_use]
-    pub fn seen_at(&self, crossing: &Crossing, time: EventTime) -> GateState {
-        match self.state_at(time) {
-            state if crossing.hours.is_none() || state == GateState::Closed => state,
-            state => {
-                let day = DaySpan::holding(&crossing.tz, time);
-                let (opens, shuts) = published_hours(crossing, &day);
-                if opens <= time && time < shuts {
-                    state
-                } else {
-                    GateState::Closed
-                }
-            }
-        }
+    fn in_force(&self, time: EventTime) -> Option<&Change> {
+        let at = self.changes.partition_point(|c| c.from <= time);
+        let last = self.changes[..at].last();
+        last.filter(|change| change.until.is_none_or(|until| time < until))
     }
 
     /// Whether a moment carries no exposure because the crossing is shut.
@@ -179,40 +188,66 @@ impl GateTimeline {
         (start, end): (EventTime, EventTime),
         watched: Watched<'_>,
     ) -> Shares {
-        let (open_from, open_to) = published_hours(crossing, day);
-        let (from, to) = (start.max(open_from).max(watched.since), end.min(open_to));
-        if to <= from {
-            return Shares::default();
-        }
-        let (mut open_ms, mut blind_ms) = (0, 0);
-        let mut at = from;
-        let until_end = (to, to);
-        for (closed_from, closed_to) in self.closures().chain([until_end]) {
-            let piece = (at, closed_from.min(to));
-            if piece.0 < piece.1 {
-                open_ms += piece.1.0 - piece.0.0;
-                blind_ms += watched.blind_ms(piece);
+        let bucket = (start.max(watched.since), end);
+        let hours = both(bucket, published_hours(crossing, day));
+        let (mut open_ms, mut closed_ms, mut blind_ms) = (0, 0, 0);
+        let mut add_open = |piece| {
+            open_ms += length_ms(piece);
+            blind_ms += watched.blind_ms(piece);
+        };
+        let mut at = EventTime::MIN;
+        for (from, to, state) in self.overrides() {
+            add_open(both(hours, (at, from)));
+            match state {
+                GateState::Closed => closed_ms += length_ms(both(hours, (from, to))),
+                GateState::Open | GateState::Restricted => add_open(both(bucket, (from, to))),
             }
-            at = at.max(closed_to);
+            at = to;
         }
+        add_open(both(hours, (at, EventTime::MAX)));
         let share = |ms: i64| ms as f64 / (end.0 - start.0) as f64;
         Shares {
             open: share(open_ms - blind_ms),
-            closed: share(to.0 - from.0 - open_ms),
+            closed: share(closed_ms),
             blind: share(blind_ms),
         }
     }
 
-    fn closures(&self) -> impl Iterator<Item = (EventTime, EventTime)> + '_ {
-        self.changes
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.state == GateState::Closed)
-            .map(|(i, c)| {
-                let next = self.changes.get(i + 1).map_or(EventTime::MAX, |n| n.from);
-                (c.from, next.min(c.until.unwrap_or(EventTime::MAX)))
+    /// The spans in which a status stands above the published hours, oldest first.
+    fn overrides(&self) -> impl Iterator<Item = (EventTime, EventTime, GateState)> + '_ {
+        let nexts = self.changes.iter().skip(1).map(|next| next.from);
+        let nexts = nexts.chain([EventTime::MAX]);
+        let spans = self.changes.iter().zip(nexts);
+        spans
+            .filter(|(change, _)| change.overrides_hours())
+            .map(|(change, next)| {
+                let end = change.until.map_or(next, |until| until.min(next));
+                (change.from, end.max(change.from), change.state)
             })
     }
+}
+
+/// What two spans share; empty where the second ends before it begins.
+fn both(a: (EventTime, EventTime), b: (EventTime, EventTime)) -> (EventTime, EventTime) {
+    let from = a.0.max(b.0);
+    (from, a.1.min(b.1).max(from))
+}
+
+fn length_ms(span: (EventTime, EventTime)) -> i64 {
+    span.1.0 - span.0.0
+}
+
+/// The end of the newest published hours that ended by `time`: of a week that never opens, nothing is older than a week.
+fn hours_ended(crossing: &Crossing, time: EventTime) -> EventTime {
+    let mut day = DaySpan::holding(&crossing.tz, time);
+    for _ in 0..7 {
+        let (opens, shuts) = published_hours(crossing, &day);
+        if opens < shuts && shuts <= time {
+            return shuts;
+        }
+        day = DaySpan::holding(&crossing.tz, day.start.plus_ms(-1));
+    }
+    day.end
 }
 
 /// The open span of a day; the whole day where no hours are published, an empty one on a day that stays shut.
@@ -316,6 +351,46 @@ mod tests {
             let of = |hours| gate.seen_at(&crossing(hours), at(minute));
             let found = (of(Some((600, 840))), of(None));
             assert_eq!(found, (by_hours, without), "minute {minute}");
+        }
+    }
+
+    #[test]
+    fn an_open_status_with_an_end_stands_above_the_published_hours() {
+        let with_hours = crossing(Some((600, 840)));
+        let day = day(&with_hours);
+        let at = |hour: i64| day.start.plus_ms(hour * 3_600_000);
+        let hours_open = |gate: &GateTimeline| {
+            let share = gate.exposure(&with_hours, &day, day.start, day.end);
+            (share * 24.0).round() as i64
+        };
+        let mut gate = GateTimeline::default();
+        let mut enter = |from, state, until: Option<i64>| {
+            gate.enter(Change {
+                from: at(from),
+                state,
+                until: until.map(at),
+            });
+            hours_open(&gate)
+        };
+        use GateState::{Closed, Open};
+        assert_eq!(enter(8, Open, None), 4, "without an end the hours hold");
+        assert_eq!(enter(9, Open, Some(18)), 9, "from its moment on");
+        assert_eq!(enter(16, Closed, Some(17)), 7, "a closure ends it");
+        assert_eq!(enter(20, Open, Some(22)), 9, "on top of the hours");
+        for (hour, state, since) in [
+            (8, Closed, Some(-10)),
+            (9, Open, None),
+            (15, Open, None),
+            (16, Closed, Some(16)),
+            (17, Closed, Some(16)),
+            (21, Open, None),
+            (23, Closed, Some(22)),
+        ] {
+            let found = (
+                gate.seen_at(&with_hours, at(hour)),
+                gate.shut_since(&with_hours, at(hour)),
+            );
+            assert_eq!(found, (state, since.map(at)), "hour {hour}");
         }
     }
 

@@ -75,6 +75,16 @@ impl Facts {
         }
     }
 
+    /// A status says until when the crossing is open, whatever its hours.
+    fn is_held_open(&self, time: i64) -> bool {
+        match self.gates.range(..=time).next_back() {
+            Some((_, Kind::Status { state, until })) => {
+                *state == GateState::Open && until.is_some_and(|until| time < until.0)
+            }
+            _ => false,
+        }
+    }
+
     /// Two events lie further apart than the silence that makes a feed blind, and the moment lies between them.
     fn is_blind(&self, place: &Crossing, time: i64) -> bool {
         let first_beat = self.heard.iter().find(|(_, is_beat)| *is_beat);
@@ -103,7 +113,9 @@ impl Facts {
         let (mut seen, mut unseen) = (0, 0);
         for piece in moments.windows(2) {
             let (from, length) = (piece[0], piece[1] - piece[0]);
-            if self.since.is_none_or(|since| from < since) || !is_scheduled(place, from) {
+            let is_known = self.since.is_some_and(|since| since <= from);
+            let is_due = is_scheduled(place, from) || self.is_held_open(from);
+            if !is_known || !is_due {
                 continue;
             }
             if self.is_closed(from) || self.is_blind(place, from) {
@@ -126,7 +138,8 @@ impl Facts {
         let mut counts = (0, 0);
         for (at, of, count) in &self.arrivals {
             if *of == stream && (start..end).contains(at) {
-                let is_open = is_scheduled(place, *at) && !self.is_closed(*at);
+                let is_due = is_scheduled(place, *at) || self.is_held_open(*at);
+                let is_open = is_due && !self.is_closed(*at);
                 let side = if is_open {
                     &mut counts.0
                 } else {

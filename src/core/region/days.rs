@@ -238,11 +238,13 @@ impl StreamState {
         let mut hour = flow(reading);
         let gate = GateTimeline::default();
         let scheduled = gate.exposure(place, &span, span.start, span.end) * day_ms(&span);
-        let share = if scheduled > 0.0 {
-            (reading.end.0 - reading.start.0) as f64 / scheduled
+        // A status can open a crossing on a day without hours.
+        let whole = if scheduled > 0.0 {
+            scheduled
         } else {
-            0.0
+            day_ms(&span)
         };
+        let share = (reading.end.0 - reading.start.0) as f64 / whole;
         hour.open_ratio *= share;
         hour.closed_ratio *= share;
         hours.insert(reading.start, hour).is_none().then_some(day)

@@ -22,6 +22,8 @@ const FALLEN_DAYS: i32 = 5;
 const MAX_HOPS: u32 = 8;
 /// A fall takes at least this many arrivals and half of the level.
 const MIN_FALL: f64 = 10.0;
+/// A day is shut in part from this share of it on: three hours of a day and night.
+const MIN_SHUT_RATIO: f64 = 0.125;
 /// A level this many times above what is usual is an episode's.
 const EPISODE_RATIO: f64 = 3.0;
 
@@ -69,6 +71,12 @@ impl DayFlow {
     fn is_shut(&self) -> bool {
         self.open_ratio <= 0.0 && self.closed_ratio > 0.0
     }
+
+    /// The share of `scheduled`, its open time of the day, for which a status shut it; nothing where that was hardly any of it.
+    fn shut_ratio(&self, scheduled: f64) -> Option<f64> {
+        let ratio = (self.closed_ratio / scheduled).min(1.0);
+        (self.is_shut() || ratio >= MIN_SHUT_RATIO).then_some(ratio)
+    }
 }
 
 /// Flow that turned up elsewhere.
@@ -82,7 +90,7 @@ pub struct Move {
     pub moved: u64,
     /// First day of the closure or fall it is missing by: the lag is counted from it.
     pub since: Day,
-    /// Whether a status had closed where it was missing on the day it turned up.
+    /// Whether a status had closed where it was missing on the day it turned up, or for some hours of it.
     pub is_from_shut: bool,
 }
 
@@ -126,39 +134,70 @@ struct Flow {
     missing_since: Option<Day>,
     /// First day of the newest closure or fall, gone on or over.
     lacks_since: Day,
-    /// Whether it was shut on its last day.
+    /// Whether it was shut on its last day, or for some hours of it.
     is_shut: bool,
     /// Missing arrivals that turned up nowhere yet, the oldest day first.
     pool: VecDeque<(Day, u64)>,
 }
 
 impl Flow {
-    /// Arrivals that are missing on a day.
+    /// Arrivals that are missing on a day that is over.
     fn missing(&mut self, day: Day, flow: &DayFlow) -> u64 {
-        let seen = (flow.observed + flow.while_closed) as f64;
-        let lacks = self.level - seen;
-        if flow.open_ratio <= 0.0 && !flow.is_shut() {
+        let scheduled = flow.open_ratio + flow.closed_ratio;
+        if scheduled <= 0.0 {
+            self.is_shut = false;
             return 0;
         }
+        let seen = (flow.observed + flow.while_closed) as f64;
+        let lacks = self.level - seen;
         let usual = flow.expected;
         let has_fallen = lacks >= MIN_FALL
             && seen * 2.0 < self.level
             && (seen * 2.0 < usual || self.level > EPISODE_RATIO * usual.max(1.0));
+        let shut_ratio = flow.shut_ratio(scheduled);
+        self.is_shut = shut_ratio.is_some();
+        let missing = match shut_ratio {
+            _ if has_fallen => lacks,
+            Some(ratio) => self.kept_out(flow, ratio),
+            None => {
+                self.missing_since = None;
+                return 0;
+            }
+        };
+        if self.lacks_still(day, flow) {
+            missing.max(0.0) as u64
+        } else {
+            0
+        }
+    }
+
+    /// Arrivals that are missing on a day that is not over: those of a closure alone, since an open crossing may still count.
+    fn missing_so_far(&mut self, day: Day, flow: &DayFlow) -> u64 {
+        let shut_ratio = flow.shut_ratio(1.0);
+        self.is_shut = shut_ratio.is_some();
+        match shut_ratio {
+            Some(ratio) if self.lacks_still(day, flow) => self.kept_out(flow, ratio) as u64,
+            _ => 0,
+        }
+    }
+
+    /// What a closure for this share of the day kept out: what would have come in that time and came at no other hour of it.
+    fn kept_out(&self, flow: &DayFlow, shut_ratio: f64) -> f64 {
+        let would_have = self.level * shut_ratio - flow.while_closed as f64;
+        let lacks = self.level - (flow.observed + flow.while_closed) as f64;
+        would_have.min(lacks).max(0.0)
+    }
+
+    /// Whether a closure or fall of this day still lacks, so long after it began.
+    fn lacks_still(&mut self, day: Day, flow: &DayFlow) -> bool {
+        let since = *self.missing_since.get_or_insert(day);
+        self.lacks_since = since;
         let lasts_days = if flow.is_shut() {
             SHUT_DAYS
         } else {
             FALLEN_DAYS
         };
-        if !(flow.is_shut() || has_fallen) {
-            self.missing_since = None;
-            return 0;
-        }
-        let since = *self.missing_since.get_or_insert(day);
-        self.lacks_since = since;
-        if day.0 - since.0 >= lasts_days {
-            return 0;
-        }
-        lacks.max(0.0) as u64
+        day.0 - since.0 < lasts_days
     }
 
     fn has_pool(&self) -> bool {
@@ -207,7 +246,6 @@ impl Displacement {
         let heard: Vec<_> = flows.iter().filter(|(_, flow)| !flow.is_blind).collect();
         for &(&crossing, flow) in &heard {
             let state = self.flows.entry(crossing).or_default();
-            state.is_shut = flow.is_shut();
             let missing = state.missing(day, flow);
             if missing > 0 {
                 state.pool.push_back((day, missing));
@@ -229,7 +267,7 @@ impl Displacement {
         displaced
     }
 
-    /// What a day that is not over says so far. Only what a status closed is missing already: an open crossing may still count.
+    /// What a day that is not over says so far.
     #[must_use]
     pub fn so_far(
         &self,
@@ -241,13 +279,7 @@ impl Displacement {
         let mut displaced = Displaced::default();
         for (&crossing, flow) in flows {
             let state = ahead.flows.entry(crossing).or_default();
-            state.is_shut = flow.is_shut();
-            let missing = if flow.is_shut() {
-                let of_day = state.missing(day, flow);
-                (of_day as f64 * flow.closed_ratio.min(1.0)) as u64
-            } else {
-                0
-            };
+            let missing = state.missing_so_far(day, flow);
             if missing > 0 {
                 state.pool.push_back((day, missing));
                 displaced.missing.insert(crossing, missing);

@@ -45,6 +45,16 @@ fn shut(observed: u64) -> DayFlow {
     }
 }
 
+/// Open, and then shut for a share of the day.
+fn shut_for(ratio: f64, observed: u64) -> DayFlow {
+    DayFlow {
+        expected: 0.5 * (1.0 - ratio),
+        open_ratio: 1.0 - ratio,
+        closed_ratio: ratio,
+        ..open(observed)
+    }
+}
+
 /// Runs days of a line of crossings and returns what the last one says.
 fn last_of(days: &[Vec<DayFlow>]) -> Displaced {
     let hops = Hops::of(&line(days[0].len() as u16));
@@ -110,6 +120,26 @@ fn what_is_missing_at_one_crossing_is_looked_for_at_the_others() {
             [(0, 40), (0, 0)],
         ),
         (
+            "shut for half of the day: what is missing is moved",
+            vec![shut_for(0.5, 40), open(61), open(0)],
+            [(35, 25), (0, 0)],
+        ),
+        (
+            "shut for a quarter: no more is moved than comes in a quarter",
+            vec![shut_for(0.25, 50), open(61), open(0)],
+            [(18, 42), (0, 0)],
+        ),
+        (
+            "shut for hours, and all came before or after",
+            vec![shut_for(0.25, 80), open(61), open(0)],
+            [(0, 60), (0, 0)],
+        ),
+        (
+            "shut for an hour or two, which is no closure",
+            vec![shut_for(0.1, 50), open(61), open(0)],
+            [(0, 60), (0, 0)],
+        ),
+        (
             "blind: nothing is known to be missing",
             vec![blind, open(41), open(0)],
             [(0, 40), (0, 0)],
@@ -132,6 +162,40 @@ fn what_is_missing_at_one_crossing_is_looked_for_at_the_others() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_gate_that_shuts_within_the_day_lacks_on_that_day_already() {
+    let hops = Hops::of(&line(2));
+    let mut state = Displacement::default();
+    let flows = |first: DayFlow, second: DayFlow| {
+        BTreeMap::from([(CrossingIx(0), first), (CrossingIx(1), second)])
+    };
+    for day in [0, 1] {
+        state.step(Day(day), &flows(open(100), open(0)), &hops);
+    }
+    // Shares of the whole day, as the hours since noon close; the level is 75, and 50 had come by noon.
+    let table = [
+        ("by two in the afternoon", 2.0 / 24.0, 0, None),
+        ("by six", 6.0 / 24.0, 18, Some(true)),
+        ("by midnight", 12.0 / 24.0, 25, Some(true)),
+    ];
+    for (name, closed_ratio, moved, is_from_shut) in table {
+        let first = DayFlow {
+            open_ratio: 0.5,
+            closed_ratio,
+            ..open(50)
+        };
+        let said = state.so_far(Day(2), &flows(first, open(40)), &hops);
+        let from = said.moves.first().map(|m| m.is_from_shut);
+        let found = (said.moved_to(CrossingIx(1)), from);
+        assert_eq!(found, (moved, is_from_shut), "{name}");
+    }
+    // It began on the day it shut, and the level of its whole days stands while it is shut for part of one.
+    state.step(Day(2), &flows(shut_for(0.5, 50), open(0)), &hops);
+    let said = state.step(Day(3), &flows(shut(0), open(80)), &hops);
+    assert_eq!(said.missing[&CrossingIx(0)], 75);
+    assert!(said.moves.iter().all(|m| m.since == Day(2)), "{said:?}");
 }
 
 #[test]
@@ -200,7 +264,7 @@ fn steps_are_counted_along_the_neighbours_both_ways() {
 proptest! {
     #[test]
     fn no_arrival_is_moved_twice_and_none_is_lost(
-        days in prop::collection::vec(prop::collection::vec((0u64..200, 0usize..4), 5), 1..25)
+        days in prop::collection::vec(prop::collection::vec((0u64..200, 0usize..6), 5), 1..25)
     ) {
         let hops = Hops::of(&line(5));
         let mut state = Displacement::default();
@@ -209,6 +273,7 @@ proptest! {
             let flow = |(observed, kind): (u64, usize)| match kind {
                 0 => shut(observed / 20),
                 1 => DayFlow { is_blind: true, ..open(observed) },
+                2 => shut_for(0.25, observed),
                 _ => open(observed),
             };
             let flows: BTreeMap<_, _> = (0..).map(CrossingIx).zip(row.into_iter().map(flow)).collect();

@@ -146,4 +146,25 @@ impl Region {
         }
         None
     }
+
+    /// An alert goes on where a crossing opened again, which the whole incident's readers hear of, as worse where it is.
+    pub(super) fn go_on(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        alert: &Alert,
+        as_of: EventTime,
+    ) -> Option<Told> {
+        if let Some(told) = self.weigh(crossing, stream, alert, as_of) {
+            return Some(told);
+        }
+        let same = |m: &Member| m.is_open && m.is_same(crossing, alert.direction);
+        let of_stream = |i: &&mut Incident| i.id.stream == stream && i.is_open();
+        let mut incidents = self.state.incidents.iter_mut().filter(of_stream);
+        let incident = incidents.find(|i| i.members.iter().any(same))?;
+        Some(Told {
+            by: Some((crossing, alert.direction)),
+            ..incident.tell(Change::Attached, as_of)
+        })
+    }
 }

@@ -151,7 +151,7 @@ impl Group {
                 continue;
             };
             let moves = day.displaced.moves.iter().filter(|m| m.to == at);
-            let inside = moves.filter(|m| is_inside(m.from) && is_shut(m.from));
+            let inside = moves.filter(|m| is_inside(m.from) && (m.is_from_shut || is_shut(m.from)));
             let moved: u64 = inside.map(|m| m.moved).sum();
             sum.observed += flow.observed - moved.min(flow.observed);
             sum.expected += flow.expected;

@@ -35,7 +35,7 @@ pub struct IncidentId {
 pub enum Change {
     /// Its first alert opened.
     Opened,
-    /// Another alert opened in it.
+    /// Another alert opened in it, or one of it goes on where a crossing opened again.
     Attached,
     /// It became part of an older one, which goes on.
     Merged(IncidentId),

@@ -94,7 +94,7 @@ impl Region {
             } => match transition {
                 // What goes on after a closure never left its incident.
                 Transition::Reopened if self.holds(*crossing, *stream, alert) => {
-                    let told = self.weigh(*crossing, *stream, alert, *as_of);
+                    let told = self.go_on(*crossing, *stream, alert, *as_of);
                     told.into_iter().collect()
                 }
                 Transition::Opened | Transition::Reopened => {
