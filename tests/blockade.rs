@@ -233,8 +233,8 @@ fn a_crossing_joins_an_incident_once_and_what_it_does_later_is_told_under_its_ow
         } else {
             let is_known = [
                 "has an alert again",
-                "fell and rises now",
-                "rose and falls now",
+                "rises after its fall",
+                "falls after its rise",
             ];
             assert!(is_known.iter().any(|what| says(what)), "{text}");
             later += 1;

@@ -1,6 +1,6 @@
 //! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
 
-use super::sentence::{about, arrivals, grouped};
+use super::sentence::{about, arrivals, grouped, opening};
 use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
@@ -17,16 +17,20 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
     let incident = &told.incident;
     let shows = || whereabouts(network, incident);
     match told.change {
-        Change::Opened => begins(network, incident, &joined(network, told)?),
+        Change::Opened => begins(network, told, &joined(network, told)?),
         Change::Attached => Some(match joined(network, told)? {
             Joined::Crossing(name) => match joins(told) {
-                Some(again) => format!("{name} {again}."),
-                None => format!("{name} has joined. So far it showed {}.", shows()),
+                Some(again) => format!("{name} {again}{}", count(network, told)),
+                None => format!(
+                    "{name} has joined{} So far it showed {}.",
+                    count(network, told),
+                    shows()
+                ),
             },
             Joined::Group(group) => format!("It shows at {group} added up too."),
         }),
         Change::Reopened => Some(match joined(network, told)? {
-            Joined::Crossing(name) => format!("It begins again at {name}."),
+            Joined::Crossing(name) => format!("It begins again at {name}{}", count(network, told)),
             Joined::Group(group) => format!("It begins again, at {group} added up."),
         }),
         Change::Merged(older) => Some(format!("It is part of {}.", title(network, older))),
@@ -37,9 +41,10 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
         )),
         Change::Displaced(at) => displaced(network, incident, at),
         Change::Escalated(at) => Some(format!(
-            "It has become {}, at {}.",
+            "It has become {}, at {}{}",
             incident.severity().label(),
-            network.crossing(at).name
+            network.crossing(at).name,
+            count(network, told)
         )),
         Change::Revised(Revised::Day) => Some(format!(
             "{RECOUNTED} {}",
@@ -60,7 +65,11 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             "It is over, by late reports or corrections. It showed {}.",
             shows()
         )),
-        Change::Resolved(_) => Some(format!("It is over. It showed {}.", shows())),
+        Change::Resolved(_) => Some(format!(
+            "It is over. It lasted {} and showed {}.",
+            length(network, incident),
+            shows()
+        )),
         Change::Updated => moved(network, incident),
     }
 }
@@ -73,7 +82,9 @@ pub fn spoken(network: &Network, told: &Told) -> String {
     let what = format!("T{}", &what[1..]);
     let shows = whereabouts(network, incident);
     match (told.change, summary(network, told)) {
-        (Change::Opened, _) if incident.groups.is_empty() => format!("{what} is a new incident."),
+        (Change::Opened, _) if incident.groups.is_empty() => {
+            format!("{what} is a new incident{}", count(network, told))
+        }
         (Change::Opened, Some(said)) => format!("{what} is a new incident. {said}"),
         (Change::Resolved(_) | Change::Escalated(_), Some(said)) => {
             format!("{what}{}", said.strip_prefix("It").unwrap_or(&said))
@@ -236,16 +247,44 @@ fn joins(told: &Told) -> Option<&'static str> {
         direction,
     ) {
         (true, false, _) => None,
-        (true, true, Direction::Surge) => Some("fell and rises now"),
-        (true, true, Direction::Drop) => Some("rose and falls now"),
+        (true, true, Direction::Surge) => Some("rises after its fall"),
+        (true, true, Direction::Drop) => Some("falls after its rise"),
         (false, ..) => Some("has an alert again"),
     }
 }
 
+/// What the alert counts that changed it, as the end of a sentence.
+fn count(network: &Network, told: &Told) -> String {
+    let at = match (told.by, told.change) {
+        (Some((at, _)), _) | (None, Change::Escalated(at)) => Some(at),
+        _ => None,
+    };
+    let Some((at, count)) = at.zip(told.count) else {
+        return ".".to_owned();
+    };
+    let tz = &network.crossing(at).tz;
+    let stream = network.stream(told.incident.id.stream);
+    let numbers = (&count.reading, count.run.as_ref());
+    let said = opening(tz, stream, count.direction, numbers, count.until);
+    format!(": {said}")
+}
+
+/// Civil days from its beginning to its end, the first and last one included.
+fn length(network: &Network, incident: &Incident) -> String {
+    let day = |at| Day::of(&local(&network.crossing(incident.id.crossing).tz, at)).0;
+    match day(incident.as_of) - day(incident.id.onset) + 1 {
+        1 => "one day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
 /// Where it begins; of a group also what it counts and which crossings explain it.
-fn begins(network: &Network, incident: &Incident, joined: &Joined) -> Option<String> {
+fn begins(network: &Network, told: &Told, joined: &Joined) -> Option<String> {
+    let incident = &told.incident;
     let at = match joined {
-        Joined::Crossing(name) => return Some(format!("It begins at {name}.")),
+        Joined::Crossing(name) => {
+            return Some(format!("It begins at {name}{}", count(network, told)));
+        }
         Joined::Group(group) => group,
     };
     let group = incident.groups.first()?;
@@ -274,6 +313,7 @@ fn whereabouts(network: &Network, incident: &Incident) -> String {
     let members: Vec<_> = members
         .filter(|m| is_nothing || !m.is_taken_back())
         .collect();
+    let is_mixed = members.iter().any(|m| m.direction == Direction::Drop);
     for (n, member) in members.iter().enumerate() {
         // One that fell and then rose, or the other way round, is one crossing.
         let is_of = |other: &&&Member| other.crossing == member.crossing;
@@ -286,6 +326,7 @@ fn whereabouts(network: &Network, incident: &Incident) -> String {
             member.direction,
             own.all(|m| m.direction == member.direction),
         ) {
+            (Direction::Surge, true) if is_mixed => format!("{name} (more)"),
             (Direction::Surge, true) => name.clone(),
             (Direction::Drop, true) => format!("{name} (fewer)"),
             (Direction::Surge, false) => format!("{name} (first more, then fewer)"),

@@ -208,6 +208,7 @@ pub fn slices(
             by: told
                 .by
                 .filter(|(at, _)| network.crossing(*at).country == country),
+            count: told.count,
             incident,
         };
         let both = (network, families);

@@ -118,7 +118,7 @@ fn beside(reading: &Reading) -> String {
 }
 
 /// What an alert opens with. Where it rests on more than the last bucket the sum is told; first, where the bucket by itself is usual.
-fn opening(
+pub(super) fn opening(
     tz: &TimeZone,
     stream: &str,
     direction: Direction,
@@ -182,13 +182,13 @@ fn size(alert: &Alert) -> String {
     };
     match alert.severity {
         Severity::Minor => format!(
-            "How big: minor so far (major once an hour or a day has 10 {more} than usual and {major})."
+            "How big: minor so far (major once an hour or a day has over 10 {more} than usual and {major})."
         ),
         Severity::Major => format!(
-            "How big: major so far (critical once an hour or a day has 50 {more} than usual and {critical})."
+            "How big: major so far (critical once an hour or a day has over 50 {more} than usual and {critical})."
         ),
         Severity::Critical => format!(
-            "How big: critical (an hour or a day with at least 50 {more} than usual and {critical})."
+            "How big: critical (an hour or a day with over 50 {more} than usual and {critical})."
         ),
     }
 }

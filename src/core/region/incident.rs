@@ -6,7 +6,7 @@ use super::groups::GroupIx;
 use super::member::BACK_DAYS;
 pub use super::member::{DayCount, DaySeen, GroupMember, Member};
 use super::scan;
-use crate::core::alert::{Direction, Reason, Severity};
+use crate::core::alert::{Direction, Reading, Reason, Run, Severity};
 use crate::core::episode::{Called, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
@@ -425,6 +425,7 @@ impl Incident {
             change,
             incident: self.clone(),
             by: None,
+            count: None,
         }
     }
 }
@@ -438,4 +439,26 @@ pub struct Told {
     pub incident: Incident,
     /// The crossing and direction of the alert that joined it; none where none did, or that of a group.
     pub by: Option<(CrossingIx, Direction)>,
+    /// What an alert that changed it counts.
+    pub count: Option<Counted>,
+}
+
+impl Told {
+    /// Whether an alert of a crossing began, went on or grew in it.
+    pub(super) fn is_of_alert(&self) -> bool {
+        self.by.is_some() || matches!(self.change, Change::Escalated(_))
+    }
+}
+
+/// What an alert rests on when it is told of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Counted {
+    /// Which way the alert goes.
+    pub direction: Direction,
+    /// The bucket that decided.
+    pub reading: Reading,
+    /// What came from its beginning to that bucket, where the bucket opened it.
+    pub run: Option<Run>,
+    /// Up to when the bucket is counted, where it is not over.
+    pub until: Option<EventTime>,
 }

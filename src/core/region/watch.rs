@@ -4,7 +4,7 @@ use super::border::Border;
 use super::days::{ClosedDay, KeptDay, StreamState};
 use super::displacement::{Day, Displaced};
 use super::groups::{GroupIx, GroupTally, Judgement};
-use super::incident::{Change, GroupMember, Incident, IncidentId, Member, Told};
+use super::incident::{Change, Counted, GroupMember, Incident, IncidentId, Member, Told};
 use super::member::{DayCount, LINK_MS, told_crossings};
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Transition};
@@ -89,26 +89,53 @@ impl Region {
                 stream,
                 alert,
                 transition,
+                reading,
+                run,
+                closed,
                 as_of,
                 ..
-            } => match transition {
-                // What goes on after a closure never left its incident.
-                Transition::Reopened if self.holds(*crossing, *stream, alert) => {
-                    let told = self.go_on(*crossing, *stream, alert, *as_of);
-                    told.into_iter().collect()
+            } => {
+                let mut told = self.alert(*crossing, *stream, alert, *transition, *as_of);
+                let is_over = *closed || reading.end <= *as_of;
+                for one in told.iter_mut().filter(|one| one.is_of_alert()) {
+                    one.count = Some(Counted {
+                        direction: alert.direction,
+                        reading: *reading,
+                        run: *run,
+                        until: (!is_over).then_some(*as_of),
+                    });
                 }
-                Transition::Opened | Transition::Reopened => {
-                    self.attach(*crossing, *stream, alert, *as_of)
-                }
-                Transition::Resolved | Transition::Retracted => {
-                    self.end(*crossing, *stream, alert, *as_of)
-                }
-                Transition::Escalated | Transition::Deescalated | Transition::Updated => {
-                    let told = self.weigh(*crossing, *stream, alert, *as_of);
-                    told.into_iter().collect()
-                }
-            },
+                told
+            }
             Output::Notice { .. } => Vec::new(),
+        }
+    }
+
+    /// An alert of a crossing opened, changed or ended.
+    fn alert(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        alert: &Alert,
+        transition: Transition,
+        as_of: EventTime,
+    ) -> Vec<Told> {
+        match transition {
+            // What goes on after a closure never left its incident.
+            Transition::Reopened if self.holds(crossing, stream, alert) => {
+                let told = self.go_on(crossing, stream, alert, as_of);
+                told.into_iter().collect()
+            }
+            Transition::Opened | Transition::Reopened => {
+                self.attach(crossing, stream, alert, as_of)
+            }
+            Transition::Resolved | Transition::Retracted => {
+                self.end(crossing, stream, alert, as_of)
+            }
+            Transition::Escalated | Transition::Deescalated | Transition::Updated => {
+                let told = self.weigh(crossing, stream, alert, as_of);
+                told.into_iter().collect()
+            }
         }
     }
 
@@ -394,6 +421,7 @@ impl Region {
             change: Change::Opened,
             incident: opened.clone(),
             by: None,
+            count: None,
         })
     }
 
@@ -402,6 +430,7 @@ impl Region {
         Told {
             change: Change::Opened,
             by: incident.members.last().map(|m| (m.crossing, m.direction)),
+            count: None,
             incident,
         }
     }
