@@ -364,6 +364,50 @@ fn a_rush_after_a_closure_is_told_of_in_its_first_hour_with_an_open_alert_and_wi
     }
 }
 
+/// 240 arrivals a day are usual and 1,440 came before the closure; three in a minute after it are six times what is usual.
+#[test]
+fn a_busy_crossing_that_opens_again_with_an_open_alert_is_judged_by_its_first_hour() {
+    let mut border = Border::new();
+    let hour_of = |border: &mut Border, hour: i64, count: u32| {
+        let time = START_MS + hour * HOUR_MS;
+        border.send(0, time, Kind::Heartbeat);
+        if count > 0 {
+            let stream = StreamIx(0);
+            border.send(0, time + HOUR_MS / 2, Kind::Arrival { stream, count });
+        }
+        border.send(3, time + HOUR_MS - 1, Kind::Heartbeat);
+    };
+    let from = USUAL_DAYS * 24;
+    for hour in 0..from + 48 {
+        hour_of(&mut border, hour, if hour < from { 10 } else { 60 });
+    }
+    assert!(border.opened(Direction::Surge));
+    border.set(from + 48, GateState::Closed);
+    for hour in from + 48..from + 5 * 24 {
+        hour_of(&mut border, hour, 0);
+    }
+    border.outputs.clear();
+    let opens = from + 5 * 24;
+    border.set(opens, GateState::Open);
+    for minute in 1..=40 {
+        let time = START_MS + opens * HOUR_MS + minute * 60_000 - 1;
+        let (stream, count) = (StreamIx(0), 3);
+        border.send(0, time, Kind::Arrival { stream, count });
+    }
+    let again = border.outputs.iter().find_map(|output| match output {
+        Output::Alert {
+            transition: Transition::Reopened,
+            reading,
+            ..
+        } => Some((reading.lens, reading.observed)),
+        _ => None,
+    });
+    // Over ten more than usual and three times as many.
+    let (lens, observed) = again.expect("it is told of within the hour");
+    assert_eq!(lens, Lens::Hour);
+    assert!((30..60).contains(&observed), "{observed} arrivals");
+}
+
 #[test]
 fn an_alert_that_outlived_a_closure_is_told_of_once_and_usual_days_end_it() {
     let (mut border, from) = Border::usual();
@@ -413,6 +457,59 @@ fn sixteen_suspensions_of_an_hour_raise_no_alert_and_the_same_hours_untold_do() 
     };
     assert_eq!(alerts(true), []);
     assert!(!alerts(false).is_empty(), "the hours count");
+}
+
+/// Some 1,000 a day, nine in ten of them from eight to eight: 75 an hour by day and 8 by night.
+fn by_the_clock(hour: i64) -> u32 {
+    if (8..20).contains(&hour.rem_euclid(24)) {
+        75
+    } else {
+        8
+    }
+}
+
+/// A day is expected by its open time, wherever its arrivals fall: what hides its busy hours is no drop, and its idle ones no surge.
+#[test]
+fn hours_that_are_closed_or_blind_raise_nothing_be_they_the_busy_or_the_idle_ones_of_the_day() {
+    enum Hidden {
+        Closed,
+        Blind,
+    }
+    use Hidden::{Blind, Closed};
+    let table = [
+        ("a feed that is dead by day", Blind, 9..19, 1),
+        ("a feed that is dead by night", Blind, 21..31, 3),
+        ("shut by night for three weeks", Closed, 23..31, 21),
+        ("shut for an evening", Closed, 15..24, 1),
+        ("shut for a night", Closed, 24..32, 1),
+        ("shut by day", Closed, 8..18, 2),
+    ];
+    for (name, how, hours, days) in table {
+        let mut border = Border::new();
+        let is_hidden = |hour: i64| {
+            let late = hour - USUAL_DAYS * 24;
+            let day = late.div_euclid(24);
+            let of = |day: i64| (0..days).contains(&day) && hours.contains(&(late - day * 24));
+            of(day) || of(day - 1)
+        };
+        for hour in 0..(USUAL_DAYS + days + 10) * 24 {
+            let time = START_MS + hour * HOUR_MS;
+            let (is_now, was_before) = (is_hidden(hour), is_hidden(hour - 1));
+            if matches!(how, Closed) && is_now != was_before {
+                let closes = [GateState::Open, GateState::Closed][usize::from(is_now)];
+                border.set(hour, closes);
+            }
+            if !(is_now && matches!(how, Blind)) {
+                border.send(0, time, Kind::Heartbeat);
+            }
+            if !is_now {
+                let (stream, count) = (StreamIx(0), by_the_clock(hour));
+                border.send(0, time + HOUR_MS / 2, Kind::Arrival { stream, count });
+            }
+            border.send(3, time + HOUR_MS - 1, Kind::Heartbeat);
+        }
+        assert_eq!(border.alerts(), [], "{name}");
+    }
 }
 
 /// What the first crossing's day is expected to hold.

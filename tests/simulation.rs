@@ -72,7 +72,7 @@ fn assert_same_exposure(feed: &Feed, model: &Model, published: &BTreeMap<BucketK
     for (n, place) in feed.network.crossings.iter().enumerate() {
         let facts = model.facts(CrossingIx(n as u16));
         for (key, bucket) in published.iter().filter(|(key, _)| key.0 == place.id) {
-            let (exposure, _) = facts.shares(place, key.3, bucket.end_ms);
+            let exposure = facts.shares(place, key.3, bucket.end_ms).seen;
             let apart = (bucket.exposure - exposure).abs();
             // Records hold four digits.
             assert!(apart < 1e-4, "{key:?}: {} and {exposure}", bucket.exposure);

@@ -46,6 +46,35 @@ pub struct Shares {
     pub closed: f64,
     /// Open and not seen: the feed was blind.
     pub blind: f64,
+    /// The part of `open` outside the published hours, by a status.
+    pub extra: f64,
+}
+
+/// Standard deviation of a day's log count, at most, for what was closed or blind of it.
+const MAX_MISSED_LOG_SD: f64 = 1.5;
+
+impl Shares {
+    /// The share that a day is expected by: what it was open of its published hours, since nobody knows what comes outside them; of a
+    /// day that has none, all of it.
+    #[must_use]
+    pub fn expects(&self) -> f64 {
+        if self.open > self.extra {
+            self.open - self.extra
+        } else {
+            self.open
+        }
+    }
+
+    /// The log variance a day has because part of it was closed or blind. Arrivals are expected in proportion to open time, and the
+    /// rest of the day may be its busy or its idle hours: as many as came may be missing by the ratio of its length, or none.
+    #[must_use]
+    pub fn missed_log_variance(&self) -> f64 {
+        let missed = self.closed + self.blind;
+        if missed <= 0.0 || self.open <= 0.0 {
+            return 0.0;
+        }
+        (missed / self.expects()).min(MAX_MISSED_LOG_SD).powi(2)
+    }
 }
 
 /// A feed as exposure needs it.
@@ -190,17 +219,23 @@ impl GateTimeline {
     ) -> Shares {
         let bucket = (start.max(watched.since), end);
         let hours = both(bucket, published_hours(crossing, day));
-        let (mut open_ms, mut closed_ms, mut blind_ms) = (0, 0, 0);
+        let (mut open_ms, mut closed_ms, mut blind_ms, mut extra_ms) = (0, 0, 0, 0);
         let mut add_open = |piece| {
+            let blind = watched.blind_ms(piece);
             open_ms += length_ms(piece);
-            blind_ms += watched.blind_ms(piece);
+            blind_ms += blind;
+            length_ms(piece) - blind
         };
         let mut at = EventTime::MIN;
         for (from, to, state) in self.overrides() {
             add_open(both(hours, (at, from)));
             match state {
                 GateState::Closed => closed_ms += length_ms(both(hours, (from, to))),
-                GateState::Open | GateState::Restricted => add_open(both(bucket, (from, to))),
+                GateState::Open | GateState::Restricted => {
+                    let inside = both(hours, (from, to));
+                    let seen_inside_ms = length_ms(inside) - watched.blind_ms(inside);
+                    extra_ms += add_open(both(bucket, (from, to))) - seen_inside_ms;
+                }
             }
             at = to;
         }
@@ -210,6 +245,7 @@ impl GateTimeline {
             open: share(open_ms - blind_ms),
             closed: share(closed_ms),
             blind: share(blind_ms),
+            extra: share(extra_ms),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Owns the judging of a crossing's buckets: which alerts open, grow, end or are withdrawn, and what of it is put out.
 
-use super::alert::{Alert, Direction, Reading, Run, Transition};
+use super::alert::{Alert, Direction, Reading, Run, Severity, Transition};
 use super::calendar::local;
 use super::crossing::Context;
 use super::ids::{CrossingIx, StreamIx};
@@ -129,7 +129,11 @@ pub(super) fn tell(
         });
         series.alerts[at] = Some(alert);
         if let Some(transition) = transition {
-            let shown = shown(series, site, cause, &alert);
+            let shown = match (cause, transition) {
+                (Cause::Live, Transition::Reopened) => grown(series, site, &alert, Severity::Major),
+                (Cause::Live, _) => grown(series, site, &alert, alert.severity),
+                _ => shown(series, site, cause, &alert),
+            };
             announce(ix, series.stream, alert, transition, &shown, cx);
         }
     }
@@ -247,6 +251,17 @@ fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> Shown {
         },
         Cause::Late => bucket(series, site, (alert.decided_by, alert.decided)),
         Cause::Live | Cause::Word => Shown::so_far(series.open_reading(site.params, 0)),
+    }
+}
+
+/// The bucket that made an alert so severe: the open day, the open hour, or the one that opened it.
+fn grown(series: &Series, site: &Site, alert: &Alert, severity: Severity) -> Shown {
+    let day = series.open_reading(site.params, 0);
+    let hour = series.open_reading(site.params, 1);
+    let is_it = |r: &Reading| Severity::of(alert.direction, r.observed, r.expected) >= severity;
+    match [day, hour].into_iter().find(is_it) {
+        Some(reading) => Shown::so_far(reading),
+        None => bucket(series, site, (alert.decided_by, alert.decided)),
     }
 }
 

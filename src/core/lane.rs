@@ -216,7 +216,7 @@ impl Track {
         params: &LensParams,
         outlook: Option<&Outlook>,
         observed: u64,
-        end: EventTime,
+        (start, end): (EventTime, EventTime),
     ) {
         let evidence = [
             self.model.log_evidence_rise(),
@@ -224,7 +224,8 @@ impl Track {
         ];
         let low = is_evidence_low(evidence, params, outlook);
         for (run, is_low) in self.runs.iter_mut().zip(low) {
-            if is_low {
+            // Nothing begins in a bucket without exposure.
+            if is_low || (outlook.is_none() && run.since == start) {
                 *run = Run::at(end);
             } else if let Some(outlook) = outlook {
                 run.add(observed, outlook.mean());
@@ -255,8 +256,8 @@ pub(super) struct OpenBucket {
     pub(super) hour: usize,
     pub(super) start: EventTime,
     pub(super) end: EventTime,
-    /// Its shares and its place in the seasons, once somebody asked: a quiet hour ends without.
-    pub(super) ahead: Option<(Shares, Slot)>,
+    /// Its shares, its place in the seasons and the share it is expected by, once somebody asked: a quiet hour ends without.
+    pub(super) ahead: Option<(Shares, Slot, f64)>,
     /// Arrivals expected; nothing without exposure.
     pub(super) expected: OnceCell<Option<f64>>,
     /// Counts below it are known not to be announced.
@@ -423,15 +424,33 @@ pub fn prior(lens: Lens) -> Prior {
     .expect("the numbers are in range")
 }
 
-pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize) -> Slot {
-    let seasons = match lens {
-        Lens::Hour => day.hour_slot(&site.crossing.tz, hour),
-        _ => day.slot(),
-    };
+/// A bucket's place in the seasons, and the share of it that it is expected by.
+pub(super) fn slot(
+    site: &Site,
+    lens: Lens,
+    day: &DaySpan,
+    hour: usize,
+    shares: &Shares,
+) -> (Slot, f64) {
     let class = site.params.day_class(&site.crossing.corridor, day.date);
-    Slot {
-        special_log_variance: class.log_variance(),
-        ..seasons
+    let special = class.log_variance();
+    match lens {
+        Lens::Hour => {
+            let slot = day.hour_slot(&site.crossing.tz, hour);
+            let special_log_variance = special;
+            let slot = Slot {
+                special_log_variance,
+                ..slot
+            };
+            (slot, shares.open)
+        }
+        _ => {
+            let slot = Slot {
+                special_log_variance: special + shares.missed_log_variance(),
+                ..day.slot()
+            };
+            (slot, shares.expects())
+        }
     }
 }
 
@@ -464,13 +483,9 @@ pub(super) fn advance(
 ) -> Judged {
     track.begin(params, start, resets);
     let shares = site.shares(&day.span, (start, end), true);
-    let outlook = track.model.close(
-        params,
-        slot(site, params.lens, &day.span, hour),
-        shares.open,
-        observed,
-    );
-    track.note_evidence(params, outlook.as_ref(), observed, end);
+    let (slot, exposure) = slot(site, params.lens, &day.span, hour, &shares);
+    let outlook = track.model.close(params, slot, exposure, observed);
+    track.note_evidence(params, outlook.as_ref(), observed, (start, end));
     if site.gate.is_redefined_in((start, end)) {
         let reset = track.reset;
         *track = Track::fresh(params, prior(params.lens), end);

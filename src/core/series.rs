@@ -15,7 +15,7 @@ use super::lane::{Checkpoint, Counted, Judged, Lane, OpenBucket, advance, begin_
 pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
-use super::standing::{self, Ended, Reset, Standings, is_hushed};
+use super::standing::{self, Ended, Reset, Standing, Standings, is_hushed};
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -211,7 +211,7 @@ impl Series {
         let judged = Judged {
             start: open.start,
             end: open.end,
-            shares: open.ahead.map_or(Shares::default(), |(shares, _)| shares),
+            shares: open.ahead.map_or(Shares::default(), |(shares, ..)| shares),
             outlook: self.outlook(params, lane),
         };
         let verdict = match &judged.outlook {
@@ -225,8 +225,8 @@ impl Series {
     fn outlook(&self, params: &Params, lane: usize) -> Option<Outlook> {
         let lens = self.lens(params, LENSES[lane]);
         let lane = &self.lanes[lane];
-        let (shares, slot) = lane.open.ahead?;
-        lane.front.model.outlook(lens, slot, shares.open)
+        let (_, slot, exposure) = lane.open.ahead?;
+        lane.front.model.outlook(lens, slot, exposure)
     }
 
     /// Arrivals of the open day and what is expected of the whole of it; nothing where it carries no exposure.
@@ -271,22 +271,22 @@ impl Series {
         }
         standings.hear(&self.resets, EventTime::MAX);
         for lane in [1, 0] {
-            let is_open = standings.open[Direction::Surge as usize].is_some();
-            if let Some(bucket) = self.filling(site, lane, is_open) {
+            let open = standings.open[Direction::Surge as usize];
+            if let Some(bucket) = self.filling(site, lane, open) {
                 standings.preview(&bucket, &params[lane], &self.resets);
             }
         }
         standings
     }
 
-    /// A lens's open bucket as alerts need it; nothing where it can neither open one nor, as a day, add to one.
-    fn filling(&mut self, site: &Site, lane: usize, is_open: bool) -> Option<Ended> {
+    /// A lens's open bucket as alerts need it; nothing where it can neither open one nor add to the one that is `open`.
+    fn filling(&mut self, site: &Site, lane: usize, open: Option<Standing>) -> Option<Ended> {
         let alarms = self.alarms(site, lane);
-        let is_needed = alarms || (lane == 0 && is_open);
+        let is_needed = alarms || open.is_some_and(|s| lane == 0 || s.was_shut);
         let expected = is_needed.then(|| self.expected(site.params, lane))??;
         let Lane { front, open, .. } = &self.lanes[lane];
         let params = self.lens(site.params, LENSES[lane]);
-        let (shares, _) = open.ahead?;
+        let (shares, ..) = open.ahead?;
         let judged = Judged {
             start: open.start,
             end: open.end,
@@ -319,8 +319,8 @@ impl Series {
         let Lane { front, open, .. } = &mut self.lanes[lane];
         let ahead = open.ahead;
         open.alarms(observed, || {
-            let (shares, slot) = ahead?;
-            front.model.outlook(params, slot, shares.open)
+            let (_, slot, exposure) = ahead?;
+            front.model.outlook(params, slot, exposure)
         })
     }
 
@@ -566,8 +566,9 @@ impl Series {
         self.begin_day(site, i);
         let open = &mut self.lanes[i].open;
         let day = &self.days[open.day].span;
-        let slot = slot(site, LENSES[i], day, open.hour);
-        open.ahead = Some((site.shares(day, (open.start, open.end), false), slot));
+        let shares = site.shares(day, (open.start, open.end), false);
+        let (slot, exposure) = slot(site, LENSES[i], day, open.hour, &shares);
+        open.ahead = Some((shares, slot, exposure));
         (open.calm_below, open.alarm_at) = (0, None);
         (open.expected, open.detectable) = (OnceCell::new(), OnceCell::new());
     }

@@ -56,6 +56,11 @@ impl Standing {
         self.was_shut &= severity < Severity::Major;
     }
 
+    /// What an hour adds, closed or not: a crossing that opened again is judged by it.
+    fn see_hour(&mut self, direction: Direction, hour: &Reading) {
+        self.was_shut &= Severity::of(direction, hour.observed, hour.expected) < Severity::Major;
+    }
+
     /// A closed bucket passes over it. Returns whether it ends: only a day says so; one without exposure says nothing, and one of
     /// which less than half was open and seen does not calm, so a closed crossing or a dead feed ends no alert.
     pub fn calm(&mut self, direction: Direction, bucket: &Reading) -> bool {
@@ -152,7 +157,7 @@ impl Standings {
         }
         for direction in Direction::ALL {
             if self.is_open(direction) {
-                self.see_day(direction, bucket, params);
+                self.see_bucket(direction, bucket, params);
                 if let Some(why) = self.ends_by(direction, bucket, params) {
                     let reset = Reset {
                         at: reading.end,
@@ -171,7 +176,7 @@ impl Standings {
     /// Enters a bucket that may still change soon, or is still open: it can show a rise and nothing else.
     pub fn preview(&mut self, bucket: &Ended, params: &LensParams, resets: &[Reset]) {
         if self.is_open(Direction::Surge) {
-            self.see_day(Direction::Surge, bucket, params);
+            self.see_bucket(Direction::Surge, bucket, params);
         } else {
             self.judge(Direction::Surge, bucket, params, resets);
         }
@@ -238,12 +243,16 @@ impl Standings {
     }
 
     /// What a bucket adds to an open episode: a day its severity, and the day of its first hour an earlier onset.
-    fn see_day(&mut self, direction: Direction, bucket: &Ended, params: &LensParams) {
+    fn see_bucket(&mut self, direction: Direction, bucket: &Ended, params: &LensParams) {
         let reading = &bucket.reading;
         let Some(standing) = &mut self.open[direction as usize] else {
             return;
         };
-        if reading.lens != Lens::Day || reading.exposure <= 0.0 {
+        if reading.exposure <= 0.0 {
+            return;
+        }
+        if reading.lens != Lens::Day {
+            standing.see_hour(direction, reading);
             return;
         }
         standing.see(direction, reading);

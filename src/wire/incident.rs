@@ -395,8 +395,9 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) 
     let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
     let rises = |at: CrossingIx| incident.moves.iter().any(|m| m.to == at);
     let why = |one: &Move| match one.is_from_shut {
-        _ if rises(one.from) => "missing there on the days before",
+        _ if rises(one.from) => "fewer there on the days before",
         true => "closed",
+        false if one.is_of_before => "fewer there on the days before",
         false => "fewer than on the days before",
     };
     let from = |one: &Move| {

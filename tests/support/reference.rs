@@ -46,6 +46,16 @@ struct Going {
     unseen_ms: i64,
 }
 
+/// What became of a bucket, as shares of it.
+pub(crate) struct Shares {
+    /// Open, and the feed alive.
+    pub(crate) seen: f64,
+    closed: f64,
+    blind: f64,
+    /// What was seen outside the published hours.
+    extra: f64,
+}
+
 /// One lens as the reference moves it.
 struct Watch {
     model: LensState,
@@ -96,7 +106,7 @@ impl Facts {
     }
 
     /// The shares of a bucket in which the crossing was open and seen, and in which it was scheduled and not.
-    pub(crate) fn shares(&self, place: &Crossing, start: i64, end: i64) -> (f64, f64) {
+    pub(crate) fn shares(&self, place: &Crossing, start: i64, end: i64) -> Shares {
         let mut moments: BTreeSet<i64> = BTreeSet::from([start, end]);
         let changes = self.gates.iter().flat_map(|(from, kind)| match kind {
             Kind::Status {
@@ -110,7 +120,7 @@ impl Facts {
         let all = changes.chain(heard).chain(quarters).chain(self.since);
         moments.extend(all.filter(|at| start < *at && *at < end));
         let moments: Vec<i64> = moments.into_iter().collect();
-        let (mut seen, mut unseen) = (0, 0);
+        let (mut seen, mut closed, mut blind, mut extra) = (0, 0, 0, 0);
         for piece in moments.windows(2) {
             let (from, length) = (piece[0], piece[1] - piece[0]);
             let is_known = self.since.is_some_and(|since| since <= from);
@@ -118,14 +128,22 @@ impl Facts {
             if !is_known || !is_due {
                 continue;
             }
-            if self.is_closed(from) || self.is_blind(place, from) {
-                unseen += length;
+            if self.is_closed(from) {
+                closed += length;
+            } else if self.is_blind(place, from) {
+                blind += length;
             } else {
                 seen += length;
+                extra += if is_scheduled(place, from) { 0 } else { length };
             }
         }
         let share = |ms: i64| ms as f64 / (end - start) as f64;
-        (share(seen), share(unseen))
+        Shares {
+            seen: share(seen),
+            closed: share(closed),
+            blind: share(blind),
+            extra: share(extra),
+        }
     }
 
     /// The arrivals of a bucket while the crossing was open, and while it was shut.
@@ -300,13 +318,23 @@ impl Naive<'_> {
         watch.begun = start;
     }
 
-    fn watch(&mut self, lens: usize, start: i64, end: i64, slot: Slot) -> Bucket {
-        let (exposure, closed_or_blind) = self.facts.shares(self.place, start, end);
+    fn watch(&mut self, lens: usize, start: i64, end: i64, mut slot: Slot) -> Bucket {
+        let shares = self.facts.shares(self.place, start, end);
+        let (exposure, closed_or_blind) = (shares.seen, shares.closed + shares.blind);
+        let mut expects = exposure;
+        if lens == 0 {
+            if shares.seen > shares.extra {
+                expects = shares.seen - shares.extra;
+            }
+            if closed_or_blind > 0.0 && exposure > 0.0 {
+                slot.special_log_variance += (closed_or_blind / expects).min(1.5).powi(2);
+            }
+        }
         let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
         let params = &self.params[lens];
         self.begin(lens, start);
         let watch = &mut self.watches[lens];
-        let outlook = watch.model.close(params, slot, exposure, observed);
+        let outlook = watch.model.close(params, slot, expects, observed);
         let evidence = [
             watch.model.log_evidence_rise(),
             watch.model.log_evidence_drop(),
@@ -317,7 +345,7 @@ impl Naive<'_> {
                 .iter_mut()
                 .zip(is_evidence_low(evidence, params, outlook.as_ref()))
         {
-            if low {
+            if low || (outlook.is_none() && *since == start) {
                 *since = end;
             }
         }

@@ -92,6 +92,8 @@ pub struct Move {
     pub since: Day,
     /// Whether a status had closed where it was missing on the day it turned up, or for some hours of it.
     pub is_from_shut: bool,
+    /// Whether they were missing on days before alone.
+    pub is_of_before: bool,
 }
 
 /// What a day's counts say about moved flow.
@@ -156,16 +158,13 @@ impl Flow {
             && (seen * 2.0 < usual || self.level > EPISODE_RATIO * usual.max(1.0));
         let shut_ratio = flow.shut_ratio(scheduled);
         self.is_shut = shut_ratio.is_some();
-        let missing = match shut_ratio {
-            _ if has_fallen => lacks,
-            Some(ratio) => self.kept_out(flow, ratio),
-            None => {
-                self.missing_since = None;
-                return 0;
-            }
-        };
+        if !has_fallen && shut_ratio.is_none() {
+            self.missing_since = None;
+            return 0;
+        }
+        // Of a gate that shut for hours nobody knows what would have come in them: all that the day lacks, at most.
         if self.lacks_still(day, flow) {
-            missing.max(0.0) as u64
+            lacks.max(0.0) as u64
         } else {
             0
         }
@@ -181,7 +180,7 @@ impl Flow {
         }
     }
 
-    /// What a closure for this share of the day kept out: what would have come in that time and came at no other hour of it.
+    /// What a closure for this share of the day kept out so far, by the clock.
     fn kept_out(&self, flow: &DayFlow, shut_ratio: f64) -> f64 {
         let would_have = self.level * shut_ratio - flow.while_closed as f64;
         let lacks = self.level - (flow.observed + flow.while_closed) as f64;
@@ -335,6 +334,7 @@ impl Displacement {
                     moved,
                     since: source.lacks_since,
                     is_from_shut: source.is_shut,
+                    is_of_before: !displaced.missing.contains_key(&from),
                 });
             }
         }

@@ -243,8 +243,12 @@ impl GroupState {
         };
         let model = &mut self.track.model;
         let outlook = model.close(params, slot, exposure, sum.observed);
-        self.track
-            .note_evidence(params, outlook.as_ref(), sum.observed, span.end);
+        self.track.note_evidence(
+            params,
+            outlook.as_ref(),
+            sum.observed,
+            (span.start, span.end),
+        );
         let all = (sum.counted + sum.unseen).max(1) as f64;
         let seen_ratio = if is_seen {
             sum.counted as f64 / all
@@ -257,7 +261,7 @@ impl GroupState {
             shares: Shares {
                 open: seen_ratio,
                 closed: 1.0 - seen_ratio,
-                blind: 0.0,
+                ..Shares::default()
             },
             outlook,
         };
