@@ -3,6 +3,7 @@
 use super::calendar::{DaySpan, local};
 use super::event::GateState;
 use super::feed::FeedTimeline;
+use super::lens::Lens;
 use super::network::Crossing;
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -54,26 +55,27 @@ pub struct Shares {
 const MAX_MISSED_LOG_SD: f64 = 1.5;
 
 impl Shares {
-    /// The share that a day is expected by: what it was open of its published hours, since nobody knows what comes outside them; of a
-    /// day that has none, all of it.
+    /// The share that a lens expects by. A day goes by what it was open of its published hours, since nobody knows what comes outside
+    /// them; one that has none, by all of it.
     #[must_use]
-    pub fn expects(&self) -> f64 {
-        if self.open > self.extra {
-            self.open - self.extra
-        } else {
+    pub fn expects(&self, lens: Lens) -> f64 {
+        if lens == Lens::Hour || self.open <= self.extra {
             self.open
+        } else {
+            self.open - self.extra
         }
     }
 
-    /// The log variance a day has because part of it was closed or blind. Arrivals are expected in proportion to open time, and the
+    /// The log variance a day has because part of it was closed or blind, none for an hour. Arrivals are expected in proportion to open time, and the
     /// rest of the day may be its busy or its idle hours: as many as came may be missing by the ratio of its length, or none.
     #[must_use]
-    pub fn missed_log_variance(&self) -> f64 {
+    pub fn missed_log_variance(&self, lens: Lens) -> f64 {
         let missed = self.closed + self.blind;
-        if missed <= 0.0 || self.open <= 0.0 {
+        if lens == Lens::Hour || missed <= 0.0 || self.open <= 0.0 {
             return 0.0;
         }
-        (missed / self.expects()).min(MAX_MISSED_LOG_SD).powi(2)
+        let ratio = missed / self.expects(lens);
+        ratio.min(MAX_MISSED_LOG_SD).powi(2)
     }
 }
 

@@ -13,6 +13,7 @@ use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 /// What a series needs to know of its crossing.
 #[derive(Clone, Copy)]
@@ -256,14 +257,14 @@ pub(super) struct OpenBucket {
     pub(super) hour: usize,
     pub(super) start: EventTime,
     pub(super) end: EventTime,
-    /// Its shares, its place in the seasons and the share it is expected by, once somebody asked: a quiet hour ends without.
-    pub(super) ahead: Option<(Shares, Slot, f64)>,
+    /// Its shares and its place in the seasons, once somebody asked: a quiet hour ends without.
+    pub(super) ahead: Option<(Shares, Slot)>,
     /// Arrivals expected; nothing without exposure.
     pub(super) expected: OnceCell<Option<f64>>,
     /// Counts below it are known not to be announced.
     pub(super) calm_below: u64,
-    /// Smallest count that is announced; computed when a count comes near it.
-    pub(super) alarm_at: Option<u64>,
+    /// Smallest count that is announced, at least 1; computed when a count comes near it.
+    pub(super) alarm_at: Option<NonZeroU64>,
     /// The smallest surge it can notice; computed when somebody asks.
     pub(super) detectable: OnceCell<Option<f64>>,
 }
@@ -329,7 +330,7 @@ impl OpenBucket {
             return false;
         }
         if let Some(least) = self.alarm_at {
-            return observed >= least;
+            return observed >= least.get();
         }
         let Some(outlook) = outlook() else {
             return false;
@@ -340,9 +341,12 @@ impl OpenBucket {
             self.calm_below = far + 1;
             return false;
         }
-        let least = outlook.alarm_count().unwrap_or(u64::MAX);
+        let least = match outlook.alarm_count() {
+            Some(count) => NonZeroU64::new(count).unwrap_or(NonZeroU64::MIN),
+            None => NonZeroU64::MAX,
+        };
         self.alarm_at = Some(least);
-        observed >= least
+        observed >= least.get()
     }
 }
 
@@ -424,33 +428,16 @@ pub fn prior(lens: Lens) -> Prior {
     .expect("the numbers are in range")
 }
 
-/// A bucket's place in the seasons, and the share of it that it is expected by.
-pub(super) fn slot(
-    site: &Site,
-    lens: Lens,
-    day: &DaySpan,
-    hour: usize,
-    shares: &Shares,
-) -> (Slot, f64) {
+/// A bucket's place in the seasons, and how special it is.
+pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize, shares: &Shares) -> Slot {
+    let seasons = match lens {
+        Lens::Hour => day.hour_slot(&site.crossing.tz, hour),
+        _ => day.slot(),
+    };
     let class = site.params.day_class(&site.crossing.corridor, day.date);
-    let special = class.log_variance();
-    match lens {
-        Lens::Hour => {
-            let slot = day.hour_slot(&site.crossing.tz, hour);
-            let special_log_variance = special;
-            let slot = Slot {
-                special_log_variance,
-                ..slot
-            };
-            (slot, shares.open)
-        }
-        _ => {
-            let slot = Slot {
-                special_log_variance: special + shares.missed_log_variance(),
-                ..day.slot()
-            };
-            (slot, shares.expects())
-        }
+    Slot {
+        special_log_variance: class.log_variance() + shares.missed_log_variance(lens),
+        ..seasons
     }
 }
 
@@ -483,8 +470,12 @@ pub(super) fn advance(
 ) -> Judged {
     track.begin(params, start, resets);
     let shares = site.shares(&day.span, (start, end), true);
-    let (slot, exposure) = slot(site, params.lens, &day.span, hour, &shares);
-    let outlook = track.model.close(params, slot, exposure, observed);
+    let outlook = track.model.close(
+        params,
+        slot(site, params.lens, &day.span, hour, &shares),
+        shares.expects(params.lens),
+        observed,
+    );
     track.note_evidence(params, outlook.as_ref(), observed, (start, end));
     if site.gate.is_redefined_in((start, end)) {
         let reset = track.reset;

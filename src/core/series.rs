@@ -211,7 +211,7 @@ impl Series {
         let judged = Judged {
             start: open.start,
             end: open.end,
-            shares: open.ahead.map_or(Shares::default(), |(shares, ..)| shares),
+            shares: open.ahead.map_or(Shares::default(), |(shares, _)| shares),
             outlook: self.outlook(params, lane),
         };
         let verdict = match &judged.outlook {
@@ -225,7 +225,8 @@ impl Series {
     fn outlook(&self, params: &Params, lane: usize) -> Option<Outlook> {
         let lens = self.lens(params, LENSES[lane]);
         let lane = &self.lanes[lane];
-        let (_, slot, exposure) = lane.open.ahead?;
+        let (shares, slot) = lane.open.ahead?;
+        let exposure = shares.expects(lens.lens);
         lane.front.model.outlook(lens, slot, exposure)
     }
 
@@ -286,7 +287,7 @@ impl Series {
         let expected = is_needed.then(|| self.expected(site.params, lane))??;
         let Lane { front, open, .. } = &self.lanes[lane];
         let params = self.lens(site.params, LENSES[lane]);
-        let (shares, ..) = open.ahead?;
+        let (shares, _) = open.ahead?;
         let judged = Judged {
             start: open.start,
             end: open.end,
@@ -319,8 +320,10 @@ impl Series {
         let Lane { front, open, .. } = &mut self.lanes[lane];
         let ahead = open.ahead;
         open.alarms(observed, || {
-            let (_, slot, exposure) = ahead?;
-            front.model.outlook(params, slot, exposure)
+            let (shares, slot) = ahead?;
+            front
+                .model
+                .outlook(params, slot, shares.expects(params.lens))
         })
     }
 
@@ -567,8 +570,8 @@ impl Series {
         let open = &mut self.lanes[i].open;
         let day = &self.days[open.day].span;
         let shares = site.shares(day, (open.start, open.end), false);
-        let (slot, exposure) = slot(site, LENSES[i], day, open.hour, &shares);
-        open.ahead = Some((shares, slot, exposure));
+        let slot = slot(site, LENSES[i], day, open.hour, &shares);
+        open.ahead = Some((shares, slot));
         (open.calm_below, open.alarm_at) = (0, None);
         (open.expected, open.detectable) = (OnceCell::new(), OnceCell::new());
     }
