@@ -2,7 +2,7 @@
 //! and the hours of the day that goes on.
 
 use super::border::Border;
-use super::displacement::{Day, DayFlow, Displaced, Displacement, Hops};
+use super::displacement::{Day, DayFlow, Displaced, Displacement, Hops, MIN_SHUT_RATIO};
 use super::groups::{GroupIx, GroupState, GroupTally, Judgement};
 use super::member::{DaySeen, LEAD_DAYS};
 use crate::core::alert::{Alert, Direction, Reading};
@@ -275,7 +275,10 @@ impl StreamState {
 }
 
 fn flow(reading: &Reading) -> DayFlow {
+    let hidden = reading.closed_ratio + reading.blind_ratio;
+    let scheduled = reading.exposure + hidden;
     DayFlow {
+        is_hidden: hidden > 0.0 && hidden >= MIN_SHUT_RATIO * scheduled,
         observed: reading.observed,
         while_closed: u64::from(reading.while_closed),
         expected: reading.expected,
@@ -294,6 +297,7 @@ fn sum(hours: &BTreeMap<EventTime, DayFlow>) -> DayFlow {
         open_ratio: 0.0,
         closed_ratio: 0.0,
         is_blind: false,
+        is_hidden: false,
     };
     hours.values().fold(none, |sum, hour| DayFlow {
         observed: sum.observed + hour.observed,
@@ -302,6 +306,7 @@ fn sum(hours: &BTreeMap<EventTime, DayFlow>) -> DayFlow {
         open_ratio: sum.open_ratio + hour.open_ratio,
         closed_ratio: sum.closed_ratio + hour.closed_ratio,
         is_blind: sum.is_blind || hour.is_blind,
+        is_hidden: sum.is_hidden || hour.is_hidden,
     })
 }
 

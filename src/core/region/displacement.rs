@@ -22,8 +22,8 @@ const FALLEN_DAYS: i32 = 5;
 const MAX_HOPS: u32 = 8;
 /// A fall takes at least this many arrivals and half of the level.
 const MIN_FALL: f64 = 10.0;
-/// A day is shut in part from this share of it on: three hours of a day and night.
-const MIN_SHUT_RATIO: f64 = 0.125;
+/// A day is shut, or hidden, in part from this share of it on: three hours of a day and night.
+pub(super) const MIN_SHUT_RATIO: f64 = 0.125;
 /// A level this many times above what is usual is an episode's.
 const EPISODE_RATIO: f64 = 3.0;
 
@@ -65,6 +65,8 @@ pub struct DayFlow {
     pub closed_ratio: f64,
     /// Nothing was heard of it for some of the day, so its count says nothing of what came.
     pub is_blind: bool,
+    /// It was closed or blind for hours of a day on which it was open: what is expected of that day is a rough guess.
+    pub is_hidden: bool,
 }
 
 impl DayFlow {

@@ -33,6 +33,7 @@ fn open(observed: u64) -> DayFlow {
         open_ratio: 1.0,
         closed_ratio: 0.0,
         is_blind: false,
+        is_hidden: false,
     }
 }
 

@@ -146,7 +146,8 @@ impl Group {
                 continue;
             }
             let flow = day.flows.get(&at).filter(|f| f.open_ratio > 0.0);
-            let Some(flow) = flow.filter(|f| !f.is_blind && f.expected > 0.0) else {
+            let is_judged = |f: &&DayFlow| !f.is_blind && !f.is_hidden && f.expected > 0.0;
+            let Some(flow) = flow.filter(is_judged) else {
                 sum.unseen += 1;
                 continue;
             };

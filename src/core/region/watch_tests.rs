@@ -1,5 +1,6 @@
 //! Tests of incidents: which alerts are one, and what becomes of one whose parts come apart.
 
+use super::super::groups::DayOf;
 use super::*;
 use crate::core::alert::{Reason, Severity};
 use crate::core::event::GateState;
@@ -148,6 +149,7 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
             open_ratio: 1.0,
             closed_ratio: 0.0,
             is_blind: false,
+            is_hidden: false,
         };
         (CrossingIx(crossing), flow)
     });
@@ -160,6 +162,7 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
         open_ratio,
         closed_ratio: 1.0 - open_ratio,
         is_blind: false,
+        is_hidden: false,
     };
     let open = BTreeMap::from([(CrossingIx(8), gate(60, 1.0))]);
     displacement.step(Day(0), &open, &region.border.hops);
@@ -194,6 +197,33 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
         !parts.contains(&0) && parts.iter().sum::<u64>() == sum,
         "{parts:?}"
     );
+}
+
+/// Of a thousand a day, most of them by day, a feed that is dead by day hears a third and not the half that its open time makes expect.
+#[test]
+fn a_group_leaves_out_a_crossing_of_whose_day_hours_were_closed_or_blind() {
+    let region = region(3);
+    let group = &region.border.groups[0];
+    let known_days = (0..3).map(|at| (CrossingIx(at), 1_000)).collect();
+    for (is_hidden, counts) in [(false, (3, 0)), (true, (2, 1))] {
+        let flow = |at| DayFlow {
+            observed: 330,
+            while_closed: 0,
+            expected: 500.0,
+            open_ratio: 0.5,
+            closed_ratio: 0.0,
+            is_blind: false,
+            is_hidden: is_hidden && at == 1,
+        };
+        let day = DayOf {
+            flows: &(0..3).map(|at| (CrossingIx(at), flow(at))).collect(),
+            displaced: &Displaced::default(),
+            known_days: &known_days,
+            special: &|_| 0.0,
+        };
+        let sum = group.sum(&day, &BTreeSet::new());
+        assert_eq!((sum.counted, sum.unseen), counts);
+    }
 }
 
 #[test]
@@ -246,6 +276,7 @@ fn an_incident_of_falls_is_explained_by_the_falls() {
             open_ratio: 1.0,
             closed_ratio: 0.0,
             is_blind: false,
+            is_hidden: false,
         };
         let flows = (0..)
             .map(CrossingIx)
