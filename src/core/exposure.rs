@@ -66,8 +66,8 @@ impl Shares {
         }
     }
 
-    /// The log variance a day has because part of it was closed or blind, none for an hour. Arrivals are expected in proportion to open time, and the
-    /// rest of the day may be its busy or its idle hours: as many as came may be missing by the ratio of its length, or none.
+    /// The log variance a day has because part of it was closed or blind, none for an hour. Arrivals are expected in proportion to open
+    /// time, and the rest of the day may be its busy or its idle hours: as many as came may be missing by the ratio of its length, or none.
     #[must_use]
     pub fn missed_log_variance(&self, lens: Lens) -> f64 {
         let missed = self.closed + self.blind;

@@ -3,7 +3,7 @@
 use super::groups::GroupIx;
 use super::incident::{Change, GroupMember, Incident, Member, Revised, Told};
 use super::watch::Region;
-use crate::core::alert::{Alert, Reason};
+use crate::core::alert::{Alert, Direction, Reason};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::time::{EventTime, HOUR_MS};
 
@@ -129,22 +129,16 @@ impl Region {
         as_of: EventTime,
     ) -> Option<Told> {
         let same = |m: &&mut Member| m.is_open && m.is_same(crossing, alert.direction);
-        let of_stream = |i: &&mut Incident| i.id.stream == stream;
-        for incident in self.state.incidents.iter_mut().filter(of_stream) {
-            let before = incident.severity();
-            let Some(member) = incident.members.iter_mut().find(same) else {
-                continue;
-            };
-            member.severity = alert.severity;
-            let change = match before.cmp(&incident.severity()) {
-                std::cmp::Ordering::Less => Change::Escalated(crossing),
-                std::cmp::Ordering::Greater => Change::Revised(Revised::Crossing(crossing)),
-                std::cmp::Ordering::Equal => return None,
-            };
-            let is_open = incident.is_open();
-            return is_open.then(|| incident.tell(change, as_of));
-        }
-        None
+        let incident = self.holding(crossing, stream, alert.direction)?;
+        let before = incident.severity();
+        incident.members.iter_mut().find(same)?.severity = alert.severity;
+        let change = match before.cmp(&incident.severity()) {
+            std::cmp::Ordering::Less => Change::Escalated(crossing),
+            std::cmp::Ordering::Greater => Change::Revised(Revised::Crossing(crossing)),
+            std::cmp::Ordering::Equal => return None,
+        };
+        let is_open = incident.is_open();
+        is_open.then(|| incident.tell(change, as_of))
     }
 
     /// An alert goes on where a crossing opened again, which the whole incident's readers hear of, as worse where it is.
@@ -158,13 +152,22 @@ impl Region {
         if let Some(told) = self.weigh(crossing, stream, alert, as_of) {
             return Some(told);
         }
-        let same = |m: &Member| m.is_open && m.is_same(crossing, alert.direction);
-        let of_stream = |i: &&mut Incident| i.id.stream == stream && i.is_open();
-        let mut incidents = self.state.incidents.iter_mut().filter(of_stream);
-        let incident = incidents.find(|i| i.members.iter().any(same))?;
-        Some(Told {
+        let incident = self.holding(crossing, stream, alert.direction)?;
+        incident.is_open().then(|| Told {
             by: Some((crossing, alert.direction)),
             ..incident.tell(Change::Attached, as_of)
         })
+    }
+
+    /// The incident of an open alert.
+    pub(super) fn holding(
+        &mut self,
+        crossing: CrossingIx,
+        stream: StreamIx,
+        direction: Direction,
+    ) -> Option<&mut Incident> {
+        let same = |m: &Member| m.is_open && m.is_same(crossing, direction);
+        let mut incidents = self.state.incidents.iter_mut();
+        incidents.find(|i| i.id.stream == stream && i.members.iter().any(same))
     }
 }

@@ -122,7 +122,7 @@ impl Region {
     ) -> Vec<Told> {
         match transition {
             // What goes on after a closure never left its incident.
-            Transition::Reopened if self.holds(crossing, stream, alert) => {
+            Transition::Reopened if self.holding(crossing, stream, alert.direction).is_some() => {
                 let told = self.go_on(crossing, stream, alert, as_of);
                 told.into_iter().collect()
             }
@@ -300,16 +300,6 @@ impl Region {
             let counts: Vec<_> = counts.into_iter().map(|(at, (y, e))| (at, y, e)).collect();
             incident.explaining = scan::explaining(way, &counts);
         }
-    }
-
-    fn holds(&self, crossing: CrossingIx, stream: StreamIx, alert: &Alert) -> bool {
-        let of_stream = self
-            .state
-            .incidents
-            .iter()
-            .filter(|i| i.id.stream == stream);
-        let mut members = of_stream.flat_map(|incident| &incident.members);
-        members.any(|m| m.is_open && m.is_same(crossing, alert.direction))
     }
 
     /// An alert opened: it joins the oldest incident it hangs together with; others that do are merged into that one. Groups of the
