@@ -2,117 +2,15 @@
 
 mod support;
 
-use std::sync::Arc;
+use support::hourly::{Border, START_MS, USUAL_DAYS};
 use support::random;
 use surgewatch::core::alert::{Direction, Transition};
-use surgewatch::core::engine::Engine;
 use surgewatch::core::event::{GateState, Kind};
-use surgewatch::core::ids::{CrossingIx, Partition, StreamIx};
+use surgewatch::core::ids::{CrossingIx, StreamIx};
 use surgewatch::core::lens::Lens;
-use surgewatch::core::network::Network;
 use surgewatch::core::notice::{DataStatus, NoticeKind};
 use surgewatch::core::output::Output;
 use surgewatch::core::time::HOUR_MS;
-
-/// 14 November 2023, 00:00 in Helsinki.
-const START_MS: i64 = 1_699_912_800_000;
-/// Days before anything happens, of 12 to 24 arrivals.
-const USUAL_DAYS: i64 = 60;
-
-struct Border {
-    engine: Engine,
-    offset: i64,
-    outputs: Vec<Output>,
-}
-
-impl Border {
-    fn new() -> Self {
-        Self::of(random::network())
-    }
-
-    fn of(network: Network) -> Self {
-        let network = Arc::new(network);
-        let params = support::params(&network);
-        let mut engine = Engine::new(network, params, 1);
-        engine.assign(Partition(0), []).expect("nothing to read");
-        Self {
-            engine,
-            offset: 0,
-            outputs: Vec::new(),
-        }
-    }
-
-    /// Two crossings of one partition with usual days behind them, and the moment they end.
-    fn usual() -> (Self, i64) {
-        let mut border = Self::new();
-        for hour in 0..USUAL_DAYS * 24 {
-            border.hour(hour, true, 1);
-        }
-        border.outputs.clear();
-        (border, USUAL_DAYS * 24)
-    }
-
-    fn send(&mut self, crossing: u16, time: i64, kind: Kind) {
-        let input = support::input(
-            self.offset,
-            crossing,
-            time,
-            &format!("e-{}", self.offset),
-            kind,
-        );
-        self.offset += 1;
-        let outputs = &mut self.outputs;
-        self.engine
-            .handle(Partition(0), &input, &mut |output| outputs.push(output))
-            .expect("no bad records");
-    }
-
-    /// One hour: a heartbeat of both crossings, the first one's where its feed lives, and on half of the hours arrivals at it.
-    fn hour(&mut self, hour: i64, is_alive: bool, arrivals: u32) {
-        let time = START_MS + hour * HOUR_MS;
-        if is_alive {
-            self.send(0, time, Kind::Heartbeat);
-        }
-        if is_alive && arrivals > 0 && hour % 2 == 0 {
-            let count = arrivals * (1 + u32::from(hour % 6 == 0));
-            let stream = StreamIx(0);
-            self.send(0, time + HOUR_MS / 2, Kind::Arrival { stream, count });
-        }
-        self.send(3, time + HOUR_MS - 1, Kind::Heartbeat);
-    }
-
-    fn alerts(&self) -> Vec<(Direction, Transition, DataStatus)> {
-        let alerts = self.outputs.iter().filter_map(|output| match output {
-            Output::Alert {
-                alert,
-                transition,
-                data,
-                ..
-            } => Some((alert.direction, *transition, *data)),
-            _ => None,
-        });
-        alerts.collect()
-    }
-
-    fn notices(&self) -> Vec<(NoticeKind, i64, bool)> {
-        let notices = self.outputs.iter().filter_map(|output| match output {
-            Output::Notice {
-                crossing: CrossingIx(0),
-                notice,
-                ..
-            } => Some((notice.kind, notice.since.0, notice.is_over)),
-            _ => None,
-        });
-        notices.collect()
-    }
-
-    fn opened(&self, direction: Direction) -> bool {
-        let alerts = self.alerts();
-        alerts
-            .iter()
-            .any(|(d, t, _)| *d == direction && *t == Transition::Opened)
-    }
-}
 
 #[test]
 fn silence_with_heartbeats_is_a_drop_and_without_them_blind() {
@@ -184,115 +82,6 @@ fn an_open_alert_is_marked_blind_and_ends_neither_on_a_dead_feed_nor_on_a_closur
 }
 
 #[test]
-fn arrivals_at_a_closed_crossing_are_told_of_once_in_a_closure() {
-    let (mut border, from) = Border::usual();
-    let shut = START_MS + from * HOUR_MS;
-    let close = |state| Kind::Status { state, until: None };
-    border.send(0, shut, close(GateState::Closed));
-    for hour in from..from + 48 {
-        border.hour(hour, true, 1);
-    }
-    let told = (NoticeKind::ArrivalsWhileClosed, shut, false);
-    assert_eq!(border.notices(), [told]);
-    assert_eq!(border.alerts(), []);
-    let open = START_MS + (from + 48) * HOUR_MS;
-    border.send(0, open, close(GateState::Open));
-    for hour in from + 48..from + 72 {
-        border.hour(hour, true, 1);
-    }
-    assert_eq!(border.notices(), [told], "open arrivals are no finding");
-    let again = START_MS + (from + 72) * HOUR_MS;
-    border.send(0, again, close(GateState::Closed));
-    border.hour(from + 72, true, 1);
-    let twice = (NoticeKind::ArrivalsWhileClosed, again, false);
-    assert_eq!(border.notices(), [told, twice]);
-}
-
-impl Border {
-    fn arrive(&mut self, crossing: u16, hour: i64, count: u32) {
-        let time = START_MS + hour * HOUR_MS + HOUR_MS / 4;
-        let stream = StreamIx(0);
-        self.send(crossing, time, Kind::Arrival { stream, count });
-    }
-
-    /// Arrivals that were judged and those that were not, of the day of a crossing that begins at an hour.
-    fn counted(&self, at: u16, hour: i64) -> Option<(u64, u32)> {
-        let of_day = |output: &Output| match output {
-            Output::Count {
-                crossing, reading, ..
-            } if crossing.0 == at
-                && reading.lens == Lens::Day
-                && reading.start.0 == START_MS + hour * HOUR_MS =>
-            {
-                Some((reading.observed, reading.while_closed))
-            }
-            _ => None,
-        };
-        self.outputs.iter().rev().find_map(of_day)
-    }
-}
-
-/// Sixty arrivals from 07:00 to 12:00 of a day, where some 16 in all are usual.
-#[test]
-fn arrivals_at_a_gate_that_is_shut_for_part_of_a_day_are_counted_and_told_of_and_not_judged() {
-    // From when it is closed, and when that is read.
-    for (name, told, is_told_of, counted) in [
-        ("open", None, false, (60, 0)),
-        ("closed before, read at once", Some((6, 6)), true, (0, 60)),
-        ("closed before, read at 20:00", Some((6, 20)), true, (0, 60)),
-        ("closed between", Some((9, 9)), true, (24, 36)),
-        ("closed afterwards", Some((13, 13)), false, (60, 0)),
-    ] {
-        let (mut border, from) = Border::usual();
-        for hour in 0..72 {
-            if let Some((at, _)) = told.filter(|(_, read)| *read == hour) {
-                border.set(from + at, GateState::Closed);
-            }
-            border.hour(from + hour, true, 0);
-            if (7..12).contains(&hour) {
-                border.arrive(0, from + hour, 12);
-            }
-        }
-        let shut = told.map(|(at, _)| START_MS + (from + at) * HOUR_MS);
-        let finding = shut.map(|shut| (NoticeKind::ArrivalsWhileClosed, shut, false));
-        let finding = finding.filter(|_| is_told_of);
-        assert_eq!(border.notices(), Vec::from_iter(finding), "{name}");
-        assert_eq!(border.counted(0, from), Some(counted), "{name}");
-        let alerts = border.alerts();
-        let last = alerts.iter().rev().find(|(d, ..)| *d == Direction::Surge);
-        let stands = last.is_some_and(|(_, last, _)| *last != Transition::Retracted);
-        assert_eq!(stands, counted.0 > 0, "{name}: {alerts:?}");
-    }
-}
-
-/// The second crossing is open from 07:00 to 21:00 in Oslo, an hour behind.
-#[test]
-fn arrivals_outside_published_hours_are_told_of_once_a_night_and_not_judged() {
-    let mut border = Border::new();
-    let nights = [USUAL_DAYS, USUAL_DAYS + 1];
-    for hour in 0..(USUAL_DAYS + 4) * 24 {
-        let (day, oslo) = ((hour - 1).div_euclid(24), (hour - 1).rem_euclid(24));
-        border.send(1, START_MS + hour * HOUR_MS, Kind::Heartbeat);
-        if (8..20).contains(&oslo) {
-            border.arrive(1, hour, 1);
-        }
-        if nights.contains(&day) && oslo >= 21 {
-            border.arrive(1, hour, 70);
-        }
-    }
-    assert_eq!(border.alerts(), []);
-    let notices = border.outputs.iter().filter_map(|output| match output {
-        Output::Notice { notice, .. } => Some((notice.kind, notice.since.0)),
-        _ => None,
-    });
-    let shuts = |night: i64| START_MS + (night * 24 + 22) * HOUR_MS;
-    let told = nights.map(|night| (NoticeKind::ArrivalsWhileClosed, shuts(night)));
-    assert_eq!(Vec::from_iter(notices), told);
-    let midnight = USUAL_DAYS * 24 + 1;
-    assert_eq!(border.counted(1, midnight), Some((12, 210)));
-}
-
-#[test]
 fn a_backlog_that_comes_late_mends_the_blind_time() {
     let (mut border, from) = Border::usual();
     for hour in from..from + 30 {
@@ -322,25 +111,6 @@ fn a_backlog_that_comes_late_mends_the_blind_time() {
     assert!(cleared, "{:?}", border.notices());
 }
 
-impl Border {
-    fn set(&mut self, hour: i64, state: GateState) {
-        let time = START_MS + hour * HOUR_MS;
-        self.send(0, time, Kind::Status { state, until: None });
-    }
-
-    /// Closed for ten days from an hour on, and open again; returns the hour of that.
-    fn is_shut_for_ten_days(&mut self, from: i64) -> i64 {
-        self.set(from, GateState::Closed);
-        for hour in from..from + 10 * 24 {
-            self.hour(hour, true, 0);
-        }
-        self.outputs.clear();
-        self.set(from + 10 * 24, GateState::Open);
-        from + 10 * 24
-    }
-}
-
-/// Two arrivals a minute, where 16 a day were usual: told of after 25 minutes, and after 5 where no alert is open.
 #[test]
 fn a_rush_after_a_closure_is_told_of_in_its_first_hour_with_an_open_alert_and_without() {
     for (before, told_as) in [(12, Transition::Reopened), (1, Transition::Opened)] {

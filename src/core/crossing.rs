@@ -13,6 +13,7 @@ use super::output::{Output, Source};
 use super::params::Params;
 use super::seen::{Arrival, Corrected, Remembered, Seen};
 use super::series::{Place, Series, Site};
+use super::shut::ToldClosed;
 use super::standing::Reset;
 use super::tally::Tally;
 use super::time::EventTime;
@@ -60,8 +61,8 @@ pub struct CrossingState {
     pub feed: FeedTimeline,
     /// Since when its feed is blind, where that was told.
     pub blind_since: Option<EventTime>,
-    /// The newest arrival while it was shut.
-    pub told_closed: Option<EventTime>,
+    /// The arrivals while it was shut that were told of last.
+    pub told_closed: Option<ToldClosed>,
     /// Its remembered ids.
     pub seen: Seen,
     /// Its series, by stream.
@@ -305,7 +306,13 @@ impl CrossingState {
     fn tell_blindness(&mut self, since: EventTime, cx: &mut Context) {
         self.mark_data(cx);
         let is_over = self.blind_since.is_none();
-        self.notify(NoticeKind::FeedBlind, since, is_over, cx);
+        let notice = Notice {
+            kind: NoticeKind::FeedBlind,
+            since,
+            is_over,
+            shut: None,
+        };
+        self.notify(notice, cx);
         for series in &mut self.series {
             for direction in Direction::ALL {
                 let Some(mut alert) = series.alerts[direction as usize] else {
@@ -319,14 +326,10 @@ impl CrossingState {
         }
     }
 
-    fn notify(&self, kind: NoticeKind, since: EventTime, is_over: bool, cx: &mut Context) {
+    pub(super) fn notify(&self, notice: Notice, cx: &mut Context) {
         (cx.out)(Output::Notice {
             crossing: self.ix,
-            notice: Notice {
-                kind,
-                since,
-                is_over,
-            },
+            notice,
             as_of: cx.watermark,
             source: cx.source,
         });
@@ -337,19 +340,6 @@ impl CrossingState {
             Some(_) => DataStatus::Blind,
             None => DataStatus::Complete,
         };
-    }
-
-    /// Arrivals while the crossing is shut are told of once, until it opens or is closed anew.
-    fn tell_closed(&mut self, time: EventTime, cx: &mut Context) {
-        let crossing = cx.network.crossing(self.ix);
-        let Some(since) = self.gate.shut_since(crossing, time) else {
-            return;
-        };
-        let is_told = self.told_closed.is_some_and(|told| since <= told);
-        self.told_closed = self.told_closed.max(Some(time));
-        if !is_told {
-            self.notify(NoticeKind::ArrivalsWhileClosed, since, false, cx);
-        }
     }
 
     fn arrive(
@@ -492,6 +482,7 @@ impl CrossingState {
                 tell(self.ix, series, &site, Cause::Live, cx);
             }
         }
+        self.take_closed_back(&before, cx);
         for time in shut {
             self.tell_closed(time, cx);
         }

@@ -8,14 +8,15 @@ use super::network::Crossing;
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// A change of state, in force until the next one or its own end.
+/// A word on the state of a crossing. Of each state the newest word counts, and a word without end replaces all before it; of those
+/// that are left the newest is in force that has not ended. So a closure of an hour inside a lengthened day gives that day back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// From when.
     pub from: EventTime,
     /// The state from then on.
     pub state: GateState,
-    /// When it is known to end; the crossing is open in its published hours from then on.
+    /// When it is known to end; what was said before it holds again from then on.
     pub until: Option<EventTime>,
 }
 
@@ -27,6 +28,23 @@ impl Change {
             GateState::Open => self.until.is_some(),
             GateState::Restricted => false,
         }
+    }
+}
+
+/// A span in which one word was in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// From when, at most twice for one word: where a shorter one lay between.
+    pub from: EventTime,
+    /// Until when, exclusive.
+    pub to: EventTime,
+    /// The word.
+    pub change: Change,
+}
+
+impl Span {
+    fn holds(&self, time: EventTime) -> bool {
+        self.from <= time && time < self.to
     }
 }
 
@@ -51,7 +69,7 @@ pub struct Shares {
     pub extra: f64,
 }
 
-/// Standard deviation of a day's log count, at most, for what was closed or blind of it.
+/// Standard deviation of a log count, at most, for what is not known of its hours.
 const MAX_MISSED_LOG_SD: f64 = 1.5;
 
 impl Shares {
@@ -66,12 +84,21 @@ impl Shares {
         }
     }
 
-    /// The log variance a day has because part of it was closed or blind, none for an hour. Arrivals are expected in proportion to open
+    /// The log variance a day has because part of it was closed or blind. Arrivals are expected in proportion to open
     /// time, and the rest of the day may be its busy or its idle hours: as many as came may be missing by the ratio of its length, or none.
+    /// An hour has none inside the published hours, and the most outside them: nobody knows what comes then.
     #[must_use]
     pub fn missed_log_variance(&self, lens: Lens) -> f64 {
         let missed = self.closed + self.blind;
-        if lens == Lens::Hour || missed <= 0.0 || self.open <= 0.0 {
+        if lens == Lens::Hour {
+            let is_known = self.extra <= 0.0;
+            return if is_known {
+                0.0
+            } else {
+                MAX_MISSED_LOG_SD.powi(2)
+            };
+        }
+        if missed <= 0.0 || self.open <= 0.0 {
             return 0.0;
         }
         let ratio = missed / self.expects(lens);
@@ -119,17 +146,18 @@ impl GateTimeline {
         if !self.is_shut(crossing, time) {
             return None;
         }
-        match self.in_force(time) {
-            Some(change) if change.state == GateState::Closed => Some(change.from),
-            _ => {
-                let held_open = self
-                    .overrides()
-                    .filter(|(.., state)| *state == GateState::Open);
-                let ends = held_open.map(|(_, end, _)| end);
-                let last = ends.filter(|end| *end <= time).last();
-                last.max(Some(hours_ended(crossing, time)))
-            }
+        let spans = self.spans();
+        let closed = spans
+            .iter()
+            .find(|span| span.holds(time) && span.change.state == GateState::Closed);
+        if let Some(closure) = closed {
+            return Some(closure.from);
         }
+        let held_open = spans
+            .iter()
+            .filter(|span| span.change.overrides_hours() && span.change.state == GateState::Open);
+        let ends = held_open.map(|span| span.to).filter(|end| *end <= time);
+        ends.chain([hours_ended(crossing, time)]).max()
     }
 
     /// Enters a moment from which the feed counts something else. Returns whether it was not known.
@@ -154,7 +182,9 @@ impl GateTimeline {
     pub fn forget_before(&mut self, time: EventTime) {
         self.redefined.retain(|at| *at >= time);
         let first_after = self.changes.partition_point(|c| c.from <= time);
-        self.changes.drain(..first_after.saturating_sub(1));
+        let mut still: Vec<Change> = self.standing(time).copied().collect();
+        still.reverse();
+        self.changes.splice(..first_after, still);
     }
 
     /// The state at a moment: open where nothing was said.
@@ -182,9 +212,48 @@ impl GateTimeline {
     }
 
     fn in_force(&self, time: EventTime) -> Option<&Change> {
+        self.standing(time).next()
+    }
+
+    /// The words that hold at a moment and are not replaced, newest first.
+    fn standing(&self, time: EventTime) -> impl Iterator<Item = &Change> {
         let at = self.changes.partition_point(|c| c.from <= time);
-        let last = self.changes[..at].last();
-        last.filter(|change| change.until.is_none_or(|until| time < until))
+        let mut newer: Vec<GateState> = Vec::new();
+        let mut is_replaced = false;
+        let words = self.changes[..at].iter().rev();
+        words.filter(move |change| {
+            let counts = !is_replaced && !newer.contains(&change.state);
+            is_replaced |= change.until.is_none();
+            if counts {
+                newer.push(change.state);
+            }
+            counts && change.until.is_none_or(|until| time < until)
+        })
+    }
+
+    /// The spans in which a word was in force, oldest first.
+    #[must_use]
+    pub fn spans(&self) -> Vec<Span> {
+        let ends = self.changes.iter().filter_map(|change| change.until);
+        let mut moments: Vec<_> = self.changes.iter().map(|c| c.from).chain(ends).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        let mut spans: Vec<Span> = Vec::new();
+        for (n, from) in moments.iter().enumerate() {
+            let to = moments.get(n + 1).copied().unwrap_or(EventTime::MAX);
+            let Some(change) = self.in_force(*from) else {
+                continue;
+            };
+            match spans.last_mut() {
+                Some(last) if last.to == *from && last.change == *change => last.to = to,
+                _ => spans.push(Span {
+                    from: *from,
+                    to,
+                    change: *change,
+                }),
+            }
+        }
+        spans
     }
 
     /// Whether a moment carries no exposure because the crossing is shut.
@@ -229,9 +298,11 @@ impl GateTimeline {
             length_ms(piece) - blind
         };
         let mut at = EventTime::MIN;
-        for (from, to, state) in self.overrides() {
+        let spans = self.spans();
+        let above = spans.iter().filter(|span| span.change.overrides_hours());
+        for Span { from, to, change } in above.copied() {
             add_open(both(hours, (at, from)));
-            match state {
+            match change.state {
                 GateState::Closed => closed_ms += length_ms(both(hours, (from, to))),
                 GateState::Open | GateState::Restricted => {
                     let inside = both(hours, (from, to));
@@ -249,19 +320,6 @@ impl GateTimeline {
             blind: share(blind_ms),
             extra: share(extra_ms),
         }
-    }
-
-    /// The spans in which a status stands above the published hours, oldest first.
-    fn overrides(&self) -> impl Iterator<Item = (EventTime, EventTime, GateState)> + '_ {
-        let nexts = self.changes.iter().skip(1).map(|next| next.from);
-        let nexts = nexts.chain([EventTime::MAX]);
-        let spans = self.changes.iter().zip(nexts);
-        spans
-            .filter(|(change, _)| change.overrides_hours())
-            .map(|(change, next)| {
-                let end = change.until.map_or(next, |until| until.min(next));
-                (change.from, end.max(change.from), change.state)
-            })
     }
 }
 
@@ -383,8 +441,8 @@ mod tests {
             (10 * 60, Open, Open),
             (11 * 60, Restricted, Restricted),
             (12 * 60, Closed, Closed),
-            (13 * 60, Open, Open),
-            (14 * 60, Closed, Open),
+            (13 * 60, Restricted, Restricted),
+            (14 * 60, Closed, Restricted),
         ] {
             let of = |hours| gate.seen_at(&crossing(hours), at(minute));
             let found = (of(Some((600, 840))), of(None));
@@ -413,14 +471,15 @@ mod tests {
         use GateState::{Closed, Open};
         assert_eq!(enter(8, Open, None), 4, "without an end the hours hold");
         assert_eq!(enter(9, Open, Some(18)), 9, "from its moment on");
-        assert_eq!(enter(16, Closed, Some(17)), 7, "a closure ends it");
-        assert_eq!(enter(20, Open, Some(22)), 9, "on top of the hours");
+        assert_eq!(enter(16, Closed, Some(17)), 8, "but for a closure");
+        assert_eq!(enter(20, Open, Some(22)), 10, "on top of the hours");
         for (hour, state, since) in [
             (8, Closed, Some(-10)),
             (9, Open, None),
             (15, Open, None),
             (16, Closed, Some(16)),
-            (17, Closed, Some(16)),
+            (17, Open, None),
+            (18, Closed, Some(18)),
             (21, Open, None),
             (23, Closed, Some(22)),
         ] {

@@ -25,6 +25,7 @@ pub mod partition;
 pub mod region;
 pub mod seen;
 pub mod series;
+pub mod shut;
 pub mod snapshot;
 pub mod standing;
 pub mod tally;

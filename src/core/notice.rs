@@ -36,8 +36,29 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// Since when: of a blind feed the moment from which nothing is known, of a closed crossing the closure.
     pub since: EventTime,
-    /// Whether it is over.
+    /// Whether it is over: the feed is heard again, or the crossing was open after all.
     pub is_over: bool,
+    /// Of arrivals at a closed crossing: what came, and why it was closed.
+    pub shut: Option<Shut>,
+}
+
+/// What came while a crossing was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shut {
+    /// How many arrivals were read of that closure or night so far.
+    pub arrivals: u64,
+    /// What says that it was closed.
+    pub by: ShutBy,
+}
+
+/// What says that a crossing is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShutBy {
+    /// A status.
+    Status,
+    /// Its published hours.
+    Hours,
 }
 
 /// What the numbers of a record rest on.

@@ -16,6 +16,7 @@ use super::params::Params;
 use super::partition::PartitionState;
 use super::seen::{Page, Seen};
 use super::series::{DayCounts, Past, Series, SeriesCounts, Settled, Site};
+use super::shut::ToldClosed;
 use super::standing::Reset;
 use super::time::EventTime;
 use jiff::civil::Date;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout and of what its numbers mean.
-pub const SCHEMA_VERSION: u8 = 14;
+pub const SCHEMA_VERSION: u8 = 15;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 
@@ -104,7 +105,7 @@ struct CountsBody {
     gate: GateTimeline,
     feed: FeedTimeline,
     blind_since: Option<EventTime>,
-    told_closed: Option<EventTime>,
+    told_closed: Option<ToldClosed>,
     series: Vec<SeriesBody>,
 }
 

@@ -6,6 +6,8 @@ use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::engine::Engine;
+use crate::core::event::GateState;
+use crate::core::exposure::{self, GateTimeline};
 use crate::core::ids::{CrossingIx, Offset, Partition, StreamIx};
 use crate::core::intake::BudgetSpent;
 use crate::core::lens::{Lens, Outlook};
@@ -21,6 +23,7 @@ use crate::wire::decode::{self, DecodeError, Limits, Record};
 use crate::wire::sentence::{self, Subject};
 use crate::wire::{self, incident, notice};
 use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
 /// Why a scenario makes no report.
@@ -424,36 +427,65 @@ fn is_published(scenario: &Scenario, crossing: &str, stream: &str, day: Date) ->
     figures.next().is_some_and(is_whole) && figures.all(is_whole)
 }
 
-/// Closures and limits of a crossing. A state lasts until the next one, or until its own end.
+/// Closures and limits of a crossing, by the clock on its wall.
 fn shades(scenario: &Scenario, crossing: &str) -> Vec<Shade> {
     let end = scenario
         .end
         .saturating_add(jiff::Span::new().days(1))
         .to_datetime(Time::midnight());
-    let changes: Vec<_> = scenario
+    let mut gate = GateTimeline::default();
+    let mut reasons = BTreeMap::new();
+    let of_it = scenario
         .statuses
         .iter()
-        .filter(|status| status.crossings.iter().any(|c| c == crossing))
-        .filter(|status| status.state != Change::Redefined)
-        .collect();
-    let mut shades = Vec::new();
-    for (n, change) in changes.iter().enumerate() {
-        let kind = match change.state {
-            Change::Open | Change::Redefined => continue,
-            Change::Closed => ShadeKind::Closed,
-            Change::Restricted => ShadeKind::Restricted,
+        .filter(|status| status.crossings.iter().any(|c| c == crossing));
+    for status in of_it {
+        let state = match status.state {
+            Change::Open => GateState::Open,
+            Change::Closed => GateState::Closed,
+            Change::Restricted => GateState::Restricted,
+            Change::Redefined => continue,
         };
-        let next = changes.get(n + 1).map_or(DateTime::MAX, |next| next.time);
-        let until = next.min(change.until.unwrap_or(DateTime::MAX));
-        shades.push(Shade {
-            from: change.time,
-            to: until.min(end),
-            lasts: until > end,
-            kind,
-            reason: change.reason.clone(),
+        let from = as_utc(status.time);
+        gate.enter(exposure::Change {
+            from,
+            state,
+            until: status.until.map(as_utc),
         });
+        reasons.insert(from, status.reason.clone());
     }
-    shades
+    let kind_of = |state| match state {
+        GateState::Open => None,
+        GateState::Closed => Some(ShadeKind::Closed),
+        GateState::Restricted => Some(ShadeKind::Restricted),
+    };
+    let spans = gate.spans().into_iter();
+    spans
+        .filter_map(|span| {
+            let lasts = span.to > as_utc(end);
+            Some(Shade {
+                kind: kind_of(span.change.state)?,
+                from: civil(&TimeZone::UTC, span.from),
+                to: if lasts {
+                    end
+                } else {
+                    civil(&TimeZone::UTC, span.to)
+                },
+                lasts,
+                reason: reasons[&span.change.from].clone(),
+            })
+        })
+        .collect()
+}
+
+/// A moment on the wall's clock as if that clock showed UTC, so that moments can be set beside each other.
+fn as_utc(time: DateTime) -> EventTime {
+    let time = time.to_zoned(TimeZone::UTC);
+    EventTime(
+        time.expect("years of a scenario are in range")
+            .timestamp()
+            .as_millisecond(),
+    )
 }
 
 /// What the figures are made of.

@@ -164,6 +164,7 @@ mod tests {
                 kind: NoticeKind::FeedBlind,
                 since: EventTime(0),
                 is_over: false,
+                shut: None,
             },
             as_of: EventTime(0),
             source: SOURCE,

@@ -6,7 +6,7 @@ use crate::core::alert::Transition;
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
-use crate::core::notice::{Notice, NoticeKind};
+use crate::core::notice::{Notice, NoticeKind, Shut, ShutBy};
 use crate::core::output::Output;
 use crate::core::time::EventTime;
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ pub struct NoticeRecord<'a> {
     pub notice_id: Cow<'a, str>,
     /// What it is about.
     pub kind: NoticeKind,
-    /// Opened, or resolved when it is over.
+    /// Opened, resolved when it is over, or retracted when the crossing was open after all.
     pub transition: Transition,
     /// Crossing id.
     pub crossing: Cow<'a, str>,
@@ -41,6 +41,10 @@ pub struct NoticeRecord<'a> {
     pub known_at: Option<String>,
     /// The record that decided.
     pub source: SourceRecord<'a>,
+    /// Of arrivals at a closed crossing: how many of that closure or night were read so far.
+    pub arrivals: Option<u64>,
+    /// Of arrivals at a closed crossing: what says that it was closed.
+    pub closed_by: Option<ShutBy>,
     /// One sentence to read aloud.
     pub summary: String,
 }
@@ -81,6 +85,8 @@ pub fn notice(output: &Output, network: &Network, origin: &Origin) -> Option<Enc
         as_of: civil_time(network, *crossing, *as_of),
         known_at,
         source: source_record(source, origin),
+        arrivals: notice.shut.map(|shut| shut.arrivals),
+        closed_by: notice.shut.map(|shut| shut.by),
         summary: summary(network, *crossing, notice, *as_of),
     };
     let headers = cloud_event(
@@ -98,13 +104,14 @@ pub fn notice(output: &Output, network: &Network, origin: &Origin) -> Option<Enc
     })
 }
 
-/// How a notice lives: it opens, and a blind feed's is resolved when the feed is heard again.
+/// How a notice lives: it opens, a blind feed's is resolved when the feed is heard again, and one of arrivals at a closed crossing is
+/// retracted when a late status says that it was open.
 #[must_use]
 pub fn transition(notice: &Notice) -> Transition {
-    if notice.is_over {
-        Transition::Resolved
-    } else {
-        Transition::Opened
+    match (notice.is_over, notice.kind) {
+        (false, _) => Transition::Opened,
+        (true, NoticeKind::FeedBlind) => Transition::Resolved,
+        (true, NoticeKind::ArrivalsWhileClosed) => Transition::Retracted,
     }
 }
 
@@ -132,8 +139,51 @@ pub fn summary(
             "{name} is heard again at {}; it was blind since {since}.",
             moment(as_of)
         ),
-        (NoticeKind::ArrivalsWhileClosed, _) => format!(
-            "{name} reports arrivals and is closed since {since}, by its status or its published hours. They are counted, but open no alert: find out whether the gate is open."
-        ),
+        (NoticeKind::ArrivalsWhileClosed, is_over) => {
+            arrivals_while_closed(name, &since, notice.shut, is_over)
+        }
+    }
+}
+
+fn arrivals_while_closed(name: &str, since: &str, shut: Option<Shut>, is_over: bool) -> String {
+    let arrivals = match shut.map(|shut| shut.arrivals) {
+        Some(1) => "1 arrival".to_owned(),
+        Some(n) => format!("{n} arrivals"),
+        None => "arrivals".to_owned(),
+    };
+    if is_over {
+        return format!(
+            "Taken back: {name} was open after all. A status that was read late says so of the {arrivals} that were told of as coming after {since}; they are judged like any others."
+        );
+    }
+    let closed = match shut.map(|shut| shut.by) {
+        Some(ShutBy::Hours) => format!("outside its published hours, which ended at {since}"),
+        _ => format!("though a status says that it is closed since {since}"),
+    };
+    format!(
+        "{name} reports {arrivals} {closed}. What comes is counted, but opens no alert: find out whether the gate is open."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrivals_at_a_closed_crossing_are_told_of_with_their_number_and_why_it_is_closed() {
+        let since = "20:00 on Friday 17 November 2023";
+        let of = |arrivals, by, is_over| {
+            arrivals_while_closed("Salla", since, Some(Shut { arrivals, by }), is_over)
+        };
+        let told = [
+            of(1, ShutBy::Status, false),
+            of(12, ShutBy::Hours, false),
+            of(12, ShutBy::Hours, true),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r"
+        Salla reports 1 arrival though a status says that it is closed since 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
+        Salla reports 12 arrivals outside its published hours, which ended at 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
+        Taken back: Salla was open after all. A status that was read late says so of the 12 arrivals that were told of as coming after 20:00 on Friday 17 November 2023; they are judged like any others.
+        ");
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod border;
 pub(crate) mod daily;
+pub(crate) mod hourly;
 pub(crate) mod model;
 pub(crate) mod random;
 pub(crate) mod reference;

@@ -76,23 +76,34 @@ struct Bucket {
 }
 
 impl Facts {
+    /// The state that was said of a moment, and whether until when it holds: a word that has ended, that another of its state has
+    /// followed, or any without an end, says nothing.
+    fn said(&self, time: i64) -> Option<(GateState, bool)> {
+        let words: Vec<_> = self
+            .gates
+            .range(..=time)
+            .filter_map(|(from, kind)| match kind {
+                Kind::Status { state, until } => Some((*from, *state, until.map(|u| u.0))),
+                _ => None,
+            })
+            .collect();
+        let mut holds = words.iter().filter(|(from, state, until)| {
+            let is_replaced = words
+                .iter()
+                .any(|(later, other, end)| later > from && (other == state || end.is_none()));
+            !is_replaced && until.is_none_or(|until| time < until)
+        });
+        let newest = holds.next_back();
+        newest.map(|(_, state, until)| (*state, until.is_some()))
+    }
+
     fn is_closed(&self, time: i64) -> bool {
-        match self.gates.range(..=time).next_back() {
-            Some((_, Kind::Status { state, until })) => {
-                *state == GateState::Closed && until.is_none_or(|until| time < until.0)
-            }
-            _ => false,
-        }
+        matches!(self.said(time), Some((GateState::Closed, _)))
     }
 
     /// A status says until when the crossing is open, whatever its hours.
     fn is_held_open(&self, time: i64) -> bool {
-        match self.gates.range(..=time).next_back() {
-            Some((_, Kind::Status { state, until })) => {
-                *state == GateState::Open && until.is_some_and(|until| time < until.0)
-            }
-            _ => false,
-        }
+        self.said(time) == Some((GateState::Open, true))
     }
 
     /// Two events lie further apart than the silence that makes a feed blind, and the moment lies between them.
@@ -322,6 +333,9 @@ impl Naive<'_> {
         let shares = self.facts.shares(self.place, start, end);
         let (exposure, closed_or_blind) = (shares.seen, shares.closed + shares.blind);
         let mut expects = exposure;
+        if lens == 1 && shares.extra > 0.0 {
+            slot.special_log_variance += 1.5_f64.powi(2);
+        }
         if lens == 0 {
             if shares.seen > shares.extra {
                 expects = shares.seen - shares.extra;
