@@ -20,6 +20,7 @@ fn slot(day: usize) -> Slot {
         day_of_week: (day % 7) as f64,
         year: day as f64 / 365.25,
         special_log_variance: 0.0,
+        whole_ratio: 1.0,
     }
 }
 

@@ -32,6 +32,7 @@ fn slot(day: u32) -> Slot {
         day_of_week: f64::from(day % 7),
         year: (f64::from(day) / 365.25).fract(),
         special_log_variance: 0.0,
+        whole_ratio: 1.0,
     }
 }
 

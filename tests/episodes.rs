@@ -203,7 +203,7 @@ fn raja_jooseppi_is_told_of_within_a_day_or_two_and_salla_by_its_fourth_arrival(
     hold(
         &firsts,
         asked[1].0,
-        ("2015-10-26", "2015-11-03"),
+        ("2015-10-26", "2015-11-02"),
         "2015-11-08",
     );
 }

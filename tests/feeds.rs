@@ -250,6 +250,8 @@ fn hours_that_are_closed_or_blind_raise_nothing_be_they_the_busy_or_the_idle_one
         ("a feed that is dead by day", Blind, 9..19, 1),
         ("a feed that is dead by night", Blind, 21..31, 3),
         ("shut by night for three weeks", Closed, 23..31, 21),
+        ("shut by day for five weeks", Closed, 7..21, 35),
+        ("shut in the morning for six weeks", Closed, 6..12, 42),
         ("shut for an evening", Closed, 15..24, 1),
         ("shut for a night", Closed, 24..32, 1),
         ("shut by day", Closed, 8..18, 2),

@@ -109,7 +109,7 @@ fn arrivals_outside_published_hours_are_told_of_once_a_night_and_not_judged() {
 
 impl Border {
     /// What notices say of arrivals while a crossing was closed: how many, and why it was.
-    fn shut(&self) -> Vec<(u64, ShutBy)> {
+    fn shut(&self) -> Vec<(u32, ShutBy)> {
         let of_notice = |output: &Output| match output {
             Output::Notice { notice, .. } => notice.shut.map(|shut| (shut.arrivals, shut.by)),
             _ => None,

@@ -181,6 +181,7 @@ fn the_filter_is_that_of_pybats() {
         }
         let slot = surgewatch::core::lens::Slot {
             special_log_variance: 0.0,
+            whole_ratio: 1.0,
             hour_of_day: 0.0,
             day_of_week: 0.0,
             year: week / 52.0,

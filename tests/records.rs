@@ -29,7 +29,10 @@ fn reading(lens: Lens, observed: u64, (lower, upper): (u64, u64)) -> Reading {
         end,
         observed,
         while_closed: 0,
-        expected: 0.123_456,
+        expected: match lower {
+            0 => 0.123_456,
+            _ => (lower + upper) as f64 / 2.0,
+        },
         lower,
         upper,
         exposure: 1.0,

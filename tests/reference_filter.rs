@@ -46,6 +46,7 @@ fn agrees_with_the_reference() {
                 day_of_week: 0.0,
                 year: (t % 52) as f64 / 52.0,
                 special_log_variance: 0.0,
+                whole_ratio: 1.0,
             };
             let expected = state
                 .outlook(&params, slot, 1.0)

@@ -14,6 +14,7 @@ fn slot(lens: Lens, t: u32) -> Slot {
         day_of_week: (hours / 24.0) % 7.0,
         year: (hours / 8766.0).fract(),
         special_log_variance: 0.0,
+        whole_ratio: 1.0,
     }
 }
 
@@ -148,6 +149,7 @@ fn no_exposure_changes_nothing() {
             Slot {
                 year: f64::NAN,
                 special_log_variance: 0.0,
+                whole_ratio: 1.0,
                 ..slot(Lens::Day, 4)
             },
             1.0,
@@ -314,5 +316,29 @@ fn settings_that_are_no_numbers_are_refused() {
         (1e12, 1.0),
     ] {
         assert_eq!(Prior::new(mean, variance), None, "{mean} {variance}");
+    }
+}
+
+/// A special day, or one of which hours were hidden, is judged by a wider forecast and told with what is usual on a plain one.
+#[test]
+fn what_is_told_as_usual_is_the_mean_of_a_bucket_of_its_exposure_in_which_nothing_is_special() {
+    for lens in [Lens::Day, Lens::Hour, Lens::Week] {
+        let params = LensParams::for_lens(lens);
+        let prior = Prior::new(20.0, 1.0).expect("in range");
+        let state = run(&params, prior, &[20; 60]);
+        let outlook = |special_log_variance| {
+            let slot = Slot {
+                special_log_variance,
+                ..slot(lens, 60)
+            };
+            state.outlook(&params, slot, 0.4).expect("exposed")
+        };
+        let plain = outlook(0.0).mean();
+        for special in [0.1, 1.0, 2.25] {
+            let wide = outlook(special);
+            let apart = wide.usual() / plain - 1.0;
+            assert!(apart.abs() < 1e-9, "{lens:?} {special}: {apart}");
+            assert!(wide.mean() > 1.02 * plain, "{lens:?} {special}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Owns the life of one alert: how severe it is, when it opens, grows, is told again and ends.
 
+use super::exposure::HIDDEN_RATIO;
 use super::lens::Lens;
 use super::standing::{End, Standing};
 use super::time::EventTime;
@@ -190,6 +191,20 @@ impl Reading {
     #[must_use]
     pub fn counted(&self) -> u64 {
         self.observed + u64::from(self.while_closed)
+    }
+
+    /// Whether so much of a day was closed or blind that fewer arrivals say nothing.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        let hidden = self.closed_ratio + self.blind_ratio;
+        self.lens != Lens::Hour && hidden > 0.0 && hidden >= HIDDEN_RATIO * (self.exposure + hidden)
+    }
+
+    /// Whether a day brings the end of an alert nearer.
+    #[must_use]
+    pub fn counts_for(&self, direction: Direction) -> bool {
+        let says_nothing = direction == Direction::Drop && self.is_hidden();
+        self.exposure > 0.0 && self.is_mostly_seen() && !says_nothing
     }
 
     /// Whether at least half of the scheduled hours were open and seen.

@@ -87,6 +87,7 @@ impl DaySpan {
             day_of_week: weekday_index(self.date),
             year: share_of_year(self.date),
             special_log_variance: 0.0,
+            whole_ratio: 1.0,
         }
     }
 
@@ -100,6 +101,7 @@ impl DaySpan {
             day_of_week: weekday_index(self.date) + hour_of_day / 24.0,
             year: share_of_year(self.date),
             special_log_variance: 0.0,
+            whole_ratio: 1.0,
         }
     }
 }

@@ -8,27 +8,16 @@ use super::network::Crossing;
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// A word on the state of a crossing. Of each state the newest word counts, and a word without end replaces all before it; of those
-/// that are left the newest is in force that has not ended. So a closure of an hour inside a lengthened day gives that day back.
+/// A word on the state of a crossing. A word without end replaces all before it, one of the state that is in force replaces that one, and
+/// any other lies on top until it ends: so a closure of an hour inside a lengthened day gives that day back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// From when.
     pub from: EventTime,
     /// The state from then on.
     pub state: GateState,
-    /// When it is known to end; what was said before it holds again from then on.
+    /// When it is known to end; what lay below it holds again from then on.
     pub until: Option<EventTime>,
-}
-
-impl Change {
-    /// Whether it stands above the published hours: a closure does, and an `open` that tells when it ends.
-    fn overrides_hours(&self) -> bool {
-        match self.state {
-            GateState::Closed => true,
-            GateState::Open => self.until.is_some(),
-            GateState::Restricted => false,
-        }
-    }
 }
 
 /// A span in which one word was in force.
@@ -40,6 +29,8 @@ pub struct Span {
     pub to: EventTime,
     /// The word.
     pub change: Change,
+    /// Whether it stands above the published hours: a closure does, and what lies inside a time of which it was told that it is open.
+    pub is_above_hours: bool,
 }
 
 impl Span {
@@ -69,7 +60,10 @@ pub struct Shares {
     pub extra: f64,
 }
 
-/// Standard deviation of a log count, at most, for what is not known of its hours.
+/// A day of which at least this share was closed or blind is hidden: it says nothing of drops.
+pub const HIDDEN_RATIO: f64 = 0.125;
+
+/// Standard deviation of an hour's log count outside the published hours.
 const MAX_MISSED_LOG_SD: f64 = 1.5;
 
 impl Shares {
@@ -84,12 +78,11 @@ impl Shares {
         }
     }
 
-    /// The log variance a day has because part of it was closed or blind. Arrivals are expected in proportion to open
-    /// time, and the rest of the day may be its busy or its idle hours: as many as came may be missing by the ratio of its length, or none.
-    /// An hour has none inside the published hours, and the most outside them: nobody knows what comes then.
+    /// The log variance a bucket has because part of it is not known. A day is expected in proportion to its open time, and the rest of
+    /// it may be its busy or its idle hours; of one that is [hidden](Self::whole_ratio) nothing is expected in proportion. An hour has
+    /// none inside the published hours, and the most outside them: nobody knows what comes then.
     #[must_use]
     pub fn missed_log_variance(&self, lens: Lens) -> f64 {
-        let missed = self.closed + self.blind;
         if lens == Lens::Hour {
             let is_known = self.extra <= 0.0;
             return if is_known {
@@ -98,11 +91,23 @@ impl Shares {
                 MAX_MISSED_LOG_SD.powi(2)
             };
         }
-        if missed <= 0.0 || self.open <= 0.0 {
+        if self.open <= 0.0 || self.whole_ratio(lens) > 1.0 {
             return 0.0;
         }
-        let ratio = missed / self.expects(lens);
-        ratio.min(MAX_MISSED_LOG_SD).powi(2)
+        ((self.closed + self.blind) / self.expects(lens)).powi(2)
+    }
+
+    /// All that a day was to be open as a multiple of what it is expected by, where an eighth or more of it was closed or blind; else 1.
+    #[must_use]
+    pub fn whole_ratio(&self, lens: Lens) -> f64 {
+        let (missed, seen) = (self.closed + self.blind, self.expects(lens));
+        let is_hidden =
+            lens != Lens::Hour && seen > 0.0 && missed >= HIDDEN_RATIO * (seen + missed);
+        if is_hidden {
+            (seen + missed) / seen
+        } else {
+            1.0
+        }
     }
 }
 
@@ -155,7 +160,7 @@ impl GateTimeline {
         }
         let held_open = spans
             .iter()
-            .filter(|span| span.change.overrides_hours() && span.change.state == GateState::Open);
+            .filter(|span| span.is_above_hours && span.change.state != GateState::Closed);
         let ends = held_open.map(|span| span.to).filter(|end| *end <= time);
         ends.chain([hours_ended(crossing, time)]).max()
     }
@@ -181,10 +186,11 @@ impl GateTimeline {
     /// Forgets what no bucket from `time` on can depend on.
     pub fn forget_before(&mut self, time: EventTime) {
         self.redefined.retain(|at| *at >= time);
-        let first_after = self.changes.partition_point(|c| c.from <= time);
-        let mut still: Vec<Change> = self.standing(time).copied().collect();
-        still.reverse();
-        self.changes.splice(..first_after, still);
+        // What lies below the first word that stands has no say any more; what lay between those that do is needed to tell them apart.
+        let standing = self.standing(time);
+        let first = standing.first().map_or(time, |word| word.from);
+        let ended = self.changes.partition_point(|c| c.from < first);
+        self.changes.drain(..ended);
     }
 
     /// The state at a moment: open where nothing was said.
@@ -197,9 +203,9 @@ impl GateTimeline {
     /// The same, and closed outside the crossing's published hours unless it is open until a stated moment.
     #[must_use]
     pub fn seen_at(&self, crossing: &Crossing, time: EventTime) -> GateState {
-        let change = self.in_force(time);
-        let state = change.map_or(GateState::Open, |change| change.state);
-        if crossing.hours.is_none() || change.is_some_and(Change::overrides_hours) {
+        let state = self.state_at(time);
+        let is_above = state == GateState::Closed || self.is_held_open(time);
+        if crossing.hours.is_none() || is_above {
             return state;
         }
         let day = DaySpan::holding(&crossing.tz, time);
@@ -211,24 +217,33 @@ impl GateTimeline {
         }
     }
 
-    fn in_force(&self, time: EventTime) -> Option<&Change> {
-        self.standing(time).next()
+    fn in_force(&self, time: EventTime) -> Option<Change> {
+        self.standing(time).pop()
     }
 
-    /// The words that hold at a moment and are not replaced, newest first.
-    fn standing(&self, time: EventTime) -> impl Iterator<Item = &Change> {
-        let at = self.changes.partition_point(|c| c.from <= time);
-        let mut newer: Vec<GateState> = Vec::new();
-        let mut is_replaced = false;
-        let words = self.changes[..at].iter().rev();
-        words.filter(move |change| {
-            let counts = !is_replaced && !newer.contains(&change.state);
-            is_replaced |= change.until.is_none();
-            if counts {
-                newer.push(change.state);
+    /// The words that hold at a moment, the one in force last.
+    fn standing(&self, time: EventTime) -> Vec<Change> {
+        let mut standing: Vec<Change> = Vec::new();
+        let holds = |change: &Change, time| change.until.is_none_or(|until| time < until);
+        for change in self.changes.iter().take_while(|c| c.from <= time) {
+            standing.retain(|word| holds(word, change.from));
+            if change.until.is_none() {
+                standing.clear();
+            } else if standing.last().is_some_and(|top| top.state == change.state) {
+                standing.pop();
             }
-            counts && change.until.is_none_or(|until| time < until)
-        })
+            standing.push(*change);
+        }
+        standing.retain(|word| holds(word, time));
+        standing
+    }
+
+    /// Whether a stated end lets it stand above the published hours: open until then, also while it is restricted.
+    fn is_held_open(&self, time: EventTime) -> bool {
+        let standing = self.standing(time);
+        let mut words = standing.iter().rev();
+        let word = words.find(|word| word.state != GateState::Restricted);
+        word.is_some_and(|word| word.state == GateState::Open && word.until.is_some())
     }
 
     /// The spans in which a word was in force, oldest first.
@@ -244,13 +259,20 @@ impl GateTimeline {
             let Some(change) = self.in_force(*from) else {
                 continue;
             };
+            let span = Span {
+                from: *from,
+                to,
+                change,
+                is_above_hours: change.state == GateState::Closed || self.is_held_open(*from),
+            };
+            let is_same = |last: &Span| {
+                last.to == *from
+                    && last.change == change
+                    && last.is_above_hours == span.is_above_hours
+            };
             match spans.last_mut() {
-                Some(last) if last.to == *from && last.change == *change => last.to = to,
-                _ => spans.push(Span {
-                    from: *from,
-                    to,
-                    change: *change,
-                }),
+                Some(last) if is_same(last) => last.to = to,
+                _ => spans.push(span),
             }
         }
         spans
@@ -299,8 +321,11 @@ impl GateTimeline {
         };
         let mut at = EventTime::MIN;
         let spans = self.spans();
-        let above = spans.iter().filter(|span| span.change.overrides_hours());
-        for Span { from, to, change } in above.copied() {
+        let above = spans.iter().filter(|span| span.is_above_hours);
+        for Span {
+            from, to, change, ..
+        } in above.copied()
+        {
             add_open(both(hours, (at, from)));
             match change.state {
                 GateState::Closed => closed_ms += length_ms(both(hours, (from, to))),
@@ -373,191 +398,5 @@ fn clock_time(crossing: &Crossing, day: &DaySpan, minute: u16) -> EventTime {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::float_cmp, reason = "whole shares are exact")]
-    use super::super::network::OpenHours;
-    use super::*;
-    use jiff::civil::Date;
-    use jiff::tz::TimeZone;
-
-    fn crossing(hours: Option<(u16, u16)>) -> Crossing {
-        Crossing {
-            id: "x".into(),
-            name: "X".into(),
-            country: "fi".into(),
-            corridor: "c".into(),
-            order: 1,
-            neighbours: vec![],
-            tz: TimeZone::get("Europe/Helsinki").expect("bundled"),
-            hours: hours.map(|(open_minute, close_minute)| {
-                [Some(OpenHours {
-                    open_minute,
-                    close_minute,
-                }); 7]
-            }),
-            streams: vec![],
-            message_within_ms: None,
-        }
-    }
-
-    fn day(crossing: &Crossing) -> DaySpan {
-        DaySpan::of(&crossing.tz, Date::constant(2023, 11, 17))
-    }
-
-    #[test]
-    fn a_crossing_without_hours_and_status_is_open_all_day() {
-        let c = crossing(None);
-        let d = day(&c);
-        assert_eq!(
-            GateTimeline::default().exposure(&c, &d, d.start, d.end),
-            1.0
-        );
-    }
-
-    #[test]
-    fn published_hours_give_the_open_share_of_days_and_of_hours() {
-        let c = crossing(Some((600, 840)));
-        let d = day(&c);
-        let open = GateTimeline::default();
-        assert!((open.exposure(&c, &d, d.start, d.end) - 4.0 / 24.0).abs() < 1e-12);
-        let of = |h| open.exposure(&c, &d, d.hour_span(h).0, d.hour_span(h).1);
-        assert_eq!([of(9), of(10), of(13), of(14)], [0.0, 1.0, 1.0, 0.0]);
-    }
-
-    #[test]
-    fn at_a_moment_a_crossing_is_closed_by_status_or_outside_its_hours() {
-        let day = day(&crossing(None));
-        let at = |minute: i64| day.start.plus_ms(minute * 60_000);
-        let mut gate = GateTimeline::default();
-        for (from, state, until) in [
-            (at(11 * 60), GateState::Restricted, None),
-            (at(12 * 60), GateState::Closed, Some(at(13 * 60))),
-        ] {
-            gate.enter(Change { from, state, until });
-        }
-        use GateState::{Closed, Open, Restricted};
-        for (minute, by_hours, without) in [
-            (9 * 60 + 59, Closed, Open),
-            (10 * 60, Open, Open),
-            (11 * 60, Restricted, Restricted),
-            (12 * 60, Closed, Closed),
-            (13 * 60, Restricted, Restricted),
-            (14 * 60, Closed, Restricted),
-        ] {
-            let of = |hours| gate.seen_at(&crossing(hours), at(minute));
-            let found = (of(Some((600, 840))), of(None));
-            assert_eq!(found, (by_hours, without), "minute {minute}");
-        }
-    }
-
-    #[test]
-    fn an_open_status_with_an_end_stands_above_the_published_hours() {
-        let with_hours = crossing(Some((600, 840)));
-        let day = day(&with_hours);
-        let at = |hour: i64| day.start.plus_ms(hour * 3_600_000);
-        let hours_open = |gate: &GateTimeline| {
-            let share = gate.exposure(&with_hours, &day, day.start, day.end);
-            (share * 24.0).round() as i64
-        };
-        let mut gate = GateTimeline::default();
-        let mut enter = |from, state, until: Option<i64>| {
-            gate.enter(Change {
-                from: at(from),
-                state,
-                until: until.map(at),
-            });
-            hours_open(&gate)
-        };
-        use GateState::{Closed, Open};
-        assert_eq!(enter(8, Open, None), 4, "without an end the hours hold");
-        assert_eq!(enter(9, Open, Some(18)), 9, "from its moment on");
-        assert_eq!(enter(16, Closed, Some(17)), 8, "but for a closure");
-        assert_eq!(enter(20, Open, Some(22)), 10, "on top of the hours");
-        for (hour, state, since) in [
-            (8, Closed, Some(-10)),
-            (9, Open, None),
-            (15, Open, None),
-            (16, Closed, Some(16)),
-            (17, Open, None),
-            (18, Closed, Some(18)),
-            (21, Open, None),
-            (23, Closed, Some(22)),
-        ] {
-            let found = (
-                gate.seen_at(&with_hours, at(hour)),
-                gate.shut_since(&with_hours, at(hour)),
-            );
-            assert_eq!(found, (state, since.map(at)), "hour {hour}");
-        }
-    }
-
-    #[test]
-    fn the_wall_clock_decides_opening_on_the_day_clocks_change() {
-        let c = crossing(Some((600, 840)));
-        for date in [Date::constant(2023, 3, 26), Date::constant(2023, 10, 29)] {
-            let d = DaySpan::of(&c.tz, date);
-            let (from, to) = published_hours(&c, &d);
-            assert_eq!(
-                (local(&c.tz, from).hour(), local(&c.tz, to).hour()),
-                (10, 14),
-                "{date}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_closure_takes_its_share_until_it_ends_or_another_status_comes() {
-        let c = crossing(None);
-        let d = day(&c);
-        let at = |h: i64| d.start.plus_ms(h * 3_600_000);
-        let mut gate = GateTimeline::default();
-        assert!(gate.enter(Change {
-            from: at(6),
-            state: GateState::Closed,
-            until: Some(at(12))
-        }));
-        assert!(!gate.enter(Change {
-            from: at(6),
-            state: GateState::Closed,
-            until: Some(at(12))
-        }));
-        assert!((gate.exposure(&c, &d, d.start, d.end) - 18.0 / 24.0).abs() < 1e-12);
-        assert_eq!(gate.state_at(at(7)), GateState::Closed);
-        assert_eq!(gate.state_at(at(13)), GateState::Open);
-        gate.enter(Change {
-            from: at(18),
-            state: GateState::Closed,
-            until: None,
-        });
-        assert!((gate.exposure(&c, &d, d.start, d.end) - 12.0 / 24.0).abs() < 1e-12);
-        gate.enter(Change {
-            from: at(8),
-            state: GateState::Open,
-            until: None,
-        });
-        assert!((gate.exposure(&c, &d, d.start, d.end) - 16.0 / 24.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn forgetting_keeps_the_state_in_force() {
-        let mut gate = GateTimeline::default();
-        gate.enter(Change {
-            from: EventTime(10),
-            state: GateState::Closed,
-            until: None,
-        });
-        gate.enter(Change {
-            from: EventTime(20),
-            state: GateState::Open,
-            until: None,
-        });
-        gate.enter(Change {
-            from: EventTime(30),
-            state: GateState::Closed,
-            until: None,
-        });
-        gate.forget_before(EventTime(25));
-        assert_eq!(gate.state_at(EventTime(25)), GateState::Open);
-        assert_eq!(gate.state_at(EventTime(35)), GateState::Closed);
-    }
-}
+#[path = "exposure_tests.rs"]
+mod tests;

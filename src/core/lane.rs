@@ -229,7 +229,7 @@ impl Track {
             if is_low || (outlook.is_none() && run.since == start) {
                 *run = Run::at(end);
             } else if let Some(outlook) = outlook {
-                run.add(observed, outlook.mean());
+                run.add(observed, outlook.usual());
             }
         }
     }
@@ -253,8 +253,10 @@ impl Checkpoint {
 /// The bucket a lens has open.
 #[derive(Debug, Clone)]
 pub(super) struct OpenBucket {
-    pub(super) day: usize,
-    pub(super) hour: usize,
+    /// Place of its day among the kept ones.
+    pub(super) day: u32,
+    /// Place among that day's hours.
+    pub(super) hour: u32,
     pub(super) start: EventTime,
     pub(super) end: EventTime,
     /// Its shares and its place in the seasons, once somebody asked: a quiet hour ends without.
@@ -310,8 +312,8 @@ impl OpenBucket {
             _ => (day.span.start, day.span.end),
         };
         Self {
-            day: index,
-            hour,
+            day: index as u32,
+            hour: hour as u32,
             start,
             end,
             ..Self::nowhere()
@@ -376,6 +378,8 @@ impl Judged {
         let upper_tail = outlook.filter(|_| rises || !is_hour);
         let lower_tail = outlook.filter(|_| drops || !is_hour);
         let [lower, upper] = outlook.map_or([0; 2], |o| o.quantiles(USUAL));
+        let is_hidden = outlook.is_some_and(|o| o.is_hidden);
+        let lower = if is_hidden { 0 } else { lower };
         Reading {
             lower,
             upper,
@@ -400,7 +404,7 @@ impl Judged {
             end: self.end,
             observed: counted.judged,
             while_closed: u32::try_from(counted.shut).unwrap_or(u32::MAX),
-            expected: self.outlook.as_ref().map_or(0.0, Outlook::mean),
+            expected: self.outlook.as_ref().map_or(0.0, Outlook::usual),
             lower: 0,
             upper: 0,
             exposure: self.shares.open,
@@ -437,6 +441,7 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize, shares: 
     let class = site.params.day_class(&site.crossing.corridor, day.date);
     Slot {
         special_log_variance: class.log_variance() + shares.missed_log_variance(lens),
+        whole_ratio: shares.whole_ratio(lens),
         ..seasons
     }
 }
@@ -507,7 +512,7 @@ mod tests {
             mut asked in prop::collection::vec(0..2_000_u64, 1..20),
         ) {
             let params = LensParams { log_threshold_rise: threshold, ..LensParams::for_lens(Lens::Day) };
-            let slot = Slot { hour_of_day: 0.0, day_of_week: 2.0, year: 0.5, special_log_variance: 0.0 };
+            let slot = Slot { hour_of_day: 0.0, day_of_week: 2.0, year: 0.5, special_log_variance: 0.0, whole_ratio: 1.0 };
             let mut model = LensState::new(&params, Prior::new(mean, 0.5).expect("in range"));
             for n in noise {
                 model.close(&params, slot, 1.0, (mean * n).round() as u64);

@@ -121,7 +121,7 @@ impl LensState {
         let mut filter = self.filter.clone();
         filter.evolve(self.lens, &params.filter);
         let rate = self.log_rate(&filter, slot);
-        Some(self.outlook_at(params, &filter, &rate, exposure))
+        Some(self.outlook_at(params, &filter, (&rate, slot), exposure))
     }
 
     /// The bucket closed with `y`: evidence, switching filter, learning. Returns what had been expected of it. Without exposure
@@ -136,9 +136,17 @@ impl LensState {
         if !is_observed(slot, exposure) {
             return None;
         }
+        if slot.whole_ratio > 1.0 {
+            let outlook = self.outlook(params, slot, exposure)?;
+            let said = outlook.said(y);
+            self.rise = outlook.rise_after(&said).kept();
+            self.drop = outlook.drop_after(&said).kept();
+            self.regime = outlook.regime_after(&said);
+            return Some(outlook);
+        }
         self.filter.evolve(self.lens, &params.filter);
         let rate = self.log_rate(&self.filter, slot);
-        let outlook = self.outlook_at(params, &self.filter, &rate, exposure);
+        let outlook = self.outlook_at(params, &self.filter, (&rate, slot), exposure);
         let joint = outlook.forecast.ln_joint(y);
         let weighed = outlook.hypotheses.weigh(&joint, y);
         let said = outlook.hypotheses.likelihoods(&weighed);
@@ -415,15 +423,21 @@ impl LensState {
         &self,
         params: &LensParams,
         filter: &Filter,
-        rate: &LogRate,
+        (rate, slot): (&LogRate, Slot),
         exposure: f64,
     ) -> Outlook {
-        let forecast = Mixture::match_moments(
-            rate.mean + exposure.ln(),
-            rate.variance,
-            &filter.ln_weights,
-            params.filter.matching,
-        );
+        let is_hidden = slot.whole_ratio > 1.0;
+        let with = |exposure: f64, log_variance| {
+            let log_mean = rate.mean + exposure.ln();
+            let (weights, matching) = (&filter.ln_weights, params.filter.matching);
+            Mixture::match_moments(log_mean, log_variance, weights, matching)
+        };
+        let forecast = with(exposure * slot.whole_ratio, rate.variance);
+        let usual = if is_hidden || slot.special_log_variance > 0.0 {
+            with(exposure, rate.variance - slot.special_log_variance).mean()
+        } else {
+            forecast.mean()
+        };
         let hypotheses = Hypotheses::new(
             &forecast,
             &params.rises,
@@ -433,6 +447,8 @@ impl LensState {
         );
         let rise_leak = memory::rise_leak(params.leak, params.whole_leak_nats, &forecast);
         Outlook {
+            usual,
+            is_hidden,
             forecast,
             hypotheses,
             rise: self.rise,

@@ -46,7 +46,7 @@ pub struct Notice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shut {
     /// How many arrivals were read of that closure or night so far.
-    pub arrivals: u64,
+    pub arrivals: u32,
     /// What says that it was closed.
     pub by: ShutBy,
 }

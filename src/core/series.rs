@@ -239,7 +239,7 @@ impl Series {
 
     fn expected(&self, params: &Params, lane: usize) -> Option<f64> {
         let expected = &self.lanes[lane].open.expected;
-        *expected.get_or_init(|| Some(self.outlook(params, lane)?.mean()))
+        *expected.get_or_init(|| Some(self.outlook(params, lane)?.usual()))
     }
 
     /// First moment of the day that is open and what is expected of it; nothing where the crossing stays shut all day.
@@ -329,7 +329,7 @@ impl Series {
 
     fn counted(&self, lane: usize) -> Counted {
         let open = &self.lanes[lane].open;
-        self.days[open.day].counted(LENSES[lane], open.hour)
+        self.days[open.day as usize].counted(LENSES[lane], open.hour as usize)
     }
 
     /// Ends every bucket the watermark has passed. Returns whether alerts may have changed.
@@ -501,7 +501,7 @@ impl Series {
         let counted = self.counted(i);
         let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
-        let (day_index, hour) = (lane.open.day, lane.open.hour);
+        let (day_index, hour) = (lane.open.day as usize, lane.open.hour as usize);
         let (start, end) = (lane.open.start, lane.open.end);
         let day = &self.days[day_index];
         let closed = advance(
@@ -542,7 +542,7 @@ impl Series {
     fn begin_day(&mut self, site: &Site, i: usize) {
         let open = &self.lanes[i].open;
         if LENSES[i] == Lens::Hour && open.hour == 0 {
-            let day = &self.days[open.day].span;
+            let day = &self.days[open.day as usize].span;
             let fronts = self.lanes.each_mut().map(|lane| &mut lane.front);
             begin_day(
                 fronts,
@@ -568,9 +568,9 @@ impl Series {
     fn judge(&mut self, site: &Site, i: usize) {
         self.begin_day(site, i);
         let open = &mut self.lanes[i].open;
-        let day = &self.days[open.day].span;
+        let day = &self.days[open.day as usize].span;
         let shares = site.shares(day, (open.start, open.end), false);
-        let slot = slot(site, LENSES[i], day, open.hour, &shares);
+        let slot = slot(site, LENSES[i], day, open.hour as usize, &shares);
         open.ahead = Some((shares, slot));
         (open.calm_below, open.alarm_at) = (0, None);
         (open.expected, open.detectable) = (OnceCell::new(), OnceCell::new());

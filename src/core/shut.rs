@@ -35,7 +35,7 @@ impl CrossingState {
         };
         let counts = self.seen.arrivals().filter(of_it).map(|a| a.count);
         let shut = Shut {
-            arrivals: counts.map(u64::from).sum(),
+            arrivals: counts.fold(0, u32::saturating_add),
             by: match self.gate.state_at(time) {
                 GateState::Closed => ShutBy::Status,
                 GateState::Open | GateState::Restricted => ShutBy::Hours,

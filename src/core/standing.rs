@@ -51,6 +51,9 @@ impl Standing {
 
     /// What a day with exposure adds, closed or not.
     pub fn see(&mut self, direction: Direction, day: &Reading) {
+        if direction == Direction::Drop && day.is_hidden() {
+            return;
+        }
         let severity = Severity::of(direction, day.observed, day.expected);
         self.severity = self.severity.max(severity);
         self.was_shut &= severity < Severity::Major;
@@ -67,7 +70,8 @@ impl Standing {
         if bucket.lens != Lens::Day {
             return false;
         }
-        if bucket.exposure <= 0.0 || !bucket.is_mostly_seen() {
+        let counts = bucket.counts_for(direction);
+        if !counts {
             let minutes = (bucket.end.0 - bucket.start.0) / 60_000;
             let minutes = u32::try_from(minutes).unwrap_or(0);
             self.uncounted_minutes = self.uncounted_minutes.saturating_add(minutes);
@@ -77,12 +81,12 @@ impl Standing {
             return false;
         }
         let calm = bucket.p_abnormal(direction) < STRANGE;
-        self.calm_days = match (calm, bucket.is_mostly_seen()) {
+        self.calm_days = match (calm, counts) {
             (false, _) => 0,
             (true, false) => self.calm_days,
             (true, true) => self.calm_days.saturating_add(1),
         };
-        self.calm_days >= CALM_DAYS && bucket.is_mostly_seen()
+        self.calm_days >= CALM_DAYS && counts
     }
 
     /// Whether it has gone on for so many days that count up to `end`.

@@ -150,7 +150,7 @@ impl<'a> Follower<'a> {
             return;
         };
         for run in &mut runs {
-            run.add(step.count, outlook.mean());
+            run.add(step.count, outlook.usual());
         }
         let verdict = step.state.verdict();
         let evidence = [verdict.log_evidence_rise, verdict.log_evidence_drop];
@@ -191,7 +191,7 @@ impl<'a> Follower<'a> {
         verdict: &Verdict,
         run: &Run,
     ) {
-        let severity = Severity::of(direction, step.count, outlook.mean());
+        let severity = Severity::of(direction, step.count, outlook.usual());
         let last = (step.row, step.end);
         let going = &mut self.going[direction as usize];
         if let Some(going) = going {
@@ -256,7 +256,7 @@ fn reading(params: &LensParams, step: &Step<'_>, outlook: &Outlook, verdict: &Ve
         end: step.end,
         observed: step.count,
         while_closed: 0,
-        expected: outlook.mean(),
+        expected: outlook.usual(),
         lower,
         upper,
         exposure: step.exposure,

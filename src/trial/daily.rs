@@ -140,7 +140,7 @@ impl<'a> Series<'a> {
             end: span.end,
             observed: count,
             while_closed: 0,
-            expected: outlook.as_ref().map_or(0.0, |outlook| outlook.mean()),
+            expected: outlook.as_ref().map_or(0.0, |outlook| outlook.usual()),
             // Nothing here looks at quantiles and tails.
             lower: 0,
             upper: 0,

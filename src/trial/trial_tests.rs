@@ -93,6 +93,7 @@ fn border(days: &[(State, u32)]) -> Border {
 
 fn projection(days: u32) -> Projection {
     Projection {
+        came: 0,
         days,
         median: 6,
         low: 4,

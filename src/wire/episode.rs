@@ -4,7 +4,7 @@
 use super::encode::significant;
 use super::sentence::grouped;
 use crate::core::episode::{
-    Called, Families, Likeness, NONE_OF_THESE, Projection, Stage, TooLittle, Verdict,
+    Called, Families, Likeness, NONE_OF_THESE, Name, Projection, Stage, TooLittle, Verdict,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,9 @@ pub struct ProbabilityRecord<'a> {
 pub struct ProjectionRecord {
     /// How many days.
     pub days: u32,
+    /// Arrivals of as many last days at the same crossings.
+    #[serde(default)]
+    pub came: u64,
     /// As likely more as fewer.
     pub median: u64,
     /// Fewer with 10 %.
@@ -133,6 +136,7 @@ fn probabilities<'a>(families: &'a Families, all: &[f64], none: f64) -> Vec<Prob
 fn projection(of: &Projection) -> ProjectionRecord {
     ProjectionRecord {
         days: of.days,
+        came: of.came,
         median: of.median,
         low: of.low,
         high: of.high,
@@ -147,6 +151,10 @@ const TOLD_AHEAD_DAYS: u32 = 3;
 #[must_use]
 pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> String {
     let (all, none, stage) = match &likeness.verdict {
+        Verdict::TooLittle(TooLittle::Days { have: 0, .. }) => {
+            return "No whole day has been counted so far: too little to say what it looks like."
+                .to_owned();
+        }
         Verdict::TooLittle(TooLittle::Days { have, .. }) => {
             return format!(
                 "Only {} so far: too few to say what it looks like.",
@@ -157,10 +165,10 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> Str
             return "There are too few arrivals to say what it looks like.".to_owned();
         }
         Verdict::Compared {
-            families,
+            families: all,
             none,
             stage,
-        } => (families, *none, *stage),
+        } => (all, *none, *stage),
     };
     let first = match likeness.day <= FIRST_GUESS_DAYS {
         true => format!(
@@ -172,15 +180,20 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> Str
     let best = all.iter().copied().enumerate();
     let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
     let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
-    let ahead = ahead(likeness);
+    let ahead = match stage {
+        Stage::Over => " The last days were about as many as usual.".to_owned(),
+        Stage::Growth | Stage::Level | Stage::Decline => ahead(likeness),
+    };
     let named = likeness.named().map(|(at, _)| at);
+    let renamed_from = called.renamed_from();
     let called = called.name().flatten();
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
         (Some((family, p)), _) if called == named => format!(
-            "By its numbers it looks most like {}; the chance of that is {}{first}. It began about {} ago and {}. {}{ahead}",
+            "By its numbers it looks most like {}; the chance of that is {}{first}.{} It began about {} ago and {}. {}{ahead}",
             family.name,
             in_ten(p),
+            before(families, renamed_from),
             counted(likeness.day, "day", "days"),
             stage_in_words(stage),
             family.followed
@@ -196,9 +209,26 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> Str
             in_ten(p)
         ),
         _ => format!(
-            "By its numbers it looks like nothing known; the chance of that is {}{first}.{ahead}",
-            in_ten(none)
+            "By its numbers it is like none of the episodes that are known (the chance of that is {}{first}), so none of them says what comes next.{}{ahead}",
+            in_ten(none),
+            before(families, renamed_from)
         ),
+    }
+}
+
+/// What it was called until today, where that has changed.
+fn before(families: &Families, renamed_from: Option<Name>) -> String {
+    match renamed_from {
+        None => String::new(),
+        Some(None) => {
+            " Until now it was like nothing known; the last days changed that.".to_owned()
+        }
+        Some(Some(at)) => families.get(at).map_or_else(String::new, |family| {
+            format!(
+                " Until now it was called most like {}; the last days changed that.",
+                family.name
+            )
+        }),
     }
 }
 
@@ -207,9 +237,10 @@ fn ahead(likeness: &Likeness) -> String {
     all.find(|p| p.days == TOLD_AHEAD_DAYS)
         .map_or_else(String::new, |p| {
             format!(
-                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come at all its crossings (in four cases of five), if what is open stays open.",
+                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last {TOLD_AHEAD_DAYS} days {} came.",
                 grouped(p.low),
-                grouped(p.high)
+                grouped(p.high),
+                grouped(p.came)
             )
         })
 }
@@ -264,6 +295,7 @@ mod tests {
             doubling: None,
             projections: vec![Projection {
                 days: 3,
+                came: 280,
                 median: 300,
                 low: 90,
                 high: 1_250,
@@ -293,6 +325,7 @@ mod tests {
         let families = families();
         let few = |why| likeness(1, Verdict::TooLittle(why));
         let said = [
+            few(TooLittle::Days { have: 0, need: 3 }),
             few(TooLittle::Days { have: 1, need: 3 }),
             few(TooLittle::Days { have: 2, need: 3 }),
             few(TooLittle::Arrivals { have: 4, need: 10 }),
@@ -303,13 +336,14 @@ mod tests {
         ];
         let said = said.map(|likeness| sentence(&families, &likeness, called(&[&likeness])));
         insta::assert_snapshot!(said.join("\n"), @r"
+        No whole day has been counted so far: too little to say what it looks like.
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
-        By its numbers it looks like nothing known; the chance of that is about 7 in 10. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
-        By its numbers it looks like nothing known; the chance of that is more than 9 in 10, a first guess from 5 days of counts. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them says what comes next. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, a first guess from 5 days of counts), so none of them says what comes next. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
         ");
     }
 
@@ -324,7 +358,7 @@ mod tests {
                 .expect("it is a family")] = 0.4;
         }
         let said = sentence(&families, &now, called(&[&before, &now]));
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come at all its crossings (in four cases of five), if what is open stays open.");
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.");
         let said = sentence(
             &families,
             &now,

@@ -8,8 +8,9 @@ use crate::core::network::{Crossing, Network};
 use crate::core::region::displacement::{Day, Move};
 use crate::core::region::groups::{self, GroupIx, Level};
 use crate::core::region::incident::{
-    Change, GroupMember, Incident, IncidentId, Member, Revised, Told,
+    Change, DaySeen, GroupMember, Incident, IncidentId, Member, Revised, Told,
 };
+use std::collections::BTreeMap;
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
 #[must_use]
@@ -27,7 +28,10 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
                     shows()
                 ),
             },
-            Joined::Group(group) => format!("It shows at {group} added up too."),
+            Joined::Group(group) => {
+                let day = group_day(incident);
+                format!("It shows at {group} added up too{day}.")
+            }
         }),
         Change::Reopened => Some(match joined(network, told)? {
             Joined::Crossing(name) => format!("It begins again at {name}{}", count(network, told)),
@@ -40,12 +44,16 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             shows()
         )),
         Change::Displaced(at) => displaced(network, incident, at),
-        Change::Escalated(at) => Some(format!(
-            "It has become {}, at {}{}",
-            incident.severity().label(),
-            network.crossing(at).name,
-            count(network, told)
-        )),
+        Change::Escalated(at) => {
+            let way = match told.count.map(|count| count.direction) {
+                Some(Direction::Surge) => "by the rise at",
+                Some(Direction::Drop) => "by the fall at",
+                None => "at",
+            };
+            let severity = incident.severity().label();
+            let (name, count) = (&network.crossing(at).name, count(network, told));
+            Some(format!("It has become {severity}, {way} {name}{count}"))
+        }
         Change::Revised(Revised::Day) => Some(format!(
             "{RECOUNTED} {}",
             moved(network, incident).or_else(|| day_counts(network, incident))?
@@ -66,12 +74,25 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             shows()
         )),
         Change::Resolved(_) => Some(format!(
-            "It is over. It lasted {} and showed {}.",
+            "It is over. It lasted {} and showed {}.{}{}",
             length(network, incident),
-            shows()
+            shows(),
+            total(network, incident),
+            left(incident)
         )),
         Change::Updated => moved(network, incident),
     }
+}
+
+/// What the group that joined last counted on the last day; nothing where its crossings all speak for themselves.
+fn group_day(incident: &Incident) -> String {
+    let newest = incident.groups.iter().max_by_key(|group| group.joined);
+    let day = newest.map(|group| group.today);
+    let day = day.filter(|day| day.observed > 0);
+    day.map_or_else(String::new, |day| {
+        let (came, usual) = (arrivals(day.observed), about(day.expected));
+        format!(": {came} on the last day, usually {usual}")
+    })
 }
 
 /// A sentence for every change, which stands alone: also a day on which no flow moved is told of, with its counts.
@@ -278,6 +299,78 @@ fn length(network: &Network, incident: &Incident) -> String {
     }
 }
 
+/// How many came at its crossings from its beginning to its last closed day; nothing where no crossing has an alert of its own, or
+/// its first days are not kept any more.
+fn total(network: &Network, incident: &Incident) -> String {
+    let tz = &network.crossing(incident.id.crossing).tz;
+    let first = Day::of(&local(tz, incident.id.onset));
+    let mut histories: BTreeMap<CrossingIx, &[DaySeen]> = BTreeMap::new();
+    for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
+        let known = histories.entry(member.crossing).or_default();
+        if known.len() < member.history.len() {
+            *known = &member.history;
+        }
+    }
+    let is_whole = |days: &&[DaySeen]| days.first().is_some_and(|day| day.day <= first);
+    if histories.is_empty() || !histories.values().all(is_whole) {
+        return String::new();
+    }
+    let days = histories.values().copied().flatten();
+    let came: u64 = days
+        .filter(|day| first <= day.day)
+        .map(|day| day.observed)
+        .sum();
+    let there = if histories.len() == 1 {
+        "there"
+    } else {
+        "at them"
+    };
+    format!(" In all {} came {there} in that time.", arrivals(came))
+}
+
+/// What its crossings count on its last closed day beside what they did before their alerts, and whether that is another level: nothing
+/// where too little is known of one of them.
+fn left(incident: &Incident) -> String {
+    let mut each: BTreeMap<CrossingIx, (u64, f64)> = BTreeMap::new();
+    for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
+        let day = incident.day.and_then(|day| {
+            let known = member.history.iter().rev().find(|seen| seen.day == day);
+            known.filter(|seen| seen.exposure >= 0.5)
+        });
+        let (Some(day), Some(before)) = (day, member.before()) else {
+            return String::new();
+        };
+        // Of one that fell and then rose what it counted before the first of these.
+        each.entry(member.crossing)
+            .or_insert((day.observed, before));
+    }
+    if each.is_empty() {
+        return String::new();
+    }
+    let last: u64 = each.values().map(|(last, _)| last).sum();
+    let before: f64 = each.values().map(|(_, before)| before).sum();
+    let (now, then) = (last as f64 + LEVEL_PRIOR, before + LEVEL_PRIOR);
+    let stays = match incident.id.direction {
+        Direction::Surge if now > OTHER_LEVEL * then => {
+            " It no longer rises, but has not gone back: what comes now is taken for usual."
+        }
+        Direction::Drop if now * OTHER_LEVEL < then => {
+            " It no longer falls, but has not come back: what comes now is taken for usual."
+        }
+        _ => "",
+    };
+    format!(
+        " The last day had {}; before it began a day had {}.{stays}",
+        grouped(last),
+        about(before)
+    )
+}
+
+/// From such a multiple of what came before on, or its inverse, the end of an incident is another level.
+const OTHER_LEVEL: f64 = 2.0;
+/// Arrivals a day that make small levels alike.
+const LEVEL_PRIOR: f64 = 5.0;
+
 /// Where it begins; of a group also what it counts and which crossings explain it.
 fn begins(network: &Network, told: &Told, joined: &Joined) -> Option<String> {
     let incident = &told.incident;
@@ -370,17 +463,30 @@ fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<S
     ))
 }
 
+/// A smaller rise is not told of as moved flow.
+const TOLD_RISE: u64 = 5;
+
 /// What of the last closed day may have moved. Arrivals that are missing elsewhere are an upper bound of it: nobody is followed.
 fn moved(network: &Network, incident: &Incident) -> Option<String> {
     let places = incident.members.iter().filter_map(|member| {
         let at = member.crossing;
         let day = member.today?;
         incident.moves.iter().find(|m| m.to == at)?;
+        if day.rise < TOLD_RISE {
+            return None;
+        }
+        let most = match day.observed - day.rise {
+            0 => "where none had been coming".to_owned(),
+            most => format!(
+                "{} above the {} that were usual there or had been coming",
+                grouped(day.rise),
+                grouped(most)
+            ),
+        };
         Some(format!(
-            "{} at {}, {} more than usual there and than on the days before. {}; {}.",
+            "{} at {}, {most}. {}; {}.",
             grouped(day.observed),
             network.crossing(at).name,
-            grouped(day.rise),
             moves_to(network, incident, at, day.moved),
             on_top(day.rise - day.moved)
         ))
@@ -395,10 +501,10 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) 
     let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
     let rises = |at: CrossingIx| incident.moves.iter().any(|m| m.to == at);
     let why = |one: &Move| match one.is_from_shut {
-        _ if rises(one.from) => "fewer there on the days before",
+        _ if rises(one.from) => "fallen before that day",
         true => "closed",
-        false if one.is_of_before => "fewer there on the days before",
-        false => "fewer than on the days before",
+        false if one.is_of_before => "fallen before that day",
+        false => "fallen that day",
     };
     let from = |one: &Move| {
         let name = &network.crossing(one.from).name;
@@ -438,7 +544,7 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) 
 /// What cannot have moved: since moved is the most, this is the least.
 fn on_top(least: u64) -> String {
     match least {
-        0 => "perhaps none came on top".to_owned(),
+        0 => "whether any came on top cannot be told".to_owned(),
         n => format!("at least {} came on top", grouped(n)),
     }
 }

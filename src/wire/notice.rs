@@ -42,7 +42,7 @@ pub struct NoticeRecord<'a> {
     /// The record that decided.
     pub source: SourceRecord<'a>,
     /// Of arrivals at a closed crossing: how many of that closure or night were read so far.
-    pub arrivals: Option<u64>,
+    pub arrivals: Option<u32>,
     /// Of arrivals at a closed crossing: what says that it was closed.
     pub closed_by: Option<ShutBy>,
     /// One sentence to read aloud.

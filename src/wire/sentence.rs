@@ -97,7 +97,7 @@ pub fn summary(
 /// A bucket up to a moment where it is not over, beside what is usual.
 fn numbers(tz: &TimeZone, stream: &str, reading: &Reading, until: Option<EventTime>) -> String {
     format!(
-        "{} ({stream}) {}; usually there {} {}.{}",
+        "{} ({stream}) {}; usually {} {}.{}",
         arrivals(reading.observed),
         when(tz, reading, until),
         usual_range(reading),
@@ -117,7 +117,8 @@ fn beside(reading: &Reading) -> String {
     }
 }
 
-/// What an alert opens with. Where it rests on more than the last bucket the sum is told; first, where the bucket by itself is usual.
+/// What an alert opens with. Where it rests on more than the last bucket the sum is told; first, where the bucket by itself is usual
+/// or a small part of a surge.
 pub(super) fn opening(
     tz: &TimeZone,
     stream: &str,
@@ -127,7 +128,10 @@ pub(super) fn opening(
 ) -> String {
     let numbers = numbers(tz, stream, reading, until);
     let (only, is_unusual) = match direction {
-        Direction::Surge => ("", reading.observed > reading.upper),
+        Direction::Surge => {
+            let is_most = run.is_none_or(|run| 2 * reading.observed >= run.observed);
+            ("", reading.observed > reading.upper && is_most)
+        }
         Direction::Drop if reading.observed > 0 => ("only ", reading.observed < reading.lower),
         Direction::Drop => ("", reading.lower > 0),
     };
@@ -254,14 +258,14 @@ fn whole(lens: Lens, ended: bool) -> &'static str {
     }
 }
 
+/// What is expected, by which severity goes, and the range that is usual.
 fn usual_range(reading: &Reading) -> String {
+    let usual = about(reading.expected);
     match (reading.lower, reading.upper) {
-        (0, 0) => "are none".to_owned(),
-        (0, 1) => "is at most 1".to_owned(),
-        (0, upper) => format!("are at most {}", grouped(upper)),
-        (1, 1) => "is 1".to_owned(),
-        (lower, upper) if lower == upper => format!("are {}", grouped(upper)),
-        (lower, upper) => format!("are {} to {}", grouped(lower), grouped(upper)),
+        (0, 0) => "none".to_owned(),
+        (0, upper) => format!("{usual}, at most {},", grouped(upper)),
+        (lower, upper) if lower == upper => grouped(upper),
+        (lower, upper) => format!("{usual}, {} to {},", grouped(lower), grouped(upper)),
     }
 }
 

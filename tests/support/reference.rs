@@ -76,34 +76,37 @@ struct Bucket {
 }
 
 impl Facts {
-    /// The state that was said of a moment, and whether until when it holds: a word that has ended, that another of its state has
-    /// followed, or any without an end, says nothing.
-    fn said(&self, time: i64) -> Option<(GateState, bool)> {
-        let words: Vec<_> = self
-            .gates
-            .range(..=time)
-            .filter_map(|(from, kind)| match kind {
-                Kind::Status { state, until } => Some((*from, *state, until.map(|u| u.0))),
-                _ => None,
-            })
-            .collect();
-        let mut holds = words.iter().filter(|(from, state, until)| {
-            let is_replaced = words
-                .iter()
-                .any(|(later, other, end)| later > from && (other == state || end.is_none()));
-            !is_replaced && until.is_none_or(|until| time < until)
-        });
-        let newest = holds.next_back();
-        newest.map(|(_, state, until)| (*state, until.is_some()))
+    /// What was said of a moment and holds, the newest word last: a word without end takes all others away, one of the state that
+    /// holds takes its place, and what has ended is gone.
+    fn said(&self, time: i64) -> Vec<(GateState, Option<i64>)> {
+        let mut pile: Vec<(GateState, Option<i64>)> = Vec::new();
+        for (from, kind) in self.gates.range(..=time) {
+            let Kind::Status { state, until } = kind else {
+                continue;
+            };
+            pile.retain(|(_, until)| until.is_none_or(|until| *from < until));
+            let until = until.map(|until| until.0);
+            if until.is_none() {
+                pile = Vec::new();
+            }
+            if pile.last().is_some_and(|(top, _)| top == state) {
+                pile.truncate(pile.len() - 1);
+            }
+            pile.push((*state, until));
+        }
+        pile.retain(|(_, until)| until.is_none_or(|until| time < until));
+        pile
     }
 
     fn is_closed(&self, time: i64) -> bool {
-        matches!(self.said(time), Some((GateState::Closed, _)))
+        matches!(self.said(time).last(), Some((GateState::Closed, _)))
     }
 
     /// A status says until when the crossing is open, whatever its hours.
     fn is_held_open(&self, time: i64) -> bool {
-        self.said(time) == Some((GateState::Open, true))
+        let mut pile = self.said(time);
+        pile.retain(|(state, _)| *state != GateState::Restricted);
+        matches!(pile.last(), Some((GateState::Open, Some(_))))
     }
 
     /// Two events lie further apart than the silence that makes a feed blind, and the moment lies between them.
@@ -340,8 +343,11 @@ impl Naive<'_> {
             if shares.seen > shares.extra {
                 expects = shares.seen - shares.extra;
             }
-            if closed_or_blind > 0.0 && exposure > 0.0 {
-                slot.special_log_variance += (closed_or_blind / expects).min(1.5).powi(2);
+            let whole = expects + closed_or_blind;
+            if closed_or_blind >= whole / 8.0 && expects > 0.0 {
+                slot.whole_ratio = whole / expects;
+            } else if exposure > 0.0 {
+                slot.special_log_variance += (closed_or_blind / expects).powi(2);
             }
         }
         let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
@@ -367,7 +373,7 @@ impl Naive<'_> {
             start,
             end,
             observed,
-            expected: outlook.as_ref().map_or(0.0, |o| o.mean()),
+            expected: outlook.as_ref().map_or(0.0, |o| o.usual()),
             exposure,
             closed_or_blind,
             evidence,
@@ -402,13 +408,18 @@ impl Naive<'_> {
                     going.unseen_ms += bucket.end - bucket.start;
                 }
                 Some(going) if lens == Lens::Day && bucket.exposure > 0.0 => {
-                    going.severity = going.severity.max(severity);
+                    let hidden = bucket.closed_or_blind;
+                    let is_hidden = hidden > 0.0 && hidden >= (bucket.exposure + hidden) / 8.0;
+                    let says_nothing = is_hidden && direction == Direction::Drop;
+                    if !says_nothing {
+                        going.severity = going.severity.max(severity);
+                    }
                     let by_an_hour_of_it = going.decided.0 == Lens::Hour
                         && (bucket.start..bucket.end).contains(&going.decided.1);
                     if by_an_hour_of_it && reaches && going.onset - onset >= DAY_MS {
                         going.onset = onset;
                     }
-                    let seen = bucket.exposure >= bucket.closed_or_blind;
+                    let seen = bucket.exposure >= bucket.closed_or_blind && !says_nothing;
                     if !seen {
                         going.unseen_ms += bucket.end - bucket.start;
                     }

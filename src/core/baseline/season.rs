@@ -111,6 +111,9 @@ pub struct Slot {
     pub year: f64,
     /// Variance of the log rate that a special day adds to what the seasons say, 0 on other days.
     pub special_log_variance: f64,
+    /// What the whole of the bucket was to be open as a multiple of its exposure, where so much of that was hidden that the rest is no
+    /// measure of it; else 1. Of such a bucket only more than the whole would have is evidence, fewer is none, and nothing is learnt.
+    pub whole_ratio: f64,
 }
 
 impl Slot {
@@ -118,7 +121,9 @@ impl Slot {
     #[must_use]
     pub fn is_finite(self) -> bool {
         let seasons = [self.hour_of_day, self.day_of_week, self.year];
-        seasons.iter().all(|v| v.is_finite()) && (0.0..=25.0).contains(&self.special_log_variance)
+        seasons.iter().all(|v| v.is_finite())
+            && (0.0..=25.0).contains(&self.special_log_variance)
+            && (1.0..=8766.0).contains(&self.whole_ratio)
     }
 }
 
@@ -133,6 +138,7 @@ mod tests {
             day_of_week: 1.75,
             year: 0.125,
             special_log_variance: 0.0,
+            whole_ratio: 1.0,
         };
         let half = 0.5_f64.sqrt();
         let week = Lens::Week.design(slot);

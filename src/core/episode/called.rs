@@ -18,6 +18,8 @@ pub struct Called {
     name: Option<Name>,
     /// The name of the last days where it is another, and how many they are.
     other: Option<(Name, u8)>,
+    /// What it was called until the last day that was seen, where that day changed it.
+    renamed_from: Option<Name>,
 }
 
 impl Called {
@@ -27,9 +29,16 @@ impl Called {
         self.name
     }
 
+    /// What it was called until the last day that was seen, where that day changed it.
+    #[must_use]
+    pub fn renamed_from(&self) -> Option<Name> {
+        self.renamed_from
+    }
+
     /// Another day of it was compared. Its first name is taken at once, another one once it has held or is sure; days on which too
     /// little is known say nothing.
     pub fn see(&mut self, likeness: &Likeness) {
+        self.renamed_from = None;
         let Verdict::Compared { none, .. } = likeness.verdict else {
             return;
         };
@@ -46,6 +55,7 @@ impl Called {
             _ => 1,
         };
         if self.name.is_none() || days >= HOLDS_DAYS || ratio >= SURE_RATIO {
+            self.renamed_from = self.name;
             (self.name, self.other) = (Some(name), None);
         } else {
             self.other = Some((name, days));

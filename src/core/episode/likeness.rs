@@ -99,6 +99,8 @@ pub struct Doubling {
 pub struct Projection {
     /// The next so many days, summed.
     pub days: u32,
+    /// Arrivals of as many last days at the same crossings.
+    pub came: u64,
     /// As likely more as fewer.
     pub median: u64,
     /// Fewer with 10 %.

@@ -64,7 +64,7 @@ pub fn liken(families: &Families, situation: &Situation) -> Likeness {
     let last = situation.first.0 + situation.len() as i32 - 1;
     let projections = match too_little {
         Some(_) => Vec::new(),
-        None => outlook::projections(&days, &all_fits),
+        None => outlook::projections(situation, &days, &all_fits),
     };
     Likeness {
         day: (last - onset.likely.0 + 1).max(1) as u32,

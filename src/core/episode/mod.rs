@@ -14,7 +14,7 @@ mod shape;
 pub mod situation;
 mod spread;
 
-pub use called::Called;
+pub use called::{Called, Name};
 pub use course::{Course, CourseDay, course};
 pub use family::{Curve, Families, Family, Measure, Pattern, Places, Range, Regularity};
 pub use likeness::{Doubling, Likeness, Onset, Projection, Stage, TooLittle, Verdict};

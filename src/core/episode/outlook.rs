@@ -2,6 +2,7 @@
 
 use super::fit::{Days, Fit};
 use super::likeness::{Doubling, Onset, PROJECTED_DAYS, Projection, Stage};
+use super::situation::Situation;
 use crate::core::baseline::negbin::NegBin;
 use crate::core::region::displacement::Day;
 
@@ -141,7 +142,11 @@ pub(super) const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// Arrivals of the next days: the mixture of what the fits go on to, each held against the last days, and of days like the last ones,
 /// because a fall may deepen and a rise end as no shape has it.
-pub(super) fn projections(days: &Days, fits: &[(Fit, f64)]) -> Vec<Projection> {
+pub(super) fn projections(
+    situation: &Situation,
+    days: &Days,
+    fits: &[(Fit, f64)],
+) -> Vec<Projection> {
     let parts = drawn(fits);
     if parts.is_empty() {
         return Vec::new();
@@ -153,6 +158,7 @@ pub(super) fn projections(days: &Days, fits: &[(Fit, f64)]) -> Vec<Projection> {
         let [low, median, high] = QUANTILES.map(|share| quantile(&moments, share));
         Projection {
             days: ahead,
+            came: situation.came(ahead),
             median,
             low,
             high,

@@ -81,6 +81,14 @@ impl Situation {
         self.is_special.is_empty()
     }
 
+    /// Arrivals of its last days, at all of its crossings.
+    #[must_use]
+    pub fn came(&self, days: u32) -> u64 {
+        let last = self.len().saturating_sub(days as usize);
+        let places = self.places.iter().flat_map(|place| &place.days[last..]);
+        places.map(|day| day.observed).sum()
+    }
+
     /// The same as it was known at the end of an earlier day: the first `days` of it.
     #[must_use]
     pub fn until(&self, days: usize) -> Self {

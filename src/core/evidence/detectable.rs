@@ -132,6 +132,7 @@ mod tests {
             day_of_week: f64::from(day % 7),
             year: f64::from(day) / 366.0,
             special_log_variance: 0.0,
+            whole_ratio: 1.0,
         };
         let prior = Prior::new(mean, 4.0).expect("in range");
         let mut state = LensState::new(&params, prior);

@@ -11,6 +11,9 @@ const COUNT_LIMIT: u64 = 1 << 40;
 /// What a bucket is expected to hold, before it is seen, and the evidence it starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outlook {
+    pub(crate) usual: f64,
+    /// The forecast is of the whole bucket, of which much was hidden.
+    pub(crate) is_hidden: bool,
     pub(crate) forecast: Mixture,
     pub(crate) hypotheses: Hypotheses,
     /// Statistics before this bucket.
@@ -42,6 +45,13 @@ pub struct Verdict {
 }
 
 impl Outlook {
+    /// What is told as usual: the expected count of a bucket of this exposure in which nothing is special. The forecast of a special
+    /// day, or of one of which hours were hidden, is wider, and so its mean is higher.
+    #[must_use]
+    pub fn usual(&self) -> f64 {
+        self.usual
+    }
+
     /// Expected count.
     #[must_use]
     pub fn mean(&self) -> f64 {
@@ -150,8 +160,13 @@ impl Outlook {
     }
 
     pub(crate) fn said(&self, y: u64) -> Likelihoods {
-        self.hypotheses
-            .likelihoods(&self.hypotheses.weigh(&self.forecast.ln_joint(y), y))
+        let weighed = self.hypotheses.weigh(&self.forecast.ln_joint(y), y);
+        let mut said = self.hypotheses.likelihoods(&weighed);
+        if self.is_hidden {
+            said.drop = [0.0; MAX_DROPS];
+            said.drop_to_usual = [0.0; MAX_DROPS];
+        }
+        said
     }
 
     pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {

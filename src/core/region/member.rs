@@ -139,6 +139,12 @@ impl Member {
         self.joined <= at && went_on && !self.is_taken_back()
     }
 
+    /// Mean arrivals of its open days before it joined; none where too few are known.
+    #[must_use]
+    pub fn before(&self) -> Option<f64> {
+        self.before
+    }
+
     /// Whether its alert goes on and is more than the way back to what was usual before.
     pub(super) fn is_going_on(&self) -> bool {
         self.is_open && self.back_days < BACK_DAYS
