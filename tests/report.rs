@@ -551,22 +551,50 @@ fn what_was_known_at_a_moment_is_what_the_whole_replay_had_told_by_then() {
     assert!(!told(&then).is_empty() && told(&then).len() < 7);
 }
 
-#[test]
-fn what_goes_on_in_a_group_from_the_moment_its_last_crossing_ends_is_not_over() {
+/// The report of a bundled replay.
+fn bundled(name: &str) -> Report {
     let mut replays = replay::bundled().iter();
-    let belarus = replays.find(|(name, _)| *name == "belarus-2021");
-    let (_, text) = belarus.expect("it is bundled");
+    let known = replays.find(|(known, _)| *known == name);
+    let (_, text) = known.expect("it is bundled");
     let scenario = replay::load(text).expect("it is checked");
     let engine = Feed::finland(1).engine();
     let report = report::episode(&scenario, engine, &LIMITS, None);
-    let report = report.expect("the replay fits the defaults");
+    report.expect("the replay fits the defaults")
+}
+
+#[test]
+fn what_goes_on_in_a_group_from_the_moment_its_last_crossing_ends_is_not_over() {
+    let report = bundled("belarus-2021");
     let mut ends = 0;
     for incident in &report.incidents {
         for pair in incident.lines.windows(2) {
-            let is_end = pair[0].1.starts_with("It is over.");
+            let is_end = pair[0].1.starts_with("It is over");
             assert!(!is_end || pair[0].0 < pair[1].0, "{pair:?}");
             ends += usize::from(is_end);
         }
     }
     assert!(ends > 0, "some begin again later");
+}
+
+/// At the border of Lithuania 15 came on the day on which its first incident ended, where about one had come before it.
+#[test]
+fn an_end_says_what_the_last_day_had_and_whether_that_is_what_came_before() {
+    let report = bundled("belarus-2021");
+    let lines = report.incidents.iter().flat_map(|incident| &incident.lines);
+    let ends: Vec<&str> = lines
+        .map(|(_, line)| line.as_str())
+        .filter(|line| line.starts_with("It is over") && line.contains("The last day had"))
+        .collect();
+    let with = |end: &str, numbers: &str| {
+        let found = |line: &&&str| line.starts_with(end) && line.contains(numbers);
+        ends.iter().filter(found).count()
+    };
+    let left = "The last day had 15; before it began a day had about 1.";
+    assert_eq!(
+        with("It is over as an alarm, but has not gone back", left),
+        1,
+        "{ends:?}"
+    );
+    let back = "The last day had 40; before it began a day had about 44.";
+    assert_eq!(with("It is over. It lasted", back), 1, "{ends:?}");
 }

@@ -73,15 +73,22 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             "It is over, by late reports or corrections. It showed {}.",
             shows()
         )),
-        Change::Resolved(_) => Some(format!(
-            "It is over. It lasted {} and showed {}.{}{}",
-            length(network, incident),
-            shows(),
-            total(network, incident),
-            left(incident)
-        )),
+        Change::Resolved(_) => Some(over(network, incident)),
         Change::Updated => moved(network, incident),
     }
+}
+
+/// How long it lasted and where it showed, how many came, and whether it has gone back.
+fn over(network: &Network, incident: &Incident) -> String {
+    let (is_back, left) = left(incident);
+    let over = if is_back {
+        "It is over."
+    } else {
+        "It is over as an alarm, but has not gone back: what comes now is taken for usual."
+    };
+    let (length, shows) = (length(network, incident), whereabouts(network, incident));
+    let total = total(network, incident);
+    format!("{over} It lasted {length} and showed {shows}.{total}{left}")
 }
 
 /// What the group that joined last counted on the last day; nothing where its crossings all speak for themselves.
@@ -299,8 +306,8 @@ fn length(network: &Network, incident: &Incident) -> String {
     }
 }
 
-/// How many came at its crossings from its beginning to its last closed day; nothing where no crossing has an alert of its own, or
-/// its first days are not kept any more.
+/// How many came at the crossings of a surge from its beginning to its last closed day; nothing where no crossing has an alert of its
+/// own, or its first days are not kept any more.
 fn total(network: &Network, incident: &Incident) -> String {
     let tz = &network.crossing(incident.id.crossing).tz;
     let first = Day::of(&local(tz, incident.id.onset));
@@ -312,7 +319,8 @@ fn total(network: &Network, incident: &Incident) -> String {
         }
     }
     let is_whole = |days: &&[DaySeen]| days.first().is_some_and(|day| day.day <= first);
-    if histories.is_empty() || !histories.values().all(is_whole) {
+    let is_drop = incident.id.direction == Direction::Drop;
+    if is_drop || histories.is_empty() || !histories.values().all(is_whole) {
         return String::new();
     }
     let days = histories.values().copied().flatten();
@@ -328,42 +336,35 @@ fn total(network: &Network, incident: &Incident) -> String {
     format!(" In all {} came {there} in that time.", arrivals(came))
 }
 
-/// What its crossings count on its last closed day beside what they did before their alerts, and whether that is another level: nothing
-/// where too little is known of one of them.
-fn left(incident: &Incident) -> String {
+/// What its crossings count on its last closed day beside what they did before their alerts, and whether that is the level they had:
+/// nothing, and that it is, where too little is known of one of them.
+fn left(incident: &Incident) -> (bool, String) {
     let mut each: BTreeMap<CrossingIx, (u64, f64)> = BTreeMap::new();
     for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
         let day = incident.day.and_then(|day| {
             let known = member.history.iter().rev().find(|seen| seen.day == day);
-            known.filter(|seen| seen.exposure >= 0.5)
+            known.filter(|seen| seen.exposure > 0.0)
         });
         let (Some(day), Some(before)) = (day, member.before()) else {
-            return String::new();
+            return (true, String::new());
         };
         // Of one that fell and then rose what it counted before the first of these.
         each.entry(member.crossing)
             .or_insert((day.observed, before));
     }
     if each.is_empty() {
-        return String::new();
+        return (true, String::new());
     }
     let last: u64 = each.values().map(|(last, _)| last).sum();
     let before: f64 = each.values().map(|(_, before)| before).sum();
     let (now, then) = (last as f64 + LEVEL_PRIOR, before + LEVEL_PRIOR);
-    let stays = match incident.id.direction {
-        Direction::Surge if now > OTHER_LEVEL * then => {
-            " It no longer rises, but has not gone back: what comes now is taken for usual."
-        }
-        Direction::Drop if now * OTHER_LEVEL < then => {
-            " It no longer falls, but has not come back: what comes now is taken for usual."
-        }
-        _ => "",
+    let is_back = match incident.id.direction {
+        Direction::Surge => now <= OTHER_LEVEL * then,
+        Direction::Drop => now * OTHER_LEVEL >= then,
     };
-    format!(
-        " The last day had {}; before it began a day had {}.{stays}",
-        grouped(last),
-        about(before)
-    )
+    let (last, before) = (grouped(last), about(before));
+    let told = format!(" The last day had {last}; before it began a day had {before}.");
+    (is_back, told)
 }
 
 /// From such a multiple of what came before on, or its inverse, the end of an incident is another level.
@@ -476,9 +477,9 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
             return None;
         }
         let most = match day.observed - day.rise {
-            0 => "where none had been coming".to_owned(),
+            0 => "where none had come before".to_owned(),
             most => format!(
-                "{} above the {} that were usual there or had been coming",
+                "{} above the {} usual there or coming before",
                 grouped(day.rise),
                 grouped(most)
             ),
