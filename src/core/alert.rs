@@ -1,6 +1,6 @@
 //! Owns the life of one alert: how severe it is, when it opens, grows, is told again and ends.
 
-use super::exposure::HIDDEN_RATIO;
+use super::exposure;
 use super::lens::Lens;
 use super::standing::{End, Standing};
 use super::time::EventTime;
@@ -197,7 +197,7 @@ impl Reading {
     #[must_use]
     pub fn is_hidden(&self) -> bool {
         let hidden = self.closed_ratio + self.blind_ratio;
-        self.lens != Lens::Hour && hidden > 0.0 && hidden >= HIDDEN_RATIO * (self.exposure + hidden)
+        self.lens != Lens::Hour && exposure::is_hidden(hidden, self.exposure)
     }
 
     /// Whether a day brings the end of an alert nearer.

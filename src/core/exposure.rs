@@ -60,8 +60,14 @@ pub struct Shares {
     pub extra: f64,
 }
 
-/// A day of which at least this share was closed or blind is hidden: it says nothing of drops.
-pub const HIDDEN_RATIO: f64 = 0.125;
+/// A day of which at least this share was closed or blind is hidden.
+const HIDDEN_RATIO: f64 = 0.125;
+
+/// Whether so much was closed or blind beside what was open and seen that fewer arrivals say nothing.
+#[must_use]
+pub fn is_hidden(missed: f64, seen: f64) -> bool {
+    missed > 0.0 && missed >= HIDDEN_RATIO * (seen + missed)
+}
 
 /// Standard deviation of an hour's log count outside the published hours.
 const MAX_MISSED_LOG_SD: f64 = 1.5;
@@ -101,9 +107,7 @@ impl Shares {
     #[must_use]
     pub fn whole_ratio(&self, lens: Lens) -> f64 {
         let (missed, seen) = (self.closed + self.blind, self.expects(lens));
-        let is_hidden =
-            lens != Lens::Hour && seen > 0.0 && missed >= HIDDEN_RATIO * (seen + missed);
-        if is_hidden {
+        if lens != Lens::Hour && seen > 0.0 && is_hidden(missed, seen) {
             (seen + missed) / seen
         } else {
             1.0
@@ -196,16 +200,16 @@ impl GateTimeline {
     /// The state at a moment: open where nothing was said.
     #[must_use]
     pub fn state_at(&self, time: EventTime) -> GateState {
-        self.in_force(time)
-            .map_or(GateState::Open, |change| change.state)
+        let standing = self.standing(time);
+        standing.last().map_or(GateState::Open, |word| word.state)
     }
 
     /// The same, and closed outside the crossing's published hours unless it is open until a stated moment.
     #[must_use]
     pub fn seen_at(&self, crossing: &Crossing, time: EventTime) -> GateState {
-        let state = self.state_at(time);
-        let is_above = state == GateState::Closed || self.is_held_open(time);
-        if crossing.hours.is_none() || is_above {
+        let standing = self.standing(time);
+        let state = standing.last().map_or(GateState::Open, |word| word.state);
+        if crossing.hours.is_none() || is_above_hours(&standing) {
             return state;
         }
         let day = DaySpan::holding(&crossing.tz, time);
@@ -215,10 +219,6 @@ impl GateTimeline {
         } else {
             GateState::Closed
         }
-    }
-
-    fn in_force(&self, time: EventTime) -> Option<Change> {
-        self.standing(time).pop()
     }
 
     /// The words that hold at a moment, the one in force last.
@@ -238,14 +238,6 @@ impl GateTimeline {
         standing
     }
 
-    /// Whether a stated end lets it stand above the published hours: open until then, also while it is restricted.
-    fn is_held_open(&self, time: EventTime) -> bool {
-        let standing = self.standing(time);
-        let mut words = standing.iter().rev();
-        let word = words.find(|word| word.state != GateState::Restricted);
-        word.is_some_and(|word| word.state == GateState::Open && word.until.is_some())
-    }
-
     /// The spans in which a word was in force, oldest first.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
@@ -256,14 +248,15 @@ impl GateTimeline {
         let mut spans: Vec<Span> = Vec::new();
         for (n, from) in moments.iter().enumerate() {
             let to = moments.get(n + 1).copied().unwrap_or(EventTime::MAX);
-            let Some(change) = self.in_force(*from) else {
+            let standing = self.standing(*from);
+            let Some(change) = standing.last().copied() else {
                 continue;
             };
             let span = Span {
                 from: *from,
                 to,
                 change,
-                is_above_hours: change.state == GateState::Closed || self.is_held_open(*from),
+                is_above_hours: is_above_hours(&standing),
             };
             let is_same = |last: &Span| {
                 last.to == *from
@@ -346,6 +339,18 @@ impl GateTimeline {
             extra: share(extra_ms),
         }
     }
+}
+
+/// Whether what holds stands above the published hours: a closure, or `open` until a stated moment, also under limits.
+fn is_above_hours(standing: &[Change]) -> bool {
+    let is_closed = standing
+        .last()
+        .is_some_and(|top| top.state == GateState::Closed);
+    let mut words = standing.iter().rev();
+    let word = words.find(|word| word.state != GateState::Restricted);
+    let is_held_open =
+        word.is_some_and(|word| word.state == GateState::Open && word.until.is_some());
+    is_closed || is_held_open
 }
 
 /// What two spans share; empty where the second ends before it begins.

@@ -2,12 +2,12 @@
 //! and the hours of the day that goes on.
 
 use super::border::Border;
-use super::displacement::{Day, DayFlow, Displaced, Displacement, Hops, MIN_SHUT_RATIO};
+use super::displacement::{Day, DayFlow, Displaced, Displacement, Hops};
 use super::groups::{GroupIx, GroupState, GroupTally, Judgement};
 use super::member::{DaySeen, LEAD_DAYS};
 use crate::core::alert::{Alert, Direction, Reading};
 use crate::core::calendar::{DaySpan, local};
-use crate::core::exposure::GateTimeline;
+use crate::core::exposure::{GateTimeline, is_hidden};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Crossing;
 use crate::core::time::EventTime;
@@ -276,9 +276,8 @@ impl StreamState {
 
 fn flow(reading: &Reading) -> DayFlow {
     let hidden = reading.closed_ratio + reading.blind_ratio;
-    let scheduled = reading.exposure + hidden;
     DayFlow {
-        is_hidden: hidden > 0.0 && hidden >= MIN_SHUT_RATIO * scheduled,
+        is_hidden: is_hidden(hidden, reading.exposure),
         observed: reading.observed,
         while_closed: u64::from(reading.while_closed),
         expected: reading.expected,
