@@ -125,3 +125,44 @@ fn a_series_that_begins_at_thousands_does_not_shout_and_is_known_in_a_week() {
         }
     }
 }
+
+/// A gate at which nobody comes any more, or one in ten or one in five of the usual, and then all again: a drop, from the first or
+/// second day to the day after its end, and no word on how much ordinary days vary.
+#[test]
+fn days_of_none_and_of_few_leave_the_usual_as_it_was() {
+    for (mean, stop_days, share) in [
+        (250.0, 2, 0.0),
+        (250.0, 3, 0.0),
+        (250.0, 21, 0.0),
+        (250.0, 21, 0.1),
+        (250.0, 21, 0.2),
+        (3_000.0, 3, 0.0),
+        (40.0, 3, 0.0),
+    ] {
+        let name = format!("{mean} a day, {stop_days} days of {share}");
+        let params = params();
+        let mut random = Dice::new(8);
+        let mut state = LensState::new(&params, prior(Lens::Day));
+        let (stops, ends) = (60, 60 + stop_days);
+        let mut width = [0.0; 2];
+        for day in 0..ends + 14 {
+            let usual = mean * (0.8 + 0.4 * uniform(&mut random));
+            let is_stopped = (stops..ends).contains(&day);
+            let count = (usual * if is_stopped { share } else { 1.0 }) as u64;
+            let outlook = state
+                .close(&params, slot(day), 1.0, count)
+                .expect("exposed");
+            let [low, high] = outlook.quantiles([0.01, 0.99]);
+            let is_told = state.log_evidence_drop() >= params.log_threshold_drop;
+            assert!(!is_told || day >= stops, "{name}: told on day {day}");
+            assert!(is_told || day != stops + 1, "{name}: not told");
+            assert!(
+                state.p_drop() < 0.5 || day <= ends,
+                "{name}: goes on on day {day}"
+            );
+            width[usize::from(day > ends)] = (high - low) as f64;
+        }
+        let ratio = width[1] / width[0];
+        assert!((0.6..1.7).contains(&ratio), "{name}: {ratio} times as wide");
+    }
+}

@@ -528,6 +528,37 @@ fn an_arrival_needs_an_open_gate() {
 }
 
 #[test]
+fn a_word_with_an_end_gives_back_what_was_said_before_it() {
+    let text = r#"
+id = "words"
+title = "A closure for the morning, and two hours inside a closure without end"
+note = "Drawn."
+seed = 1
+start = "2026-03-02"
+end = "2026-03-03"
+heartbeat_minutes = 60
+crossing = [{ id = "fi-salla", time_zone = "Europe/Helsinki" }]
+status = [
+  { crossings = ["fi-salla"], time = "2026-03-02T06:00", state = "closed", until = "2026-03-02T12:00", reason = "r", source = "https://a.b" },
+  { crossings = ["fi-salla"], time = "2026-03-03T00:00", state = "closed", reason = "r", source = "https://a.b" },
+  { crossings = ["fi-salla"], time = "2026-03-03T09:00", state = "open", until = "2026-03-03T11:00", reason = "r", source = "https://a.b" },
+]
+figure = [
+  { id = "first", from = "2026-03-02", to = "2026-03-02", places = ["fi-salla"], stream = "asylum", total = 200, published = true, source = "https://a.b" },
+  { id = "second", from = "2026-03-03", to = "2026-03-03", places = ["fi-salla"], stream = "asylum", total = 200, published = true, source = "https://a.b" },
+]
+"#;
+    let replay = replay::load(text).unwrap().expand();
+    let mut hours: [BTreeSet<i8>; 2] = Default::default();
+    for arrival in arrivals(&replay) {
+        let day = usize::from(arrival.moment.day() == 3);
+        hours[day].insert(arrival.moment.hour());
+    }
+    assert_eq!(hours[0], (0..6).chain(12..24).collect());
+    assert_eq!(hours[1], (9..11).collect());
+}
+
+#[test]
 fn the_hour_that_comes_twice_has_its_share_of_ordinary_traffic_both_times() {
     let text = include_str!("../config/replays/blockade-2023.toml");
     let replay = replay::load(text).unwrap().expand();

@@ -136,6 +136,15 @@ impl Watched<'_> {
 const MAX_CHANGES: usize = 256;
 
 impl GateTimeline {
+    /// All that was said of a crossing, the oldest first, at most one change a moment; none is given up.
+    #[must_use]
+    pub fn of(changes: Vec<Change>) -> Self {
+        Self {
+            changes,
+            redefined: Vec::new(),
+        }
+    }
+
     /// Enters a change; a second one for the same moment replaces the first. Returns whether anything changed.
     pub fn enter(&mut self, change: Change) -> bool {
         match self.changes.binary_search_by_key(&change.from, |c| c.from) {

@@ -224,7 +224,13 @@ impl LensState {
         } else {
             (y, 1.0)
         };
-        let any = is_robust.then(|| outlook.hypotheses.ln_joint_any(weighed, &outlook.regime));
+        // A surge may follow on a drop at once, and is no word on how much usual counts vary; nor is a count that was raised.
+        let (rises, drops) = (params.rises.len(), params.drops.len());
+        let any = (is_robust && learnt <= y).then(|| {
+            let before = outlook.regime;
+            let before = before.with_entries(&params.switches(), rises, drops);
+            outlook.hypotheses.ln_joint_any(weighed, &before)
+        });
         let joint = if learnt == y {
             *joint
         } else {
@@ -247,7 +253,7 @@ impl LensState {
 
     /// An alarm that has lasted is no surge any more: its level is adopted, and learnt whole in silence, so that the same alarm
     /// does not come back of what is not known yet. Each direction lasts by itself: the way back from a drop is a level of days, not
-    /// the one that lasted.
+    /// the one that lasted, and while a surge is likelier than not no drop goes on.
     fn follow_alarm(&mut self, params: &LensParams) {
         if params.adopt_after == 0 {
             return;
@@ -256,7 +262,10 @@ impl LensState {
         let mut has_lasted = false;
         let evidence = [self.log_evidence_rise(), self.log_evidence_drop()];
         for (direction, evidence) in Direction::ALL.into_iter().zip(evidence) {
-            if evidence >= params.log_threshold(direction) {
+            let is_other_way = Direction::ALL
+                .into_iter()
+                .any(|other| other != direction && self.p_abnormal(other) >= STRANGE);
+            if evidence >= params.log_threshold(direction) && !is_other_way {
                 let [began, last] = &mut self.alarms[direction as usize];
                 if *last == 0 || now - *last >= APART {
                     *began = now;

@@ -1,8 +1,13 @@
 //! Owns the plan of a figure: the slices of its total, and the cells (a place on a day) that each slice may fall into.
 
 use super::clock::{DAY_MINUTES, Window};
-use super::scenario::{Change, Figure, Place, Profile, Scenario};
+use super::scenario::{Change, Figure, Place, Profile, Scenario, StatusChange};
+use crate::core::event::GateState;
+use crate::core::exposure::{self, GateTimeline};
+use crate::core::time::EventTime;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 /// A part of a figure's total, between two times of day.
 #[derive(Debug, Clone)]
@@ -181,23 +186,38 @@ fn hours_on(scenario: &Scenario, place: &Place, day: Date) -> Option<Window> {
     }
 }
 
-/// The local times between which a crossing is closed.
+/// The local times between which statuses say that a crossing is closed, as the daemon reads them.
 fn closures(scenario: &Scenario, crossing: &str) -> Vec<(DateTime, DateTime)> {
-    let (mut closures, mut since) = (Vec::new(), None);
-    for status in scenario
-        .statuses
-        .iter()
-        .filter(|s| s.crossings.iter().any(|c| c == crossing))
-    {
-        match status.state {
-            Change::Closed => drop(since.get_or_insert(status.time)),
-            Change::Open | Change::Restricted => {
-                closures.extend(since.take().map(|from| (from, status.time)));
-            }
+    // The clock on the wall, told as if it were that of Greenwich: no closure is longer or shorter by a change of the clocks.
+    let told = |moment: DateTime| EventTime(utc(moment).timestamp().as_millisecond());
+    let at = |time: EventTime| {
+        let moment = Timestamp::from_millisecond(time.0).unwrap_or(Timestamp::MAX);
+        moment.to_zoned(TimeZone::UTC).datetime()
+    };
+    let here = |s: &&StatusChange| s.crossings.iter().any(|c| c == crossing);
+    let change = |status: &StatusChange| {
+        let state = match status.state {
+            Change::Open => GateState::Open,
+            Change::Closed => GateState::Closed,
+            Change::Restricted => GateState::Restricted,
             // What a feed counts says nothing of the gate.
-            Change::Redefined => {}
-        }
-    }
-    closures.extend(since.map(|from| (from, DateTime::MAX)));
-    closures
+            Change::Redefined => return None,
+        };
+        Some(exposure::Change {
+            from: told(status.time),
+            state,
+            until: status.until.map(told),
+        })
+    };
+    let statuses = scenario.statuses.iter().filter(here);
+    let gate = GateTimeline::of(statuses.filter_map(change).collect());
+    let spans = gate.spans().into_iter();
+    let closed = spans.filter(|span| span.change.state == GateState::Closed);
+    closed.map(|span| (at(span.from), at(span.to))).collect()
+}
+
+fn utc(moment: DateTime) -> Zoned {
+    moment
+        .to_zoned(TimeZone::UTC)
+        .expect("the years of a scenario are checked when it is loaded")
 }

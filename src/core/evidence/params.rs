@@ -127,7 +127,7 @@ impl LensParams {
             drop_exit: exit,
             robust: true,
             robust_high: 0.99,
-            robust_low: 0.0,
+            robust_low: if is_week { 0.0 } else { 1e-6 },
             learning_floor,
             settle_in,
             set_aside_limit,

@@ -75,6 +75,19 @@ impl Regime {
         next
     }
 
+    /// The probabilities with each surge and each drop at least as likely as it is where all has been usual.
+    #[must_use]
+    pub fn with_entries(&self, switches: &Switches, rises: usize, drops: usize) -> Self {
+        let mut all = *self;
+        for p in &mut all.surge[..rises] {
+            *p = p.max(switches.surge_entry / rises as f64);
+        }
+        for p in &mut all.drop[..drops] {
+            *p = p.max(switches.drop_entry / drops as f64);
+        }
+        all
+    }
+
     /// The probabilities after a count, from those before it (Bayes' rule, in logs).
     #[must_use]
     pub fn update(&self, said: &Likelihoods, rises: usize, drops: usize) -> Self {

@@ -247,6 +247,7 @@ impl StreamState {
         let share = (reading.end.0 - reading.start.0) as f64 / whole;
         hour.open_ratio *= share;
         hour.closed_ratio *= share;
+        hour.blind_ratio *= share;
         hours.insert(reading.start, hour).is_none().then_some(day)
     }
 
@@ -283,6 +284,7 @@ fn flow(reading: &Reading) -> DayFlow {
         expected: reading.expected,
         open_ratio: reading.exposure,
         closed_ratio: reading.closed_ratio,
+        blind_ratio: reading.blind_ratio,
         is_blind: reading.blind_ratio > reading.exposure,
     }
 }
@@ -295,6 +297,7 @@ fn sum(hours: &BTreeMap<EventTime, DayFlow>) -> DayFlow {
         expected: 0.0,
         open_ratio: 0.0,
         closed_ratio: 0.0,
+        blind_ratio: 0.0,
         is_blind: false,
         is_hidden: false,
     };
@@ -304,6 +307,7 @@ fn sum(hours: &BTreeMap<EventTime, DayFlow>) -> DayFlow {
         expected: sum.expected + hour.expected,
         open_ratio: sum.open_ratio + hour.open_ratio,
         closed_ratio: sum.closed_ratio + hour.closed_ratio,
+        blind_ratio: sum.blind_ratio + hour.blind_ratio,
         is_blind: sum.is_blind || hour.is_blind,
         is_hidden: sum.is_hidden || hour.is_hidden,
     })

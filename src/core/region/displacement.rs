@@ -63,6 +63,8 @@ pub struct DayFlow {
     pub open_ratio: f64,
     /// Share of the day in which a status had closed it, inside its published hours, in [0, 1].
     pub closed_ratio: f64,
+    /// Share of the day in which it would have been open and nothing was heard of it, in [0, 1].
+    pub blind_ratio: f64,
     /// Nothing was heard of it for some of the day, so its count says nothing of what came.
     pub is_blind: bool,
     /// It was closed or blind for hours of a day on which it was open: what is expected of that day is a rough guess.
@@ -72,6 +74,16 @@ pub struct DayFlow {
 impl DayFlow {
     fn is_shut(&self) -> bool {
         self.open_ratio <= 0.0 && self.closed_ratio > 0.0
+    }
+
+    /// The share of its own hours of the day in which it was open and seen, in [0, 1]; 0 where it had none.
+    pub(super) fn exposure(&self) -> f64 {
+        let whole = self.open_ratio + self.closed_ratio + self.blind_ratio;
+        if whole > 0.0 {
+            self.open_ratio / whole
+        } else {
+            0.0
+        }
     }
 
     /// The share of `scheduled`, its open time of the day, for which a status shut it; nothing where that was hardly any of it.

@@ -32,6 +32,7 @@ fn open(observed: u64) -> DayFlow {
         expected: 0.5,
         open_ratio: 1.0,
         closed_ratio: 0.0,
+        blind_ratio: 0.0,
         is_blind: false,
         is_hidden: false,
     }

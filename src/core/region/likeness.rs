@@ -184,9 +184,10 @@ fn crossings(
 impl DaySeen {
     /// A day as it closed.
     pub(super) fn of(day: Day, flow: &DayFlow) -> Self {
+        let exposure = flow.exposure();
         let gate = if flow.is_blind {
             Gate::Blind
-        } else if flow.open_ratio < 0.5 {
+        } else if exposure < 0.5 {
             Gate::Closed
         } else {
             Gate::Open
@@ -195,7 +196,7 @@ impl DaySeen {
             day,
             observed: flow.observed,
             expected: flow.expected as f32,
-            exposure: flow.open_ratio as f32,
+            exposure: exposure as f32,
             gate,
         }
     }
@@ -213,6 +214,65 @@ impl DaySeen {
             expected,
             exposure: f64::from(self.exposure),
             gate: self.gate,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_open_for_a_share_of_its_own_hours() {
+        // Salla is open for four hours of a day: all of them is all.
+        let four_hours = 4.0 / 24.0;
+        let table = [
+            ("open day and night", (1.0, 0.0, 0.0), 1.0, Gate::Open),
+            ("four hours a day", (four_hours, 0.0, 0.0), 1.0, Gate::Open),
+            (
+                "shut for three of four",
+                (four_hours / 4.0, four_hours * 0.75, 0.0),
+                0.25,
+                Gate::Closed,
+            ),
+            (
+                "shut by a status",
+                (0.0, four_hours, 0.0),
+                0.0,
+                Gate::Closed,
+            ),
+            (
+                "a weekday without hours",
+                (0.0, 0.0, 0.0),
+                0.0,
+                Gate::Closed,
+            ),
+            (
+                "blind for one of four",
+                (four_hours * 0.75, 0.0, four_hours / 4.0),
+                0.75,
+                Gate::Open,
+            ),
+            (
+                "blind for three of four",
+                (four_hours / 4.0, 0.0, four_hours * 0.75),
+                0.25,
+                Gate::Blind,
+            ),
+        ];
+        for (name, (open_ratio, closed_ratio, blind_ratio), exposure, gate) in table {
+            let flow = DayFlow {
+                observed: 4,
+                while_closed: 0,
+                expected: 2.0,
+                open_ratio,
+                closed_ratio,
+                blind_ratio,
+                is_blind: blind_ratio > open_ratio,
+                is_hidden: false,
+            };
+            let seen = DaySeen::of(Day(1), &flow);
+            assert_eq!((seen.exposure, seen.gate), (exposure, gate), "{name}");
         }
     }
 }

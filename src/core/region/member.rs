@@ -55,9 +55,9 @@ pub struct DaySeen {
     pub observed: u64,
     /// Arrivals expected.
     pub expected: f32,
-    /// Share of the day in which it was open and seen, in [0, 1].
+    /// Share of its own hours of the day in which it was open and seen, in [0, 1].
     pub exposure: f32,
-    /// What it was for most of the day.
+    /// What it was for most of these hours.
     pub gate: Gate,
 }
 

@@ -148,6 +148,7 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
             expected: 1.0,
             open_ratio: 1.0,
             closed_ratio: 0.0,
+            blind_ratio: 0.0,
             is_blind: false,
             is_hidden: false,
         };
@@ -161,6 +162,7 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
         expected: 1.0,
         open_ratio,
         closed_ratio: 1.0 - open_ratio,
+        blind_ratio: 0.0,
         is_blind: false,
         is_hidden: false,
     };
@@ -212,6 +214,7 @@ fn a_group_leaves_out_a_crossing_of_whose_day_hours_were_closed_or_blind() {
             expected: 500.0,
             open_ratio: 0.5,
             closed_ratio: 0.0,
+            blind_ratio: 0.0,
             is_blind: false,
             is_hidden: is_hidden && at == 1,
         };
@@ -275,6 +278,7 @@ fn an_incident_of_falls_is_explained_by_the_falls() {
             expected,
             open_ratio: 1.0,
             closed_ratio: 0.0,
+            blind_ratio: 0.0,
             is_blind: false,
             is_hidden: false,
         };
