@@ -578,12 +578,12 @@ fn what_goes_on_in_a_group_from_the_moment_its_last_crossing_ends_is_not_over() 
 
 /// At the border of Lithuania 15 came on the day on which its first incident ended, where about one had come before it.
 #[test]
-fn an_end_says_what_the_last_day_had_and_whether_that_is_what_came_before() {
+fn an_end_says_what_the_last_days_had_and_whether_that_is_what_came_before() {
     let report = bundled("belarus-2021");
     let lines = report.incidents.iter().flat_map(|incident| &incident.lines);
     let ends: Vec<&str> = lines
         .map(|(_, line)| line.as_str())
-        .filter(|line| line.starts_with("It is over") && line.contains("The last day had"))
+        .filter(|line| line.starts_with("It is over") && line.contains("Each of the last days had"))
         .collect();
     let with = |end: &str, numbers: &str| {
         let found = |line: &&&str| line.starts_with(end) && line.contains(numbers);

@@ -234,7 +234,9 @@ impl Watch<'_> {
         let called = told.incident.called;
         let before = self.likened.insert(told.incident.id, called.name()?);
         let families = &self.params.families;
-        (before != called.name()).then(|| wire::episode::sentence(families, likeness, called))
+        let region = wire::incident::region(self.network, &told.incident);
+        (before != called.name())
+            .then(|| wire::episode::sentence(families, likeness, called, &region))
     }
 
     /// An alert as it is told at one of its transitions.

@@ -83,12 +83,13 @@ pub struct ProjectionRecord {
     pub high: u64,
 }
 
-/// What is written of a likeness.
+/// What is written of a likeness; `region` as in [`sentence`].
 #[must_use]
 pub fn record<'a>(
     families: &'a Families,
     likeness: &Likeness,
     called: Called,
+    region: &str,
 ) -> EpisodeRecord<'a> {
     let (probabilities, stage, too_little) = match &likeness.verdict {
         Verdict::TooLittle(why) => (Vec::new(), None, Some(why.label().into())),
@@ -117,7 +118,7 @@ pub fn record<'a>(
         doubling_days_high: certain.and_then(|d| days(d.per_day_low)),
         followed: named.map(|family| family.followed.as_str().into()),
         projection: likeness.projections.iter().map(projection).collect(),
-        sentence: sentence(families, likeness, called),
+        sentence: sentence(families, likeness, called, region),
     }
 }
 
@@ -147,9 +148,10 @@ fn projection(of: &Projection) -> ProjectionRecord {
 const TOLD_AHEAD_DAYS: u32 = 3;
 
 /// A few plain sentences: what it looks like, how sure that is, how far along it is, what came next then, and what may come now.
-/// While it is called like an episode that it is less like of late, they keep to that one.
+/// While it is called like an episode that it is less like of late, they keep to that one. `region` is where what may come is
+/// counted, as [`region`](super::incident::region) has it.
 #[must_use]
-pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> String {
+pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region: &str) -> String {
     let (all, none, stage) = match &likeness.verdict {
         Verdict::TooLittle(TooLittle::Days { have: 0, .. }) => {
             return "No whole day has been counted so far: too little to say what it looks like."
@@ -181,8 +183,11 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> Str
     let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
     let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
     let ahead = match stage {
-        Stage::Over => " The last days were about as many as usual.".to_owned(),
-        Stage::Growth | Stage::Level | Stage::Decline => ahead(likeness),
+        Stage::Over => {
+            " In the last days its crossings, taken together, had about as many as usual."
+                .to_owned()
+        }
+        Stage::Growth | Stage::Level | Stage::Decline => ahead(likeness, region),
     };
     let named = likeness.named().map(|(at, _)| at);
     let renamed_from = called.renamed_from();
@@ -190,7 +195,7 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called) -> Str
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
         (Some((family, p)), _) if called == named => format!(
-            "By its numbers it looks most like {}; the chance of that is {}{first}.{} It began about {} ago and {}. {}{ahead}",
+            "By its numbers it looks most like {}; the chance of that is {}{first}.{} By its counts it goes back about {} and {}. {}{ahead}",
             family.name,
             in_ten(p),
             before(families, renamed_from),
@@ -232,12 +237,12 @@ fn before(families: &Families, renamed_from: Option<Name>) -> String {
     }
 }
 
-fn ahead(likeness: &Likeness) -> String {
+fn ahead(likeness: &Likeness, region: &str) -> String {
     let mut all = likeness.projections.iter();
     all.find(|p| p.days == TOLD_AHEAD_DAYS)
         .map_or_else(String::new, |p| {
             format!(
-                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last {TOLD_AHEAD_DAYS} days {} came.",
+                " In the next {TOLD_AHEAD_DAYS} days together {} to {} may come at {region} (in four cases of five), if what is open stays open; in the last {TOLD_AHEAD_DAYS} days {} came.",
                 grouped(p.low),
                 grouped(p.high),
                 grouped(p.came)
@@ -281,6 +286,8 @@ mod tests {
         let settings = load(&Sources::default()).expect("the defaults are good");
         settings.families().clone()
     }
+
+    const REGION: &str = "Salla and the crossings beside it";
 
     /// Day 19,675 since 1970 is 14 November 2023.
     fn likeness(day: u32, verdict: Verdict) -> Likeness {
@@ -334,16 +341,17 @@ mod tests {
             like(&families, 12, "belarus-2021-push", 0.3),
             like(&families, 5, "belarus-2021-push", 0.01),
         ];
-        let said = said.map(|likeness| sentence(&families, &likeness, called(&[&likeness])));
+        let said =
+            said.map(|likeness| sentence(&families, &likeness, called(&[&likeness]), REGION));
         insta::assert_snapshot!(said.join("\n"), @r"
         No whole day has been counted so far: too little to say what it looks like.
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. It began about 3 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. It began about 12 days ago and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
-        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them says what comes next. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
-        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, a first guess from 5 days of counts), so none of them says what comes next. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is about 7 in 10, a first guess from 3 days of counts. By its counts it goes back about 3 days and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance of that is more than 9 in 10. By its counts it goes back about 12 days and is growing. In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. In the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them says what comes next. In the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, a first guess from 5 days of counts), so none of them says what comes next. In the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
         ");
     }
 
@@ -357,12 +365,13 @@ mod tests {
                 .position("belarus-2021-push")
                 .expect("it is a family")] = 0.4;
         }
-        let said = sentence(&families, &now, called(&[&before, &now]));
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come at these crossings and those beside them (in four cases of five), if what is open stays open; in the last 3 days 280 came.");
+        let said = sentence(&families, &now, called(&[&before, &now]), REGION);
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. In the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.");
         let said = sentence(
             &families,
             &now,
             called(&[&before, &now, &now, &now, &now, &now]),
+            REGION,
         );
         assert!(
             said.contains("it looks most like Finland in the autumn of 2023"),
@@ -379,7 +388,7 @@ mod tests {
             per_day_low: -0.1,
             per_day_high: 0.3,
         });
-        let told = record(&families, &likeness, called(&[&likeness]));
+        let told = record(&families, &likeness, called(&[&likeness]), REGION);
         let sum: f64 = told.probabilities.iter().map(|p| p.probability).sum();
         assert!((sum - 1.0).abs() < 1e-3);
         assert_eq!(told.probabilities.len(), families.families.len() + 1);
@@ -394,7 +403,7 @@ mod tests {
             per_day_low: 0.25,
             per_day_high: 1.0,
         });
-        let told = record(&families, &likeness, called(&[&likeness]));
+        let told = record(&families, &likeness, called(&[&likeness]), REGION);
         let growth = (
             told.doubling_days,
             told.doubling_days_low,

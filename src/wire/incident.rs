@@ -1,5 +1,6 @@
 //! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
 
+use super::ending::over;
 use super::sentence::{about, arrivals, grouped, opening};
 use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
@@ -8,9 +9,8 @@ use crate::core::network::{Crossing, Network};
 use crate::core::region::displacement::{Day, Move};
 use crate::core::region::groups::{self, GroupIx, Level};
 use crate::core::region::incident::{
-    Change, DaySeen, GroupMember, Incident, IncidentId, Member, Revised, Told,
+    Change, GroupMember, Incident, IncidentId, Member, Revised, Told,
 };
-use std::collections::BTreeMap;
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
 #[must_use]
@@ -62,7 +62,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
         Change::Revised(Revised::Group(group)) => {
             let at = group_name(network, group);
             Some(format!(
-                "{RECOUNTED} What showed at {at} added up is taken back."
+                "{RECOUNTED} The alert at {at} added up is withdrawn: what is counted now is not enough for one."
             ))
         }
         Change::Resolved(Some(Reason::Recounted)) if incident.is_taken_back() => Some(format!(
@@ -78,17 +78,25 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
     }
 }
 
-/// How long it lasted and where it showed, how many came, and whether it has gone back.
-fn over(network: &Network, incident: &Incident) -> String {
-    let (is_back, left) = left(incident);
-    let over = if is_back {
-        "It is over."
-    } else {
-        "It is over as an alarm, but has not gone back: what comes now is taken for usual."
-    };
-    let (length, shows) = (length(network, incident), whereabouts(network, incident));
-    let total = total(network, incident);
-    format!("{over} It lasted {length} and showed {shows}.{total}{left}")
+/// Where the incident's likeness is counted: its crossings, and those that hang together with them.
+#[must_use]
+pub fn region(network: &Network, incident: &Incident) -> String {
+    let members = incident.members.iter().filter(|m| !m.is_taken_back());
+    let mut ixs: Vec<CrossingIx> = members.map(|m| m.crossing).collect();
+    ixs.sort_unstable();
+    ixs.dedup();
+    ixs.sort_by_key(|at| network.crossing(*at).order);
+    let name = |at: &CrossingIx| network.crossing(*at).name.clone();
+    let names: Vec<String> = ixs.iter().map(name).collect();
+    match (names.as_slice(), incident.groups.first()) {
+        ([], Some(group)) => group_name(network, group.group),
+        ([], None) => "its crossings".to_owned(),
+        ([one], _) => format!("{one} and the crossings beside it"),
+        (few, _) if few.len() <= NAMED_AT_MOST => {
+            format!("{} and the crossings beside them", listed(few))
+        }
+        (many, _) => format!("its {} crossings and those beside them", many.len()),
+    }
 }
 
 /// What the group that joined last counted on the last day; nothing where its crossings all speak for themselves.
@@ -137,9 +145,14 @@ const RECOUNTED: &str = "With late reports and corrections it is counted anew.";
 /// What became of a crossing's alert that was told of as more than it is.
 fn told_less(network: &Network, incident: &Incident, at: CrossingIx) -> String {
     let name = &network.crossing(at).name;
-    let mut own = incident.members.iter().filter(|m| m.crossing == at);
-    if own.any(Member::is_taken_back) {
-        format!("{RECOUNTED} The alert at {name} is taken back.")
+    let own = incident.members.iter().filter(|m| m.crossing == at);
+    let taken_back = own.filter(|m| m.is_taken_back()).max_by_key(|m| m.joined);
+    if let Some(member) = taken_back {
+        let joined = local(&network.crossing(at).tz, member.joined);
+        let joined = joined.strftime("%-d %B %Y, %H:%M");
+        format!(
+            "{RECOUNTED} The alert at {name} of {joined} is withdrawn: what is counted now is not enough for one."
+        )
     } else {
         let severity = incident.severity().label();
         format!("{RECOUNTED} It is {severity} and no more, by what {name} counts.")
@@ -156,16 +169,24 @@ fn counts(network: &Network, incident: &Incident) -> Option<String> {
     for direction in Direction::ALL {
         let members = incident.members.iter();
         let members = members.filter(|m| m.direction == direction);
-        let days: Vec<_> = members.filter_map(|m| m.today).collect();
+        let days = members.filter_map(|m| Some((m.crossing, m.today?)));
+        let days: Vec<_> = days.collect();
         if !days.is_empty() {
-            let observed: u64 = days.iter().map(|day| day.observed).sum();
-            let expected: f64 = days.iter().map(|day| day.expected).sum();
+            let observed: u64 = days.iter().map(|(_, day)| day.observed).sum();
+            let expected: f64 = days.iter().map(|(_, day)| day.expected).sum();
             let does = match direction {
                 Direction::Surge => "rises",
                 Direction::Drop => "falls",
             };
+            let names = days
+                .iter()
+                .map(|(at, _)| network.crossing(*at).name.clone());
+            let at = match names.collect::<Vec<_>>().as_slice() {
+                few if few.len() <= NAMED_AT_MOST => listed(few),
+                many => format!("the {} crossings where it {does}", many.len()),
+            };
             let (came, usual) = (arrivals(observed), about(expected));
-            return Some(format!("{came} where it {does}, usually {usual}"));
+            return Some(format!("{came} at {at}, usually {usual}"));
         }
     }
     let open = incident.groups.iter().filter(|g| g.is_open);
@@ -196,7 +217,7 @@ pub fn title(network: &Network, id: IncidentId) -> String {
 const NAMED_AT_MOST: usize = 4;
 
 /// What a group is called inside a sentence: the names of its crossings, or how many they are and where.
-fn group_name(network: &Network, ix: GroupIx) -> String {
+pub(super) fn group_name(network: &Network, ix: GroupIx) -> String {
     let groups = groups::of(network);
     let Some(group) = groups.get(usize::from(ix.0)) else {
         return "several crossings".to_owned();
@@ -294,83 +315,21 @@ fn count(network: &Network, told: &Told) -> String {
     let stream = network.stream(told.incident.id.stream);
     let numbers = (&count.reading, count.run.as_ref());
     let said = opening(tz, stream, count.direction, numbers, count.until);
-    format!(": {said}")
-}
-
-/// Civil days from its beginning to its end, the first and last one included.
-fn length(network: &Network, incident: &Incident) -> String {
-    let day = |at| Day::of(&local(&network.crossing(incident.id.crossing).tz, at)).0;
-    match day(incident.as_of) - day(incident.id.onset) + 1 {
-        1 => "one day".to_owned(),
-        days => format!("{days} days"),
-    }
-}
-
-/// How many came at the crossings of a surge from its beginning to its last closed day; nothing where no crossing has an alert of its
-/// own, or its first days are not kept any more.
-fn total(network: &Network, incident: &Incident) -> String {
-    let tz = &network.crossing(incident.id.crossing).tz;
-    let first = Day::of(&local(tz, incident.id.onset));
-    let mut histories: BTreeMap<CrossingIx, &[DaySeen]> = BTreeMap::new();
-    for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
-        let known = histories.entry(member.crossing).or_default();
-        if known.len() < member.history.len() {
-            *known = &member.history;
-        }
-    }
-    let is_whole = |days: &&[DaySeen]| days.first().is_some_and(|day| day.day <= first);
-    let is_drop = incident.id.direction == Direction::Drop;
-    if is_drop || histories.is_empty() || !histories.values().all(is_whole) {
-        return String::new();
-    }
-    let days = histories.values().copied().flatten();
-    let came: u64 = days
-        .filter(|day| first <= day.day)
-        .map(|day| day.observed)
-        .sum();
-    let there = if histories.len() == 1 {
-        "there"
-    } else {
-        "at them"
+    let first = &network.crossing(told.incident.id.crossing).tz;
+    let clock = match tz.iana_name() {
+        Some(zone) if tz != first => format!(" These are times of {zone}."),
+        _ => String::new(),
     };
-    format!(" In all {} came {there} in that time.", arrivals(came))
-}
-
-/// What its crossings count on its last closed day beside what they did before their alerts, and whether that is the level they had:
-/// nothing, and that it is, where too little is known of one of them.
-fn left(incident: &Incident) -> (bool, String) {
-    let mut each: BTreeMap<CrossingIx, (u64, f64)> = BTreeMap::new();
-    for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
-        let day = incident.day.and_then(|day| {
-            let known = member.history.iter().rev().find(|seen| seen.day == day);
-            known.filter(|seen| seen.exposure > 0.0)
-        });
-        let (Some(day), Some(before)) = (day, member.before()) else {
-            return (true, String::new());
+    let before = told.incident.before(at, count.direction);
+    let before = before.map_or_else(String::new, |before| {
+        let other = match count.direction {
+            Direction::Surge => "fall",
+            Direction::Drop => "rise",
         };
-        // Of one that fell and then rose what it counted before the first of these.
-        each.entry(member.crossing)
-            .or_insert((day.observed, before));
-    }
-    if each.is_empty() {
-        return (true, String::new());
-    }
-    let last: u64 = each.values().map(|(last, _)| last).sum();
-    let before: f64 = each.values().map(|(_, before)| before).sum();
-    let (now, then) = (last as f64 + LEVEL_PRIOR, before + LEVEL_PRIOR);
-    let is_back = match incident.id.direction {
-        Direction::Surge => now <= OTHER_LEVEL * then,
-        Direction::Drop => now * OTHER_LEVEL >= then,
-    };
-    let (last, before) = (grouped(last), about(before));
-    let told = format!(" The last day had {last}; before it began a day had {before}.");
-    (is_back, told)
+        format!(" Before its {other} a day there had {}.", about(before))
+    });
+    format!(": {said}{clock}{before}")
 }
-
-/// From such a multiple of what came before on, or its inverse, the end of an incident is another level.
-const OTHER_LEVEL: f64 = 2.0;
-/// Arrivals a day that make small levels alike.
-const LEVEL_PRIOR: f64 = 5.0;
 
 /// Where it begins; of a group also what it counts and which crossings explain it.
 fn begins(network: &Network, told: &Told, joined: &Joined) -> Option<String> {
@@ -400,7 +359,7 @@ fn begins(network: &Network, told: &Told, joined: &Joined) -> Option<String> {
 }
 
 /// The crossings that have or had an alert, and the widest of the groups that do: what follows "it showed".
-fn whereabouts(network: &Network, incident: &Incident) -> String {
+pub(super) fn whereabouts(network: &Network, incident: &Incident) -> String {
     let mut names: Vec<String> = Vec::new();
     let is_nothing = incident.is_taken_back();
     let members = incident.members.iter();
@@ -479,7 +438,7 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
         let most = match day.observed - day.rise {
             0 => "where none had come before".to_owned(),
             most => format!(
-                "{} above the {} usual there or coming before",
+                "{} above the {} that a day had there before",
                 grouped(day.rise),
                 grouped(most)
             ),
@@ -497,49 +456,38 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
     (!places.is_empty()).then(|| format!("{day}: {}", places.join(" ")))
 }
 
-/// How many may have moved to a crossing, from where, and whether it is closed there.
+/// How many may have moved to a crossing, and from where. How many from each nobody can tell.
 fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) -> String {
     let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
-    let rises = |at: CrossingIx| incident.moves.iter().any(|m| m.to == at);
     let why = |one: &Move| match one.is_from_shut {
-        _ if rises(one.from) => "fallen before that day",
         true => "closed",
-        false if one.is_of_before => "fallen before that day",
-        false => "fallen that day",
+        false if one.is_of_before => "low before that day",
+        false => "low that day",
     };
-    let from = |one: &Move| {
-        let name = &network.crossing(one.from).name;
-        format!("{} from {name}", grouped(one.moved))
-    };
+    let name = |one: &Move| network.crossing(one.from).name.clone();
     let is_alike = moves.windows(2).all(|pair| why(pair[0]) == why(pair[1]));
     let from = match moves.as_slice() {
-        [one] => {
-            let name = &network.crossing(one.from).name;
-            let count = match moved {
-                1 => "One".to_owned(),
-                _ => format!("Up to {}", grouped(moved)),
+        [first, rest @ ..] if is_alike => {
+            let names: Vec<String> = moves.iter().map(|one| name(one)).collect();
+            let all = match rest.len() {
+                0 => "",
+                1 => "both ",
+                _ => "all ",
             };
-            return format!(
-                "{count} of them may have moved there from {name} ({})",
-                why(one)
-            );
-        }
-        [first, _, ..] if is_alike => {
-            let all: Vec<String> = moves.iter().map(|one| from(one)).collect();
-            let both = if moves.len() == 2 { "both" } else { "all" };
-            format!("{} ({both} {})", listed(&all), why(first))
+            format!("{} ({all}{})", listed(&names), why(first))
         }
         _ => {
             let each = moves
                 .iter()
-                .map(|one| format!("{} ({})", from(one), why(one)));
+                .map(|one| format!("{} ({})", name(one), why(one)));
             listed(&each.collect::<Vec<String>>())
         }
     };
-    format!(
-        "Up to {} of them may have moved there: {from}",
-        grouped(moved)
-    )
+    let count = match moved {
+        1 => "One".to_owned(),
+        _ => format!("Up to {}", grouped(moved)),
+    };
+    format!("{count} of them may have moved there from {from}")
 }
 
 /// What cannot have moved: since moved is the most, this is the least.

@@ -6,6 +6,7 @@ pub mod decode;
 #[cfg(test)]
 mod decode_tests;
 pub mod encode;
+mod ending;
 pub mod episode;
 pub mod events;
 pub mod feedback;

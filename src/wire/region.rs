@@ -3,7 +3,7 @@
 
 use super::encode::{Encoded, Origin, SourceRecord, cloud_event, json, significant, source_record};
 use super::episode::{self, EpisodeRecord};
-use super::incident::spoken;
+use super::incident::{region, spoken};
 use super::sentence::civil_time;
 use crate::core::alert::{Direction, Severity};
 use crate::core::episode::Families;
@@ -231,7 +231,9 @@ fn encoded(
     let id = incident.id.name(network);
     let first = incident.id.crossing;
     let likeness = incident.likeness.as_ref();
-    let episode = likeness.map(|likeness| episode::record(families, likeness, incident.called));
+    let region = region(network, incident);
+    let episode =
+        likeness.map(|likeness| episode::record(families, likeness, incident.called, &region));
     let mut summary = spoken(network, told);
     if let Some(episode) = episode.as_ref().filter(|_| !transition.is_end()) {
         summary = format!("{summary} {}", episode.sentence);

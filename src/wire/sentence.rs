@@ -186,10 +186,10 @@ fn size(alert: &Alert) -> String {
     };
     match alert.severity {
         Severity::Minor => format!(
-            "How big: minor so far (major once an hour or a day has over 10 {more} than usual and {major})."
+            "How big: minor, by its newest hour and day (major as soon as one of them has over 10 {more} than usual and {major})."
         ),
         Severity::Major => format!(
-            "How big: major so far (critical once an hour or a day has over 50 {more} than usual and {critical})."
+            "How big: major, by its newest hour and day (critical as soon as one of them has over 50 {more} than usual and {critical})."
         ),
         Severity::Critical => format!(
             "How big: critical (an hour or a day with over 50 {more} than usual and {critical})."

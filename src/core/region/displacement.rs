@@ -326,7 +326,9 @@ impl Displacement {
         let mut pairs = Vec::new();
         for &to in displaced.rises.keys() {
             for &from in displaced.sources.keys() {
-                if let Some(hops) = hops.between(from, to).filter(|_| from != to) {
+                // Where more come than before nothing is missing any more.
+                let is_source = !displaced.rises.contains_key(&from);
+                if let Some(hops) = hops.between(from, to).filter(|_| is_source) {
                     pairs.push((hops, to, from));
                 }
             }

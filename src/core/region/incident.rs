@@ -277,7 +277,8 @@ impl Incident {
     }
 
     /// What was usual at a crossing before its first alert in the other direction; none where that is no earlier one.
-    pub(super) fn before(&self, crossing: CrossingIx, direction: Direction) -> Option<f64> {
+    #[must_use]
+    pub fn before(&self, crossing: CrossingIx, direction: Direction) -> Option<f64> {
         let mut earlier = self
             .members
             .iter()

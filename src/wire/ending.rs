@@ -1,0 +1,128 @@
+//! Owns what is said at the end of an incident: how long it lasted, how many came, and whether it has gone back.
+
+use super::incident::{group_name, whereabouts};
+use super::sentence::{about, arrivals, grouped};
+use crate::core::alert::Direction;
+use crate::core::calendar::local;
+use crate::core::ids::CrossingIx;
+use crate::core::network::Network;
+use crate::core::region::displacement::Day;
+use crate::core::region::incident::{DaySeen, Incident, Member};
+use std::collections::BTreeMap;
+
+/// How long it lasted and where it showed, how many came, and whether it has gone back.
+pub(super) fn over(network: &Network, incident: &Incident) -> String {
+    let (is_back, left) = left(network, incident);
+    let over = if is_back {
+        "It is over."
+    } else {
+        "It is over as an alarm, but has not gone back: what comes now is taken for usual."
+    };
+    let (length, shows) = (length(network, incident), whereabouts(network, incident));
+    let total = total(network, incident);
+    format!("{over} It lasted {length} and showed {shows}.{total}{left}")
+}
+
+/// Civil days from its beginning to its last closed one.
+fn length(network: &Network, incident: &Incident) -> String {
+    let first = Day::of(&local(
+        &network.crossing(incident.id.crossing).tz,
+        incident.id.onset,
+    ));
+    match last_day(incident).map_or(1, |last| last.0 - first.0 + 1) {
+        ..=1 => "one day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
+/// How many came at the crossings of a surge from its beginning to its last closed day; nothing where no crossing has an alert of its
+/// own, or its first days are not kept any more.
+fn total(network: &Network, incident: &Incident) -> String {
+    let tz = &network.crossing(incident.id.crossing).tz;
+    let first = Day::of(&local(tz, incident.id.onset));
+    let mut histories: BTreeMap<CrossingIx, &[DaySeen]> = BTreeMap::new();
+    for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
+        let known = histories.entry(member.crossing).or_default();
+        if known.len() < member.history.len() {
+            *known = &member.history;
+        }
+    }
+    let is_whole = |days: &&[DaySeen]| days.first().is_some_and(|day| day.day <= first);
+    let is_drop = incident.id.direction == Direction::Drop;
+    if is_drop || histories.is_empty() || !histories.values().all(is_whole) {
+        return String::new();
+    }
+    let days = histories.values().copied().flatten();
+    let came: u64 = days
+        .filter(|day| first <= day.day)
+        .map(|day| day.observed)
+        .sum();
+    let there = if histories.len() == 1 {
+        "there"
+    } else {
+        "at them"
+    };
+    format!(" In all {} came {there} in that time.", arrivals(came))
+}
+
+/// What its crossings count on its last days beside what they did before their alerts, and whether that is the level they had:
+/// that it is, where too little is known of one of them. Where it showed at groups alone, what the widest of them counts.
+fn left(network: &Network, incident: &Incident) -> (bool, String) {
+    let mut each: BTreeMap<CrossingIx, (f64, f64)> = BTreeMap::new();
+    for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
+        let (Some(last), Some(before)) = (last_days(incident, member), member.before()) else {
+            return (true, String::new());
+        };
+        // Of one that fell and then rose what it counted before the first of these.
+        each.entry(member.crossing).or_insert((last, before));
+    }
+    if each.is_empty() {
+        return (true, widest_day(network, incident));
+    }
+    let last: f64 = each.values().map(|(last, _)| last).sum();
+    let before: f64 = each.values().map(|(_, before)| before).sum();
+    let (now, then) = (last + LEVEL_PRIOR, before + LEVEL_PRIOR);
+    let is_back = match incident.id.direction {
+        Direction::Surge => now <= OTHER_LEVEL * then,
+        Direction::Drop => now * OTHER_LEVEL >= then,
+    };
+    let (last, before) = (about(last), about(before));
+    let told = format!(" Each of the last days had {last}; before it began a day had {before}.");
+    (is_back, told)
+}
+
+/// The last closed day that is known of one of its crossings, else of its groups.
+fn last_day(incident: &Incident) -> Option<Day> {
+    let members = incident.members.iter();
+    let days = members.filter_map(|member| member.history.last());
+    days.map(|seen| seen.day).max().or(incident.day)
+}
+
+/// Mean arrivals of the last open days of a member; nothing where its last day was not seen.
+fn last_days(incident: &Incident, member: &Member) -> Option<f64> {
+    let known = member.history.iter().rev();
+    let mut open = known.filter(|seen| seen.exposure > 0.0).peekable();
+    if Some(open.peek()?.day) != last_day(incident) {
+        return None;
+    }
+    let last: Vec<f64> = open.take(LAST_DAYS).map(|d| d.observed as f64).collect();
+    Some(last.iter().sum::<f64>() / last.len() as f64)
+}
+
+/// What the widest of its groups counted on the last day.
+fn widest_day(network: &Network, incident: &Incident) -> String {
+    let groups = incident.groups.iter().filter(|g| !g.is_taken_back);
+    let widest = groups.max_by(|a, b| a.today.expected.total_cmp(&b.today.expected));
+    widest.map_or_else(String::new, |group| {
+        let (last, usual) = (grouped(group.today.observed), about(group.today.expected));
+        let at = group_name(network, group.group);
+        format!(" The last day had {last} at {at}; {usual} are usual.")
+    })
+}
+
+/// As many days as an alert must look usual before it ends.
+const LAST_DAYS: usize = 3;
+/// From such a multiple of what came before on, or its inverse, the end of an incident is another level.
+const OTHER_LEVEL: f64 = 1.5;
+/// Arrivals a day that make small levels alike.
+const LEVEL_PRIOR: f64 = 5.0;
