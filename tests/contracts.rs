@@ -12,7 +12,7 @@ use surgewatch::core::ids::{Offset, Partition};
 use surgewatch::core::region::log;
 use surgewatch::core::region::machine::{RegionMachine, RegionOutput};
 use surgewatch::replay;
-use surgewatch::wire::decode::{self, Limits, Record};
+use surgewatch::wire::decode::{self, DecodeError, Limits, Record};
 use surgewatch::wire::encode::{Encoded, Origin};
 use surgewatch::wire::events::DeadLetterHeaders;
 use surgewatch::wire::region;
@@ -235,7 +235,10 @@ fn what_validates_decodes() {
                 };
                 let decoded = decode::decode(&record, settings.network(), &LIMITS);
                 let only_configured = matches!(field.as_str(), "crossing" | "stream");
-                assert!(decoded.is_ok() || only_configured, "{text} {decoded:?}");
+                // That one moment lies after another is beyond a schema.
+                let is_order = |e: &DecodeError| e.detail.contains("`until` is not after `time`");
+                let is_known = only_configured || decoded.as_ref().is_err_and(is_order);
+                assert!(decoded.is_ok() || is_known, "{text} {decoded:?}");
             }
         }
     }

@@ -368,3 +368,23 @@ fn a_feed_without_heartbeats_is_blind_once_it_says_less_than_was_said_of_it() {
         assert!(is_over, "within {within_hours:?}: it clears with a word");
     }
 }
+
+#[test]
+fn what_is_read_before_its_hour_is_closed_is_no_late_report() {
+    for (name, read_after_ms, expected) in [
+        ("seconds after the hour", 6_000, DataStatus::Complete),
+        ("once the hour is closed", HOUR_MS / 3, DataStatus::Late),
+    ] {
+        let (mut border, from) = Border::usual();
+        let hour_end = START_MS + (from + 17) * HOUR_MS;
+        for hour in from..from + 17 {
+            border.hour(hour, true, 1);
+        }
+        border.send(0, hour_end + read_after_ms, Kind::Heartbeat);
+        let stream = StreamIx(0);
+        let arrival = Kind::Arrival { stream, count: 90 };
+        border.send(0, hour_end - 11_000, arrival);
+        let told = [(Direction::Surge, Transition::Opened, expected)];
+        assert_eq!(border.alerts(), told, "{name}");
+    }
+}

@@ -3,8 +3,10 @@
 mod support;
 
 use support::hourly::{Border, START_MS, USUAL_DAYS};
+use support::random;
 use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::event::{GateState, Kind};
+use surgewatch::core::network::OpenHours;
 use surgewatch::core::notice::{NoticeKind, ShutBy};
 use surgewatch::core::output::Output;
 use surgewatch::core::time::{EventTime, HOUR_MS};
@@ -207,5 +209,55 @@ fn an_extension_that_few_use_is_no_drop_and_a_rush_in_it_is_one_surge() {
             .collect();
         assert_eq!(told, Vec::from_iter(opened), "{name}");
         assert_eq!(border.notices(), [], "{name}");
+    }
+}
+
+/// One a day for nine weeks, forty a day for one, and one a day again. What is learnt for weeks is learnt for as many at a gate that
+/// is open for a few hours of a day: its surge is no new usual, and its end no drop.
+#[test]
+fn a_surge_of_a_week_at_a_gate_with_short_hours_is_not_learnt() {
+    for (opens, closes) in [(8, 16), (10, 14), (9, 14), (7, 17)] {
+        let mut network = random::network();
+        network.crossings[0].hours = Some(
+            [Some(OpenHours {
+                open_minute: opens * 60,
+                close_minute: closes * 60,
+            }); 7],
+        );
+        let mut border = Border::of(network);
+        let (opens, open_hours) = (i64::from(opens), i64::from(closes - opens));
+        for day in 0..63 + 7 + 42 {
+            let arrivals = if (63..70).contains(&day) { 40 } else { 1 };
+            for hour in 0..24 {
+                border.hour(day * 24 + hour, true, 0);
+                let since = hour - opens;
+                if (0..open_hours).contains(&since) {
+                    let shared =
+                        arrivals * (since + 1) / open_hours - arrivals * since / open_hours;
+                    // One a day comes at another hour each day.
+                    let is_single = arrivals == 1 && since == day * 5 % open_hours;
+                    match if arrivals == 1 {
+                        i64::from(is_single)
+                    } else {
+                        shared
+                    } {
+                        0 => {}
+                        count => border.arrive(0, day * 24 + hour, count as u32),
+                    }
+                }
+            }
+        }
+        let alerts = border.alerts();
+        let opened = |way| {
+            alerts
+                .iter()
+                .filter(|(of, what, _)| *of == way && *what == Transition::Opened)
+                .count()
+        };
+        assert_eq!(
+            (opened(Direction::Surge), opened(Direction::Drop)),
+            (1, 0),
+            "open from {opens} for {open_hours} hours: {alerts:?}"
+        );
     }
 }

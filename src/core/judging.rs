@@ -15,11 +15,11 @@ use super::time::EventTime;
 /// What made the standing of alerts be looked at.
 #[derive(Clone, Copy)]
 pub(super) enum Cause<'a> {
-    /// An arrival in an open bucket, or the end of one.
+    /// An arrival in a bucket that is not closed, or the end of one.
     Live,
     /// A bucket was closed.
     Closed(&'a Reading),
-    /// Ended buckets were counted again.
+    /// Closed buckets were counted again.
     Late,
     /// A word of an operator, or of the feed on itself.
     Word,
@@ -55,16 +55,20 @@ pub(super) fn revise(
     cx: &mut Context,
 ) {
     let data = cx.data;
-    if data == DataStatus::Complete {
+    let rebuilt = series.rebuild(site, cx.watermark, changed);
+    // A bucket that has ended and is not closed waits for what is a little late.
+    let is_late = rebuilt.iter().any(|(_, closed)| *closed);
+    if is_late && data == DataStatus::Complete {
         cx.data = DataStatus::Late;
     }
-    for (reading, closed) in series.rebuild(site, cx.watermark, changed) {
+    for (reading, closed) in rebuilt {
         if closed {
             cx.tally.revised += 1;
             publish(ix, series, site, &reading, cx);
         }
     }
-    tell(ix, series, site, Cause::Late, cx);
+    let cause = if is_late { Cause::Late } else { Cause::Live };
+    tell(ix, series, site, cause, cx);
     cx.data = data;
 }
 
@@ -131,7 +135,9 @@ pub(super) fn tell(
         if let Some(transition) = transition {
             let shown = match (cause, transition) {
                 (Cause::Live, Transition::Reopened) => grown(series, site, &alert, Severity::Major),
-                (Cause::Live, _) => grown(series, site, &alert, alert.severity),
+                (Cause::Live, _) | (Cause::Late, Transition::Escalated) => {
+                    grown(series, site, &alert, alert.severity)
+                }
                 _ => shown(series, site, cause, &alert),
             };
             announce(ix, series.stream, alert, transition, &shown, cx);

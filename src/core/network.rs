@@ -40,6 +40,21 @@ pub struct Crossing {
     pub message_within_ms: Option<i64>,
 }
 
+impl Crossing {
+    /// Hours for which it is open on an average day by its published hours; 24 where it has none.
+    #[must_use]
+    pub fn open_hours_a_day(&self) -> f64 {
+        let of = |hours: &OpenHours| f64::from(hours.close_minute - hours.open_minute);
+        let week = self.hours.iter().flatten().flatten();
+        let minutes: f64 = week.map(of).sum();
+        if minutes > 0.0 {
+            minutes / (7.0 * 60.0)
+        } else {
+            24.0
+        }
+    }
+}
+
 /// All crossings and streams of a deployment, in a fixed order.
 #[derive(Debug, Clone, Default)]
 pub struct Network {

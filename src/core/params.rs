@@ -6,7 +6,7 @@ use super::holidays::{DayClass, Holidays};
 use super::ids::{CrossingIx, StreamIx};
 use super::intake::BadRecordBudget;
 use super::lens::{Lens, LensParams};
-use super::network::Network;
+use super::network::{Crossing, Network};
 use super::region::groups;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ impl Weights {
     }
 }
 
-/// Which settings a series has: its place among the distinct weights.
+/// Which settings a series has: its place among the distinct weights and lengths of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WeightClass(usize);
 
@@ -101,7 +101,7 @@ pub struct Params {
     pub lenses: [LensParams; 2],
     /// The day lens of a group of crossings, thresholds included: each group and stream has the same share.
     pub groups: LensParams,
-    /// What `lenses` are for other shares, by [`WeightClass`].
+    /// What `lenses` are for each share and length of a day, by [`WeightClass`].
     weighted: Vec<[LensParams; 2]>,
     /// By crossing id and stream; those that are missing share equally.
     classes: BTreeMap<(String, StreamIx), WeightClass>,
@@ -157,6 +157,7 @@ impl Params {
             holidays: BTreeMap::new(),
             families: Arc::default(),
         }
+        .with_hours(network)
     }
 
     /// How long after its end a day can still change, in milliseconds: an event inside the lateness horizon also says that the feed
@@ -215,26 +216,50 @@ impl Params {
         if *weights == Weights::default() {
             return self;
         }
-        let series = network.crossings.iter().flat_map(|crossing| {
-            let weigh = |stream: &StreamIx| weights.of(&crossing.id, network.stream(*stream));
-            let named = |stream: &StreamIx| (crossing.id.clone(), *stream);
-            crossing.streams.iter().map(move |s| (named(s), weigh(s)))
+        let weigh = |crossing: &Crossing, stream| weights.of(&crossing.id, network.stream(stream));
+        let series = network.crossings.iter();
+        let all = series.flat_map(|c| c.streams.iter().map(|s| weigh(c, *s)));
+        let sum: f64 = all.sum();
+        self.classify(network, &weigh, &|lens, weight| {
+            with_share(lens, budget, weight / sum)
         });
-        let series: Vec<((String, StreamIx), f64)> = series.collect();
-        let sum: f64 = series.iter().map(|(_, weight)| weight).sum();
-        let mut known: Vec<u64> = Vec::new();
-        for (name, weight) in series {
-            let at = known.iter().position(|bits| *bits == weight.to_bits());
-            let at = at.unwrap_or_else(|| {
-                known.push(weight.to_bits());
-                let lenses = self.lenses.clone();
-                self.weighted
-                    .push(lenses.map(|lens| with_share(lens, budget, weight / sum)));
-                known.len() - 1
-            });
-            self.classes.insert(name, WeightClass(at + 1));
-        }
         self
+    }
+
+    /// Takes the hours of days for what they are at each crossing: of one that is open for eight hours a day a month has a third of the
+    /// hours. Called again where `lenses` have changed.
+    #[must_use]
+    pub fn with_hours(mut self, network: &Network) -> Self {
+        self.classify(network, &|_, _| 1.0, &|lens, _| lens);
+        self
+    }
+
+    /// Finds the settings of each series: one class for each weight and length of a day.
+    fn classify(
+        &mut self,
+        network: &Network,
+        weigh: &dyn Fn(&Crossing, StreamIx) -> f64,
+        share: &dyn Fn(LensParams, f64) -> LensParams,
+    ) {
+        (self.weighted, self.classes) = (Vec::new(), BTreeMap::new());
+        let mut known: Vec<(u64, u64)> = Vec::new();
+        for crossing in &network.crossings {
+            let hours = crossing.open_hours_a_day();
+            for &stream in &crossing.streams {
+                let weight = weigh(crossing, stream);
+                let class = (weight.to_bits(), hours.to_bits());
+                let at = known.iter().position(|other| *other == class);
+                let at = at.unwrap_or_else(|| {
+                    known.push(class);
+                    let lenses = self.lenses.clone();
+                    self.weighted
+                        .push(lenses.map(|lens| share(lens, weight).for_hours_a_day(hours)));
+                    known.len() - 1
+                });
+                self.classes
+                    .insert((crossing.id.clone(), stream), WeightClass(at + 1));
+            }
+        }
     }
 
     /// Which settings the series of a crossing's stream has.

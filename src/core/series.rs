@@ -103,10 +103,10 @@ impl Series {
             resets: Vec::new(),
             closed_until: [watermark.plus_ms(-site.params.close_after_ms); 2],
         };
-        let tracks = [0, 1].map(|i| {
-            let (params, prior) = (&site.params.lenses[i], prior(LENSES[i]));
-            Track::fresh(params, prior, first_day.start)
-        });
+        let lenses = site
+            .params
+            .lenses_of(site.params.weight_class(&site.crossing.id, stream));
+        let tracks = [0, 1].map(|i| Track::fresh(&lenses[i], prior(LENSES[i]), first_day.start));
         let standings = Standings::default();
         Self::restored(
             stream,

@@ -128,7 +128,7 @@ fn event(
                 _ => count(&fields.count, 1, limits)?,
             },
         },
-        "status" => status(fields)?,
+        "status" => status(fields, time)?,
         "correction" => Kind::Correction {
             replaces: EventId::of(
                 fields
@@ -197,11 +197,18 @@ fn stream_names(streams: &[StreamIx], network: &Network) -> String {
     names.join(", ")
 }
 
-fn status(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
+fn status(fields: &Fields<'_>, time: EventTime) -> Result<Kind, DecodeError> {
     let until = match fields.until {
         Field::Absent => None,
         _ => Some(moment("until", &fields.until)?),
     };
+    if until.is_some_and(|until| until <= time) {
+        return refuse(
+            Reject::BadTime,
+            "`until` is not after `time`; give the moment at which the state ends, or leave it out"
+                .to_owned(),
+        );
+    }
     let state = match fields
         .state
         .text("state", "say open, closed, restricted or redefined")?

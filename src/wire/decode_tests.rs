@@ -103,7 +103,7 @@ fn time_keeps_the_moment_and_cuts_to_milliseconds() {
 }
 
 /// A value (`BASE` stands for a good id, crossing and time), the reason for refusing it, a part of the detail.
-const REFUSED: [(&str, Reject, &str); 42] = [
+const REFUSED: [(&str, Reject, &str); 43] = [
     ("", Empty, "no value"),
     ("{", NotJson, "EOF"),
     ("arrival", NotJson, "not JSON"),
@@ -240,6 +240,11 @@ const REFUSED: [(&str, Reject, &str); 42] = [
         r#"BASE"type":"status","state":"redefined","until":"2023-11-18T00:00:00Z""#,
         WrongShape,
         "`until` is given",
+    ),
+    (
+        r#"BASE"type":"status","state":"closed","until":"2023-11-17T14:19:59Z""#,
+        BadTime,
+        "`until` is not after `time`",
     ),
     (
         r#"BASE"type":"status","state":"open","until":"2023-11-18""#,

@@ -2,7 +2,7 @@
 
 use super::incident::{group_name, whereabouts};
 use super::sentence::{about, arrivals, grouped};
-use crate::core::alert::Direction;
+use crate::core::alert::{Direction, Feedback, Reason};
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
@@ -11,12 +11,17 @@ use crate::core::region::incident::{DaySeen, Incident, Member};
 use std::collections::BTreeMap;
 
 /// How long it lasted and where it showed, how many came, and whether it has gone back.
-pub(super) fn over(network: &Network, incident: &Incident) -> String {
+pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason>) -> String {
     let (is_back, left) = left(network, incident);
-    let over = if is_back {
-        "It is over."
-    } else {
-        "It is over as an alarm, but has not gone back: what comes now is taken for usual."
+    let over = match reason {
+        Some(Reason::Feedback(Feedback::False)) => {
+            "It is over: an operator said that it was false."
+        }
+        Some(Reason::Feedback(Feedback::NewUsual)) => {
+            "It is over: an operator said that it is usual from now on."
+        }
+        _ if is_back => "It is over.",
+        _ => "It is over as an alarm, but has not gone back: what comes now is taken for usual.",
     };
     let (length, shows) = (length(network, incident), whereabouts(network, incident));
     let total = total(network, incident);
@@ -57,12 +62,19 @@ fn total(network: &Network, incident: &Incident) -> String {
         .filter(|day| first <= day.day)
         .map(|day| day.observed)
         .sum();
-    let there = if histories.len() == 1 {
-        "there"
-    } else {
-        "at them"
+    let there = match (histories.keys().next(), histories.len()) {
+        (Some(at), 1) => network.crossing(*at).name.clone(),
+        _ => "these crossings".to_owned(),
     };
-    format!(" In all {} came {there} in that time.", arrivals(came))
+    let beside = if incident.groups.is_empty() {
+        ""
+    } else {
+        ", where it showed by itself,"
+    };
+    format!(
+        " In all {} came at {there}{beside} in that time.",
+        arrivals(came)
+    )
 }
 
 /// What its crossings count on its last days beside what they did before their alerts, and whether that is the level they had:

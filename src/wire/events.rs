@@ -44,7 +44,7 @@ pub enum EventRecord {
         time: String,
         /// The state from then on.
         state: EventState,
-        /// When it is known to end; never with `redefined`. Until then `open` holds outside the published hours too.
+        /// When it is known to end, after `time`; never with `redefined`. Until then `open` holds outside the published hours too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("format" = "date-time"))]
         until: Option<String>,

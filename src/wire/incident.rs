@@ -34,7 +34,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             }
         }),
         Change::Reopened => Some(match joined(network, told)? {
-            Joined::Crossing(name) => format!("It begins again at {name}{}", count(network, told)),
+            Joined::Crossing(name) => begins_again(network, told, &name),
             Joined::Group(group) => format!("It begins again, at {group} added up."),
         }),
         Change::Merged(older) => Some(format!("It is part of {}.", title(network, older))),
@@ -73,7 +73,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             "It is over, by late reports or corrections. It showed {}.",
             shows()
         )),
-        Change::Resolved(_) => Some(over(network, incident)),
+        Change::Resolved(reason) => Some(over(network, incident, reason)),
         Change::Updated => moved(network, incident),
     }
 }
@@ -96,6 +96,19 @@ pub fn region(network: &Network, incident: &Incident) -> String {
             format!("{} and the crossings beside them", listed(few))
         }
         (many, _) => format!("its {} crossings and those beside them", many.len()),
+    }
+}
+
+/// What begins an incident again that was over: its kind of alert, or one in the other direction.
+fn begins_again(network: &Network, told: &Told, name: &str) -> String {
+    let count = count(network, told);
+    match told.by.map(|(_, way)| way) {
+        Some(way) if way == told.incident.id.direction => {
+            format!("It begins again at {name}{count}")
+        }
+        Some(Direction::Surge) => format!("After it {name} rises{count}"),
+        Some(Direction::Drop) => format!("After it {name} falls{count}"),
+        None => format!("It begins again at {name}{count}"),
     }
 }
 
@@ -186,15 +199,22 @@ fn counts(network: &Network, incident: &Incident) -> Option<String> {
                 many => format!("the {} crossings where it {does}", many.len()),
             };
             let (came, usual) = (arrivals(observed), about(expected));
-            return Some(format!("{came} at {at}, usually {usual}"));
+            let beside = group_counts(network, incident, "beside these, ");
+            let beside = beside.map_or_else(String::new, |group| format!("; {group}"));
+            return Some(format!("{came} at {at}, usually {usual}{beside}"));
         }
     }
+    group_counts(network, incident, "")
+}
+
+/// The counts of the last day at the crossings of the widest group with an alert that raise none of their own.
+fn group_counts(network: &Network, incident: &Incident, which: &str) -> Option<String> {
     let open = incident.groups.iter().filter(|g| g.is_open);
     let widest = open.max_by(|a, b| a.today.expected.total_cmp(&b.today.expected))?;
     let at = group_name(network, widest.group);
     let (observed, expected) = (widest.today.observed, widest.today.expected);
     let (came, usual) = (arrivals(observed), about(expected));
-    Some(format!("{came} at {at} added up, usually {usual}"))
+    Some(format!("{which}{came} at {at} added up, usually {usual}"))
 }
 
 /// What an incident is called.

@@ -171,7 +171,7 @@ pub(crate) fn feed(options: &Options) -> Feed {
         lens.log_threshold_drop *= share;
     }
     Feed {
-        params,
+        params: params.with_hours(&network),
         network: Arc::new(network),
         records,
     }

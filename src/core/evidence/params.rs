@@ -139,6 +139,20 @@ impl LensParams {
         }
     }
 
+    /// The same lens for days that have so many hours: what is counted in hours and means days lasts as many days as it did.
+    #[must_use]
+    pub fn for_hours_a_day(mut self, hours: f64) -> Self {
+        if self.lens == Lens::Hour {
+            let ratio = hours / HOURS;
+            let shorter = |buckets: u32| (f64::from(buckets) * ratio).ceil() as u32;
+            self.settle_in = shorter(self.settle_in);
+            self.learn_whole = shorter(self.learn_whole);
+            self.adopt_after = shorter(self.adopt_after);
+            self.set_aside_limit *= ratio;
+        }
+        self
+    }
+
     /// Refuses settings outside their ranges, NaN included, naming the first.
     pub fn check(&self) -> Result<(), LensParamsError> {
         let f = &self.filter;

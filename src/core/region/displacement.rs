@@ -14,9 +14,10 @@ use std::collections::{BTreeMap, VecDeque};
 const GAIN: f64 = 0.5;
 /// Days after which missing flow is expected nowhere any more (Finland 2023: back to level by the fifth).
 const EXPIRES_DAYS: i32 = 5;
-/// Days from a closure on which flow is missing; later the neighbours' levels are what is usual.
-const SHUT_DAYS: i32 = 30;
-/// Days from a fall on which flow is missing: nothing says then that it would still come.
+/// Days from a closure, or from a fall that lies below what is usual, on which flow is missing; as long as a level lasts until it is
+/// what is usual, the neighbours' too.
+const MISSING_DAYS: i32 = 60;
+/// Days from the fall of an episode on which flow is missing: nothing says then that it would still come.
 const FALLEN_DAYS: i32 = 5;
 /// Crossings further away along the neighbours take no flow over.
 const MAX_HOPS: u32 = 8;
@@ -74,6 +75,16 @@ pub struct DayFlow {
 impl DayFlow {
     fn is_shut(&self) -> bool {
         self.open_ratio <= 0.0 && self.closed_ratio > 0.0
+    }
+
+    /// How many days flow is missing, by what this day is.
+    fn missing_days(&self) -> i32 {
+        let seen = (self.observed + self.while_closed) as f64;
+        if self.is_shut() || seen * 2.0 < self.expected {
+            MISSING_DAYS
+        } else {
+            FALLEN_DAYS
+        }
     }
 
     /// The share of its own hours of the day in which it was open and seen, in [0, 1]; 0 where it had none.
@@ -205,12 +216,7 @@ impl Flow {
     fn lacks_still(&mut self, day: Day, flow: &DayFlow) -> bool {
         let since = *self.missing_since.get_or_insert(day);
         self.lacks_since = since;
-        let lasts_days = if flow.is_shut() {
-            SHUT_DAYS
-        } else {
-            FALLEN_DAYS
-        };
-        day.0 - since.0 < lasts_days
+        day.0 - since.0 < flow.missing_days()
     }
 
     fn has_pool(&self) -> bool {
@@ -232,7 +238,7 @@ impl Flow {
     fn follow(&mut self, day: Day, flow: &DayFlow, moved: u64) {
         let is_new_fall = self
             .missing_since
-            .is_some_and(|since| day.0 - since.0 < FALLEN_DAYS);
+            .is_some_and(|since| day.0 - since.0 < flow.missing_days());
         if flow.open_ratio <= 0.0 || is_new_fall {
             return;
         }

@@ -166,6 +166,37 @@ fn what_is_missing_at_one_crossing_is_looked_for_at_the_others() {
     }
 }
 
+/// A gate of 100 falls to 5 and stays there; the one beside it counts 40 more than before all the while.
+#[test]
+fn what_falls_below_the_usual_lacks_as_long_as_that_is_usual_and_an_episode_for_days() {
+    let usual = |expected: f64, observed| DayFlow {
+        expected,
+        ..open(observed)
+    };
+    for (name, expected, lacks) in [
+        ("100 are usual", 100.0, [true, true, true, false]),
+        ("the end of an episode", 0.5, [true, false, false, false]),
+    ] {
+        let mut days = vec![vec![usual(expected, 100), open(0)]; 2];
+        for (length, lacks) in [2, 10, 58, 66].into_iter().zip(lacks) {
+            days.resize(2 + length, vec![usual(expected, 5), usual(0.0, 40)]);
+            // What comes at the other is its own level from the day on from which nothing is missing.
+            let moved = last_of(&days).moved_to(CrossingIx(1));
+            assert_eq!(moved > 0, lacks, "{name}: on day {length} of the fall");
+        }
+    }
+}
+
+#[test]
+fn a_crossing_that_counts_more_than_before_lacks_nothing() {
+    let busy = vec![open(100), open(0), open(0)];
+    let days = [busy.clone(), busy, vec![shut(0), open(1), open(0)]];
+    let back = vec![open(120), open(41), open(0)];
+    let last = last_of(&[&days[..], &[back]].concat());
+    let moves: Vec<_> = last.moves.iter().map(|m| (m.from, m.to)).collect();
+    assert_eq!(moves, [], "{last:?}");
+}
+
 #[test]
 fn a_gate_that_shuts_within_the_day_lacks_on_that_day_already() {
     let hops = Hops::of(&line(2));
@@ -214,10 +245,10 @@ fn missing_flow_expires_and_a_lasting_closure_stops_to_lack() {
         (1, 150),
         (4, 375),
         (20, 375),
-        (28, 375),
-        (29, 375),
-        (31, 225),
-        (40, 0),
+        (58, 375),
+        (59, 375),
+        (61, 225),
+        (70, 0),
     ];
     for (days, moved) in table {
         assert_eq!(gone(days), moved, "after {days} days");

@@ -55,7 +55,7 @@ impl Region {
             return Vec::new();
         };
         member.end(alert, as_of);
-        let is_taken_back = member.is_taken_back();
+        let is_taken_back = alert.reason == Some(Reason::Recounted);
         if is_taken_back {
             incident.leave_out(crossing);
         }

@@ -179,6 +179,9 @@ impl Incident {
             .find(|m| m.is_same(member.crossing, member.direction));
         match known {
             Some(known) => {
+                if member.is_open {
+                    known.begin_again();
+                }
                 if member.is_open || !known.is_open {
                     (known.severity, known.reason) = (member.severity, member.reason);
                 }

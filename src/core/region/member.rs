@@ -80,6 +80,8 @@ pub struct Member {
     pub ended: Option<EventTime>,
     /// Why, where that is known.
     pub reason: Option<Reason>,
+    /// How its alert before this one ended, which counts again where this one is taken back.
+    pub(super) earlier: Option<Ended>,
     /// Its last day in this incident: the last closed one, or the one that goes on where it was told of as displaced.
     pub today: Option<DayCount>,
     /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
@@ -91,6 +93,14 @@ pub struct Member {
     pub(super) back_days: u8,
     /// The last day on which it was told of as displaced before the day was over.
     pub(super) displaced_on: Option<Day>,
+}
+
+/// How an alert ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    severity: Severity,
+    at: Option<EventTime>,
+    reason: Option<Reason>,
 }
 
 impl Member {
@@ -119,6 +129,7 @@ impl Member {
             severity: alert.severity,
             ended: None,
             reason: None,
+            earlier: None,
             today: None,
             before: usual_before(&history),
             back_days: 0,
@@ -163,8 +174,29 @@ impl Member {
         }
     }
 
-    /// Its alert ended at a moment. What is known otherwise later leaves that moment.
+    /// Its alert is open again, by a later one.
+    pub(super) fn begin_again(&mut self) {
+        if !self.is_open && !self.is_taken_back() {
+            self.earlier = Some(Ended {
+                severity: self.severity,
+                at: self.ended,
+                reason: self.reason,
+            });
+        }
+    }
+
+    /// Its alert ended at a moment. What is known otherwise later leaves that moment. Where a later alert is taken back, the one
+    /// before it ended as it did.
     pub(super) fn end(&mut self, alert: &Alert, as_of: EventTime) {
+        let is_withdrawn = alert.reason == Some(Reason::Recounted);
+        if is_withdrawn
+            && alert.named != self.onset
+            && let Some(before) = self.earlier.take()
+        {
+            self.is_open = false;
+            (self.severity, self.ended, self.reason) = (before.severity, before.at, before.reason);
+            return;
+        }
         self.ended = self.ended.filter(|_| !self.is_open).or(Some(as_of));
         self.is_open = false;
         (self.severity, self.reason) = (alert.severity, alert.reason);

@@ -202,6 +202,24 @@ fn an_alert_that_is_taken_back_after_its_incident_was_over_is_told_of_too() {
 }
 
 #[test]
+fn an_incident_whose_later_alert_is_taken_back_keeps_the_one_before_it() {
+    let (mut region, _) = moved();
+    let mut first = surge(EventTime(28 * DAY_MS));
+    first.reason = Some(Reason::Calm);
+    region.take(&told_of(1, &first, Transition::Resolved, 29));
+    let told = region.tell_ends(EventTime(30 * DAY_MS));
+    assert_eq!(told[0].change, Change::Resolved(Some(Reason::Calm)));
+    let mut later = surge(EventTime(32 * DAY_MS));
+    region.take(&told_of(1, &later, Transition::Opened, 32));
+    later.end(None);
+    region.take(&told_of(1, &later, Transition::Retracted, 33));
+    let told = region.tell_ends(EventTime(34 * DAY_MS));
+    assert_eq!(told[0].change, Change::Resolved(Some(Reason::Recounted)));
+    assert!(!told[0].incident.is_taken_back());
+    assert_eq!(told[0].incident.members[0].reason, Some(Reason::Calm));
+}
+
+#[test]
 fn an_alert_that_grows_worse_than_its_incident_was_is_told_of_and_one_that_is_less_too() {
     use Severity::{Critical, Major, Minor};
     let (mut region, _) = moved();
