@@ -153,7 +153,7 @@ fn arrivals_while_closed(name: &str, since: &str, shut: Option<Shut>, is_over: b
     };
     if is_over {
         return format!(
-            "Taken back: {name} was open after all. A status that was read late says so of the {arrivals} that were told of as coming after {since}; they are judged like any others."
+            "Taken back: {name} was open after all. A status that was read late says so of the time from {since} on, and what came in it is judged like any other."
         );
     }
     let closed = match shut.map(|shut| shut.by) {
@@ -183,7 +183,7 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r"
         Salla reports 1 arrival though a status says that it is closed since 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
         Salla reports 12 arrivals outside its published hours, which ended at 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
-        Taken back: Salla was open after all. A status that was read late says so of the 12 arrivals that were told of as coming after 20:00 on Friday 17 November 2023; they are judged like any others.
+        Taken back: Salla was open after all. A status that was read late says so of the time from 20:00 on Friday 17 November 2023 on, and what came in it is judged like any other.
         ");
     }
 }
