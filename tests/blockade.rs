@@ -242,3 +242,19 @@ fn a_crossing_joins_an_incident_once_and_what_it_does_later_is_told_under_its_ow
     }
     assert!(joined.len() > 2 && later > 2, "{} {later}", joined.len());
 }
+
+/// A gate that fell for sixty days has a new usual, and its way back is judged while that is learnt: what a bucket that is open says
+/// of it, the closed one says too.
+#[test]
+fn nothing_is_withdrawn_where_nothing_comes_late() {
+    let feed = blockade();
+    let (outputs, _) = feed.told();
+    assert_eq!(alerts(&feed, &outputs, Transition::Retracted), []);
+    let opened = alerts(&feed, &outputs, Transition::Opened);
+    let back = (
+        "2024-01-17".to_owned(),
+        "pl-dorohusk".to_owned(),
+        Direction::Surge,
+    );
+    assert!(opened.contains(&back), "{opened:?}");
+}

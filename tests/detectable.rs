@@ -5,6 +5,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use surgewatch::core::evidence::detectable::{NOTICED_SHARE, minimum_detectable};
 use surgewatch::core::lens::{Lens, LensParams, LensState, Slot};
 use surgewatch::core::params::{Budget, log_threshold};
+use surgewatch::core::prior::Kind;
 use surgewatch::core::series::prior;
 
 const BUDGET: Budget = Budget {
@@ -178,3 +179,67 @@ fn a_new_series_neither_shouts_nor_sleeps_and_says_so() {
     }
     assert!(by_age[3].stated < 0.2 * by_age[0].stated, "it learns");
 }
+
+/// Crossings of a kind of which is said what they usually count, to within a factor, and how bursty they are: what they can do is
+/// stated from the first day on, a week later they notice a surge a quarter as large as those of which nothing is known, and they alarm no
+/// oftener than accepted.
+#[test]
+fn a_new_series_of_a_known_kind_is_judged_from_its_first_day() {
+    let params = params();
+    let accepted_a_year =
+        365.25 / params.log_threshold_rise.exp() + 365.25 / params.log_threshold_drop.exp();
+    for (seed, (usual_per_day, within_factor, dispersion_ratio)) in
+        (1..).zip([(0.5, 3.0, 1.0), (8.0, 2.0, 1.5), (200.0, 1.5, 4.0)])
+    {
+        let kind = Kind {
+            usual_per_day,
+            within_factor,
+            dispersion_ratio,
+        };
+        let [known, _] = kind.priors(1.0);
+        let mut dice = Dice::new(seed);
+        let mut by_age = [(); 3].map(|()| Injected::default());
+        let (mut alarms, mut unknown_states) = (0, 0.0);
+        for _ in 0..SERIES {
+            let mean = usual_per_day * (within_factor.ln() * dice.normal()).exp();
+            let mut state = LensState::new(&params, known);
+            let mut unknown = LensState::new(&params, prior(Lens::Day));
+            let mut is_told = false;
+            for day in 0..60 {
+                let usual = dice.count(mean, dispersion_ratio);
+                if let Some(at) = [0, 7, 59].iter().position(|age| *age == day) {
+                    by_age[at].day(&state, &params, day, usual, &mut dice);
+                }
+                if day == 7 {
+                    let outlook = unknown.outlook(&params, slot(day), 1.0).expect("exposed");
+                    unknown_states += minimum_detectable(&outlook) / f64::from(SERIES);
+                }
+                state.close(&params, slot(day), 1.0, usual);
+                unknown.close(&params, slot(day), 1.0, usual);
+                let is_over = state.log_evidence_rise() >= params.log_threshold_rise
+                    || state.log_evidence_drop() >= params.log_threshold_drop;
+                alarms += u32::from(is_over && !is_told);
+                is_told |= is_over;
+            }
+        }
+        let accepted = accepted_a_year * f64::from(SERIES) * 60.0 / 365.25;
+        let stated = by_age.each_ref().map(|i| i.stated / f64::from(i.days));
+        let shares = by_age.each_ref().map(Injected::share);
+        eprintln!(
+            "{usual_per_day} a day within {within_factor}: {alarms} alarmed of {SERIES}, {accepted:.1} accepted; stated {stated:.1?}, noticed {shares:.3?}; nothing known: +{unknown_states:.0} on the eighth day"
+        );
+        assert!(f64::from(alarms) <= accepted, "{usual_per_day}: {alarms}");
+        for (injected, share) in by_age.iter().zip(shares) {
+            // What is not known yet makes it state rather more than it needs.
+            let least = NOTICED_SHARE - ERRORS * injected.error();
+            assert!(share > least, "{usual_per_day}: {share}");
+        }
+        assert!(
+            stated[1] * 4.0 < unknown_states,
+            "{usual_per_day}: {stated:?}"
+        );
+    }
+}
+
+/// Series of each kind that begin.
+const SERIES: u32 = 1_000;

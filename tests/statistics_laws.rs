@@ -107,6 +107,29 @@ proptest! {
     }
 
     #[test]
+    fn what_alarmed_in_the_open_bucket_alarms_at_its_close_whatever_more_comes(
+        mean in 0.05..300.0_f64,
+        threshold in 0.5..14.0_f64,
+        drop in 0.05..1.0_f64,
+        noise in prop::collection::vec(0.3..1.7_f64, 35..60),
+    ) {
+        let params = LensParams { log_threshold_rise: threshold, ..LensParams::for_lens(Lens::Day) };
+        // The last days are lower, so that a rise comes as a surprise to the dispersions too.
+        let share = |n: usize| if n < 30 { 1.0 } else { drop };
+        let counts: Vec<u64> = noise.iter().enumerate().map(|(n, noise)| (mean * noise * share(n)).round() as u64).collect();
+        let state = run(&params, Prior::new(mean, 0.5).expect("in range"), &counts);
+        let slot = slot(Lens::Day, counts.len() as u32);
+        let outlook = state.outlook(&params, slot, 1.0).expect("exposed");
+        let alarm = outlook.alarm_count().expect("a finite threshold is reached");
+        for more in [0, 1, 2, 3, 5, 8, 12, 20, 40, 80, 150, 300, 600, 1_200, 3_000, 10_000] {
+            let mut closed = state.clone();
+            closed.close(&params, slot, 1.0, alarm + more);
+            prop_assert!(closed.log_evidence_rise() >= threshold, "{alarm} alarms, {more} more: {}", closed.log_evidence_rise());
+            prop_assert!(outlook.verdict(alarm + more).log_evidence_rise >= threshold);
+        }
+    }
+
+    #[test]
     fn states_survive_storage(lens in lens(), counts in prop::collection::vec(0..500_u64, 0..30)) {
         let params = LensParams::for_lens(lens);
         let state = run(&params, Prior::default(), &counts);

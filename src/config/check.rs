@@ -61,7 +61,7 @@ pub(super) fn check(
     };
     let log = log(&mut check, raw);
     let (file_key, file) = at!(raw, network.crossings_file);
-    let (network, corridors) = if !file.is_empty() && crossings_text.is_none() {
+    let (network, corridors, kinds) = if !file.is_empty() && crossings_text.is_none() {
         check.fail(
             file_key,
             file,
@@ -93,6 +93,7 @@ pub(super) fn check(
         log,
         crossings_file,
         corridors,
+        kinds,
         network,
         families,
     })

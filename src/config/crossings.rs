@@ -8,12 +8,19 @@ use super::settings::Corridor;
 use crate::core::holidays::{Holidays, Rule};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::{Crossing, Network};
+use crate::core::prior::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Value;
 
 /// The list that is used where no file is named.
 const EMBEDDED: &str = include_str!("../../config/crossings.toml");
 const EMBEDDED_NAME: &str = "the embedded crossings.toml";
+
+/// The `[[kind]]` tables by id: of which stream, and what is said of it.
+type NamedKinds = BTreeMap<String, (String, Kind)>;
+
+/// What is said of streams before anything was counted, by crossing id and stream.
+pub(super) type Kinds = BTreeMap<(String, StreamIx), Kind>;
 
 const CORRIDOR_KEYS: [&str; 3] = ["id", "name", "holidays"];
 
@@ -23,15 +30,15 @@ pub(super) fn network(
     check: &mut Checker<'_>,
     text: Option<&(String, String)>,
     only: &[String],
-) -> (Network, Vec<Corridor>) {
+) -> (Network, Vec<Corridor>, Kinds) {
     let (name, text) = text.map_or((EMBEDDED_NAME, EMBEDDED), |(name, text)| {
         (name.as_str(), text.as_str())
     });
-    let (mut corridors, mut drafts) = match Document::parse(name, text) {
+    let (mut corridors, mut drafts, kinds) = match Document::parse(name, text) {
         Ok(document) => read(check, &document),
         Err(problem) => {
             check.add(*problem);
-            return (Network::default(), Vec::new());
+            return Default::default();
         }
     };
     for given in only {
@@ -51,12 +58,31 @@ pub(super) fn network(
     }
     corridors.sort_by(|a, b| a.id.cmp(&b.id));
     drafts.sort_by(|a, b| a.id.cmp(&b.id));
-    (build(drafts), corridors)
+    let kinds = kinds_of(&drafts, &kinds);
+    let network = build(drafts);
+    let kinds = kinds.into_iter().filter_map(|((id, stream), kind)| {
+        let stream = network.stream_ix(&stream)?;
+        Some(((id, stream), kind))
+    });
+    let kinds = kinds.collect();
+    (network, corridors, kinds)
+}
+
+/// What is said of each crossing's streams, by the names of both.
+fn kinds_of(drafts: &[Draft], kinds: &NamedKinds) -> BTreeMap<(String, String), Kind> {
+    let of = |draft: &Draft| -> Vec<((String, String), Kind)> {
+        let named = draft.kinds.iter().filter_map(|id| kinds.get(id));
+        named
+            .map(|(stream, kind)| ((draft.id.clone(), stream.clone()), *kind))
+            .collect()
+    };
+    drafts.iter().flat_map(of).collect()
 }
 
 /// Corridors and crossings without mistakes of their own; the references between them are judged here.
-fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Draft>) {
+fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Draft>, NamedKinds) {
     let (corridors, corridor_ids) = corridors(check, document);
+    let (kinds, kind_ids) = kinds(check, document);
     let entries = entries(check, document, "crossing");
     let ids: BTreeSet<String> = entries.iter().filter_map(Entry::given_id).collect();
     let (mut seen, mut orders) = (BTreeSet::new(), BTreeMap::new());
@@ -66,7 +92,9 @@ fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Dra
         let draft = entry.draft();
         entry.references("corridor", &corridor_ids);
         entry.references("neighbours", &ids);
+        entry.references("kinds", &kind_ids);
         if let Some(draft) = draft {
+            fitting(&mut entry, &draft, &kinds);
             if let Some(other) =
                 orders.insert((draft.corridor.clone(), draft.order), draft.id.clone())
             {
@@ -112,7 +140,42 @@ fn read(check: &mut Checker<'_>, document: &Document) -> (Vec<Corridor>, Vec<Dra
         });
         drafts.clear();
     }
-    (corridors, drafts)
+    (corridors, drafts, kinds)
+}
+
+/// The kinds of a crossing are each of a stream that is counted there, one of each at most.
+fn fitting(entry: &mut Entry<'_>, draft: &Draft, kinds: &NamedKinds) {
+    let mut said = BTreeSet::new();
+    for (id, stream) in draft
+        .kinds
+        .iter()
+        .filter_map(|id| Some((id, &kinds.get(id)?.0)))
+    {
+        if !draft.streams.contains(stream) {
+            let rule = format!("must be of streams counted here; {id} is of {stream}");
+            entry.fail(
+                "kinds",
+                rule,
+                "leave it out, or name a kind of such a stream",
+            );
+        } else if !said.insert(stream) {
+            let rule = format!("must say one thing of a stream; {id} is a second kind of {stream}");
+            entry.fail("kinds", rule, "name one of them");
+        }
+    }
+}
+
+/// What is said of kinds of crossings, and every id given.
+fn kinds(check: &mut Checker<'_>, document: &Document) -> (NamedKinds, BTreeSet<String>) {
+    let (mut kinds, mut ids) = (BTreeMap::new(), BTreeSet::new());
+    for mut entry in entries(check, document, "kind") {
+        entry.unique(&mut ids);
+        if let (Some(id), Some(kind)) = (entry.id("id"), entry.kind()) {
+            kinds.insert(id, kind);
+        }
+        entry.hand_over(check);
+    }
+    (kinds, ids)
 }
 
 /// The corridors, with the holidays they name, and every id given.
@@ -194,7 +257,7 @@ fn entries<'a>(
 ) -> Vec<Entry<'a>> {
     if kind == "holidays" {
         for (key, value) in &document.root {
-            let is_known = ["corridor", "crossing", "holidays"].contains(&key.as_str());
+            let is_known = ["corridor", "crossing", "holidays", "kind"].contains(&key.as_str());
             let is_tables = value
                 .as_array()
                 .is_some_and(|items| items.iter().all(Value::is_table));
@@ -204,7 +267,8 @@ fn entries<'a>(
                 } else {
                     "no such key"
                 };
-                let remedy = "write [[corridor]], [[crossing]] or [[holidays]]".to_owned();
+                let remedy =
+                    "write [[corridor]], [[crossing]], [[holidays]] or [[kind]]".to_owned();
                 let (value, place) = (shown(key, &value.to_string()), document.place(key));
                 check.add(Problem {
                     key: key.clone(),

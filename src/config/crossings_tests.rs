@@ -151,7 +151,7 @@ const MISTAKES: [(&str, &str, &str); 21] = [
     (
         "\n[[corridor]]\n",
         "\nversion = 1\n[[corridor]]\n",
-        "no such key; write [[corridor]], [[crossing]] or [[holidays]]",
+        "no such key; write [[corridor]], [[crossing]], [[holidays]] or [[kind]]",
     ),
     (
         "name = \"Norway-Russia\"",
@@ -270,5 +270,80 @@ fn mistakes_in_holidays_are_named_and_the_list_is_part_of_the_fingerprint() {
         let problems = problems(&sources);
         assert_eq!(problems.len(), 1, "{key}: {problems:?}");
         assert_eq!(problems[0].key, key);
+    }
+}
+
+/// A kind of crossing, and Storskog as one of it.
+fn with_kind(kind: &str, named: &str) -> Sources {
+    let crossing = "streams = [\"asylum\", \"cargo\"]\n";
+    let text = CROSSINGS.replacen(crossing, &format!("{crossing}kinds = {named}\n"), 1);
+    Sources {
+        crossings: super::config_tests::named("c.toml", &format!("{text}\n[[kind]]\n{kind}")),
+        ..Sources::default()
+    }
+}
+
+const KIND: &str = "id = \"quiet-road\"\nstream = \"asylum\"\nusual_per_day = 0.3\nwithin_factor = 3\ndispersion_ratio = 1.5\n";
+
+#[test]
+fn a_kind_says_what_a_stream_is_like_and_is_part_of_the_fingerprint() {
+    let with = settings(&with_kind(KIND, "[\"quiet-road\"]"));
+    let asylum = with.network().stream_ix("asylum").expect("a stream");
+    let at = ("no-storskog".to_owned(), asylum);
+    let kinds: Vec<_> = with.kinds().keys().collect();
+    assert_eq!(kinds, [&at]);
+    let priors = with.kinds()[&at].priors(1.0);
+    assert!(
+        priors[0].is_known() && !priors[1].is_known(),
+        "hours are learnt as ever"
+    );
+    let without = settings(&with_kind(KIND, "[]"));
+    assert!(without.kinds().is_empty());
+    assert_ne!(with.fingerprint(), without.fingerprint());
+    let other = KIND.replace("0.3", "0.4");
+    let other = settings(&with_kind(&other, "[\"quiet-road\"]"));
+    assert_ne!(with.fingerprint(), other.fingerprint());
+}
+
+#[test]
+fn every_mistake_of_a_kind_is_named() {
+    let second = format!(
+        "{KIND}[[kind]]\n{}",
+        KIND.replace("quiet-road", "busy-road")
+    );
+    for (kind, named, part) in [
+        (
+            KIND.to_owned(),
+            "[\"quite-road\"]",
+            "did you mean quiet-road?",
+        ),
+        (
+            KIND.replace("0.3", "-1"),
+            "[]",
+            "must be a number from 0.001 to 10000000",
+        ),
+        (KIND.replace("= 3", "= 1"), "[]", "within_factor = 1"),
+        (KIND.replace("1.5", "\"high\""), "[]", "dispersion_ratio"),
+        (
+            KIND.replace("usual_per_day", "usual"),
+            "[]",
+            "no such key; write one of id, stream, usual_per_day",
+        ),
+        (
+            KIND.replace("asylum", "trucks"),
+            "[\"quiet-road\"]",
+            "quiet-road is of trucks",
+        ),
+        (
+            second,
+            "[\"quiet-road\", \"busy-road\"]",
+            "busy-road is a second kind of asylum",
+        ),
+    ] {
+        let problems = problems(&with_kind(&kind, named));
+        let is_named = problems
+            .iter()
+            .any(|problem| problem.to_string().contains(part));
+        assert!(is_named, "{part}: {problems:#?}");
     }
 }

@@ -5,12 +5,13 @@ use super::document::Document;
 use super::problem::{Problem, nearest, shown, suggest};
 use crate::core::holidays::Rule;
 use crate::core::network::OpenHours;
+use crate::core::prior::Kind;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use toml::Value;
 
-const CROSSING_KEYS: [&str; 11] = [
+const CROSSING_KEYS: [&str; 12] = [
     "id",
     "name",
     "country",
@@ -20,7 +21,16 @@ const CROSSING_KEYS: [&str; 11] = [
     "time_zone",
     "hours",
     "streams",
+    "kinds",
     "message_within_secs",
+    "source",
+];
+const KIND_KEYS: [&str; 6] = [
+    "id",
+    "stream",
+    "usual_per_day",
+    "within_factor",
+    "dispersion_ratio",
     "source",
 ];
 /// From a minute to the longest silence that any feed may have.
@@ -50,6 +60,7 @@ pub(super) struct Draft {
     pub(super) tz: TimeZone,
     pub(super) hours: Option<[Option<OpenHours>; 7]>,
     pub(super) streams: Vec<String>,
+    pub(super) kinds: Vec<String>,
     pub(super) message_within_ms: Option<i64>,
 }
 
@@ -91,6 +102,7 @@ impl<'a> Entry<'a> {
         );
         let (order, tz, hours) = (self.order(), self.time_zone(), self.hours());
         let (neighbours, streams) = (self.ids("neighbours", true), self.ids("streams", false));
+        let kinds = self.ids("kinds", true);
         let message_within_ms = self.message_within_ms();
         Some(Draft {
             id: id?,
@@ -102,8 +114,43 @@ impl<'a> Entry<'a> {
             tz: tz?,
             hours: hours?,
             streams: streams?,
+            kinds: kinds?,
             message_within_ms: message_within_ms?,
         })
+    }
+
+    /// The stream of a `[[kind]]`, and what is said of it.
+    pub(super) fn kind(&mut self) -> Option<(String, Kind)> {
+        self.known_keys(&KIND_KEYS);
+        if self.table.contains_key("source") {
+            self.text("source");
+        }
+        let stream = self.id("stream");
+        let usual_per_day = self.number("usual_per_day", 0.001..=1e7);
+        let within_factor = self.number("within_factor", 1.05..=30.0);
+        let dispersion_ratio = self.number("dispersion_ratio", 1.0..=10_000.0);
+        let kind = Kind {
+            usual_per_day: usual_per_day?,
+            within_factor: within_factor?,
+            dispersion_ratio: dispersion_ratio?,
+        };
+        Some((stream?, kind))
+    }
+
+    fn number(&mut self, key: &str, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
+        let given = self.table.get(key);
+        let whole = |value: &Value| value.as_integer().map(|n| n as f64);
+        let number = given.and_then(|value| value.as_float().or_else(|| whole(value)));
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            self.fail(
+                key,
+                format!("must be a number from {least} to {most}"),
+                format!("write as in {key} = 3.0"),
+            );
+        }
+        number
     }
 
     /// The rules of a `[[holidays]]`.

@@ -3,8 +3,10 @@
 use crate::core::alert::{Direction, Severity};
 use crate::core::episode::Families;
 use crate::core::holidays::Holidays;
+use crate::core::ids::StreamIx;
 use crate::core::network::Network;
 use crate::core::params::Weights;
+use crate::core::prior;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
@@ -32,6 +34,7 @@ pub struct Settings {
     pub log: Log,
     pub(super) crossings_file: Option<String>,
     pub(super) corridors: Vec<Corridor>,
+    pub(super) kinds: BTreeMap<(String, StreamIx), prior::Kind>,
     pub(super) network: Network,
     pub(super) families: Families,
 }
@@ -343,6 +346,12 @@ impl Settings {
         &self.corridors
     }
 
+    /// What is said of streams before anything was counted, by crossing id and stream.
+    #[must_use]
+    pub fn kinds(&self) -> &BTreeMap<(String, StreamIx), prior::Kind> {
+        &self.kinds
+    }
+
     /// The episodes that incidents are held against.
     #[must_use]
     pub fn families(&self) -> &Families {
@@ -360,6 +369,18 @@ impl Settings {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(xxhash_rust::xxh3::xxh3_64(self.canonical().as_bytes()))
+    }
+
+    fn write_kinds(&self, text: &mut String) {
+        for ((crossing, stream), kind) in &self.kinds {
+            let stream = self.network.stream(*stream);
+            let (usual, factor) = (kind.usual_per_day, kind.within_factor);
+            let dispersion = kind.dispersion_ratio;
+            let _ = writeln!(
+                text,
+                "kind {crossing} {stream} {usual} {factor} {dispersion}"
+            );
+        }
     }
 
     fn canonical(&self) -> String {
@@ -395,6 +416,7 @@ impl Settings {
                 let _ = writeln!(text, "holiday {} {rule}", corridor.id);
             }
         }
+        self.write_kinds(&mut text);
         for crossing in &self.network.crossings {
             let neighbours: Vec<&str> = crossing
                 .neighbours

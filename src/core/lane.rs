@@ -8,6 +8,7 @@ use super::feed::FeedTimeline;
 use super::lens::{Lens, LensParams, LensState, Outlook, Prior, Slot, Verdict};
 use super::network::Crossing;
 use super::params::Params;
+use super::prior::prior;
 use super::standing::{Ended, Reset};
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -421,16 +422,6 @@ impl Judged {
 
 /// Probabilities between whose quantiles a count is usual.
 const USUAL: [f64; 2] = [0.01, 0.99];
-
-/// Arrivals a new series is thought to have before anything is known of it: one every few days, give or take a factor of ten.
-#[must_use]
-pub fn prior(lens: Lens) -> Prior {
-    match lens {
-        Lens::Hour => Prior::new(0.3 / 24.0, 4.0),
-        _ => Prior::new(0.3, 4.0),
-    }
-    .expect("the numbers are in range")
-}
 
 /// A bucket's place in the seasons, and how special it is.
 pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize, shares: &Shares) -> Slot {

@@ -15,6 +15,7 @@ pub use super::baseline::forecast::Matching;
 pub use super::baseline::season::{Lens, Slot};
 pub use super::evidence::outlook::{Outlook, Verdict};
 pub use super::evidence::params::{LensParams, LensParamsError};
+pub use super::prior::Prior;
 
 /// No count is cut below this: where nothing is expected the quantile is 0, and a filter that hears every arrival as none would
 /// expect ever less.
@@ -36,37 +37,6 @@ const DAYS_OF_A_YEAR: u32 = 366;
 /// How much the log level's variance grows when a new usual is adopted: it is known to within a factor of three.
 const ADOPTED_LOG_VARIANCE: f64 = 1.0;
 
-/// What is believed of a series before its first bucket.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prior {
-    log_mean: f64,
-    log_variance: f64,
-}
-
-impl Prior {
-    /// Mean arrivals in a bucket of full exposure, in [1e-6, 1e9], and the variance of its logarithm, in (0, 16]: 0.05 for a mean
-    /// known to within a quarter, 1 for a mean known to within a factor of three, 4 for no more than its order of magnitude.
-    #[must_use]
-    pub fn new(mean: f64, log_variance: f64) -> Option<Self> {
-        let ok = (1e-6..=1e9).contains(&mean) && log_variance > 0.0 && log_variance <= 16.0;
-        ok.then(|| Self {
-            log_mean: mean.ln(),
-            log_variance,
-        })
-    }
-}
-
-impl Default for Prior {
-    /// Nothing is known: one arrival a bucket, give or take two orders of magnitude. Evidence stays silent until counts have
-    /// narrowed this.
-    fn default() -> Self {
-        Self {
-            log_mean: 0.0,
-            log_variance: 4.0,
-        }
-    }
-}
-
 /// State of one lens of one series: 1.5 KiB, no heap.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Packed", try_from = "Packed")]
@@ -78,7 +48,7 @@ pub struct LensState {
     drop: ShiryaevRoberts<MAX_DROPS>,
     regime: Regime,
     drift: Drift,
-    /// Bucket up to which all is learnt whole.
+    /// Bucket up to which all is learnt whole; 0: it was known from its first on.
     whole_until: u32,
     /// Buckets' worth of counts that were set aside of late, beyond the share that is normal.
     set_aside: f32,
@@ -95,17 +65,16 @@ impl LensState {
         Self {
             lens: params.lens,
             buckets_seen: 0,
-            filter: Filter::new(
-                params.lens,
-                &params.filter,
-                prior.log_mean,
-                prior.log_variance,
-            ),
+            filter: prior.filter(params),
             rise: ShiryaevRoberts::default(),
             drop: ShiryaevRoberts::default(),
             regime: Regime::default(),
             drift: Drift::default(),
-            whole_until: params.learn_whole,
+            whole_until: if prior.is_known() {
+                0
+            } else {
+                params.learn_whole
+            },
             set_aside: 0.0,
             alarms: [[0; 2]; 2],
             followed: None,
@@ -139,7 +108,7 @@ impl LensState {
         if slot.whole_ratio > 1.0 {
             let outlook = self.outlook(params, slot, exposure)?;
             let said = outlook.said(y);
-            self.rise = outlook.rise_after(&said).kept();
+            self.rise = outlook.rise_at_close(&said, y).kept();
             self.drop = outlook.drop_after(&said).kept();
             self.regime = outlook.regime_after(&said);
             return Some(outlook);
@@ -150,7 +119,7 @@ impl LensState {
         let joint = outlook.forecast.ln_joint(y);
         let weighed = outlook.hypotheses.weigh(&joint, y);
         let said = outlook.hypotheses.likelihoods(&weighed);
-        self.rise = outlook.rise_after(&said).kept();
+        self.rise = outlook.rise_at_close(&said, y).kept();
         self.drop = outlook.drop_after(&said).kept();
         self.regime = outlook.regime_after(&said);
         let is_settling = self.is_settling(params);
@@ -164,18 +133,18 @@ impl LensState {
     }
 
     fn is_settling(&self, params: &LensParams) -> bool {
-        self.buckets_seen < params.settle_in
+        self.whole_until > 0 && self.buckets_seen < params.settle_in
     }
 
     /// Power of the likelihood ratios: to the power of 0 a ratio is no evidence, to a power below 1 less than it was. It grows over
     /// the buckets that are learnt whole, as what is learnt in them does: a first week explains itself by its weekdays, and says
-    /// nothing of how much they vary.
+    /// nothing of how much they vary. So it does after a new usual was adopted.
     fn power(&self, params: &LensParams) -> f64 {
-        let (seen, whole) = (self.buckets_seen, params.learn_whole);
+        let left = self.whole_until.saturating_sub(self.buckets_seen);
         if self.is_settling(params) {
             0.0
-        } else if seen < whole {
-            f64::from(seen) / f64::from(whole) * self.drift.power()
+        } else if left > 0 {
+            (1.0 - f64::from(left) / f64::from(params.learn_whole)).max(0.0) * self.drift.power()
         } else {
             self.drift.power()
         }
@@ -208,9 +177,6 @@ impl LensState {
         let is_whole = self.buckets_seen <= self.whole_until;
         if is_whole {
             self.regime = Regime::default();
-            if self.whole_until > params.learn_whole {
-                self.reset_evidence();
-            }
         }
         let excess = 1.0 - self.regime.p_usual() - SET_ASIDE_SHARE;
         let most = SET_ASIDE_MAX_RATIO * params.set_aside_limit;

@@ -22,6 +22,7 @@ pub mod notice;
 pub mod output;
 pub mod params;
 pub mod partition;
+pub mod prior;
 pub mod region;
 pub mod seen;
 pub mod series;

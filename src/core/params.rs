@@ -7,6 +7,7 @@ use super::ids::{CrossingIx, StreamIx};
 use super::intake::BadRecordBudget;
 use super::lens::{Lens, LensParams};
 use super::network::{Crossing, Network};
+use super::prior::{Kind, Prior, prior};
 use super::region::groups;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -105,6 +106,8 @@ pub struct Params {
     weighted: Vec<[LensParams; 2]>,
     /// By crossing id and stream; those that are missing share equally.
     classes: BTreeMap<(String, StreamIx), WeightClass>,
+    /// What a series is thought to have before its first bucket, where something is said of crossings of its kind.
+    priors: BTreeMap<(String, StreamIx), [Prior; 2]>,
     /// By corridor; one that is missing has none.
     holidays: BTreeMap<String, Holidays>,
     /// What incidents are held against; without any they are not.
@@ -154,6 +157,7 @@ impl Params {
             groups,
             weighted: Vec::new(),
             classes: BTreeMap::new(),
+            priors: BTreeMap::new(),
             holidays: BTreeMap::new(),
             families: Arc::default(),
         }
@@ -201,6 +205,34 @@ impl Params {
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = Arc::new(families);
         self
+    }
+
+    /// Says what series are like before anything was counted, by crossing id and stream.
+    #[must_use]
+    pub fn with_kinds(
+        mut self,
+        network: &Network,
+        kinds: &BTreeMap<(String, StreamIx), Kind>,
+    ) -> Self {
+        for ((id, stream), kind) in kinds {
+            if let Some(at) = network.crossing_ix(id) {
+                let open_ratio = network.crossing(at).open_hours_a_day() / 24.0;
+                self.priors
+                    .insert((id.clone(), *stream), kind.priors(open_ratio));
+            }
+        }
+        self
+    }
+
+    /// What is believed of a series before its first bucket, by lens.
+    #[must_use]
+    pub fn priors(&self, crossing: &str, stream: StreamIx) -> [Prior; 2] {
+        let known = if self.priors.is_empty() {
+            None
+        } else {
+            self.priors.get(&(crossing.to_owned(), stream))
+        };
+        known.copied().unwrap_or_else(|| LENSES.map(prior))
     }
 
     /// What kind of day a civil date is at a corridor.

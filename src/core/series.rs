@@ -12,9 +12,10 @@ use super::exposure::Shares;
 use super::feed::FeedTimeline;
 use super::ids::StreamIx;
 use super::lane::{Checkpoint, Counted, Judged, Lane, OpenBucket, advance, begin_day, slot};
-pub use super::lane::{DayCounts, Site, Track, is_evidence_low, prior};
+pub use super::lane::{DayCounts, Site, Track, is_evidence_low};
 use super::lens::{Lens, LensParams, Outlook};
 use super::params::{LENSES, Params, WeightClass};
+pub use super::prior::prior;
 use super::standing::{self, Ended, Reset, Standing, Standings, is_hushed};
 use super::time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -103,10 +104,11 @@ impl Series {
             resets: Vec::new(),
             closed_until: [watermark.plus_ms(-site.params.close_after_ms); 2],
         };
-        let lenses = site
-            .params
-            .lenses_of(site.params.weight_class(&site.crossing.id, stream));
-        let tracks = [0, 1].map(|i| Track::fresh(&lenses[i], prior(LENSES[i]), first_day.start));
+        let class = site.params.weight_class(&site.crossing.id, stream);
+        let lenses = site.params.lenses_of(class);
+        let priors = site.params.priors(&site.crossing.id, stream);
+        let fresh = |i: usize| Track::fresh(&lenses[i], priors[i], first_day.start);
+        let tracks = [0, 1].map(fresh);
         let standings = Standings::default();
         Self::restored(
             stream,

@@ -82,7 +82,8 @@ fn total(network: &Network, incident: &Incident) -> String {
 fn left(network: &Network, incident: &Incident) -> (bool, String) {
     let mut each: BTreeMap<CrossingIx, (f64, f64)> = BTreeMap::new();
     for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
-        let (Some(last), Some(before)) = (last_days(incident, member), member.before()) else {
+        let (Some(last), Some(before)) = (last_days(network, incident, member), member.before())
+        else {
             return (true, String::new());
         };
         // Of one that fell and then rose what it counted before the first of these.
@@ -110,10 +111,12 @@ fn last_day(incident: &Incident) -> Option<Day> {
     days.map(|seen| seen.day).max().or(incident.day)
 }
 
-/// Mean arrivals of the last open days of a member; nothing where its last day was not seen.
-fn last_days(incident: &Incident, member: &Member) -> Option<f64> {
-    let known = member.history.iter().rev();
-    let mut open = known.filter(|seen| seen.exposure > 0.0).peekable();
+/// Mean arrivals of the last open days of a member since the incident began; nothing where its last day was not seen.
+fn last_days(network: &Network, incident: &Incident, member: &Member) -> Option<f64> {
+    let onset = local(&network.crossing(member.crossing).tz, incident.id.onset);
+    let since = member.history.iter().rev();
+    let since = since.take_while(|seen| Day::of(&onset) <= seen.day);
+    let mut open = since.filter(|seen| seen.exposure > 0.0).peekable();
     if Some(open.peek()?.day) != last_day(incident) {
         return None;
     }

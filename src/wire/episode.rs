@@ -154,7 +154,7 @@ const TOLD_AHEAD_DAYS: u32 = 3;
 pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region: &str) -> String {
     let (all, none, stage) = match &likeness.verdict {
         Verdict::TooLittle(TooLittle::Days { have: 0, .. }) => {
-            return "No whole day has been counted so far: too little to say what it looks like."
+            return "Too little has been counted since it began to say what it looks like."
                 .to_owned();
         }
         Verdict::TooLittle(TooLittle::Days { have, .. }) => {
@@ -344,7 +344,7 @@ mod tests {
         let said =
             said.map(|likeness| sentence(&families, &likeness, called(&[&likeness]), REGION));
         insta::assert_snapshot!(said.join("\n"), @r"
-        No whole day has been counted so far: too little to say what it looks like.
+        Too little has been counted since it began to say what it looks like.
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.

@@ -144,6 +144,7 @@ pub fn spoken(network: &Network, told: &Told) -> String {
             format!("{what} was part of {from} and is by itself now, {shows}.")
         }
         (_, Some(said)) => format!("{what} goes on. {said}"),
+        (Change::Displaced(_), None) => format!("{what} goes on. So far it showed {shows}."),
         (_, None) => {
             let day = day_counts(network, incident);
             let day = day.map_or_else(String::new, |day| format!(" {day}"));
@@ -429,7 +430,8 @@ pub(super) fn whereabouts(network: &Network, incident: &Incident) -> String {
 
 /// What of a day may have moved to a crossing; nothing once the day is over, which is told of as a whole then.
 fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<String> {
-    let member = incident.members.iter().find(|m| m.crossing == at)?;
+    let mut members = incident.members.iter();
+    let member = members.find(|m| m.is_same(at, Direction::Surge))?;
     let (day, of) = (member.today?, incident.day?);
     let place = network.crossing(at);
     if Day::of(&local(&place.tz, incident.as_of)) != of {
@@ -450,7 +452,9 @@ const TOLD_RISE: u64 = 5;
 fn moved(network: &Network, incident: &Incident) -> Option<String> {
     let places = incident.members.iter().filter_map(|member| {
         let at = member.crossing;
-        let day = member.today?;
+        let day = member
+            .today
+            .filter(|_| member.direction == Direction::Surge)?;
         incident.moves.iter().find(|m| m.to == at)?;
         if day.rise < TOLD_RISE {
             return None;

@@ -240,6 +240,20 @@ pub fn dispersion_prior(possible: usize, exponent: f64) -> [f64; DISPERSIONS] {
     ln_prior
 }
 
+/// ln of the dispersions' weights around a ratio that is known to within a factor of two.
+#[must_use]
+pub fn dispersion_around(ratio: f64) -> [f64; DISPERSIONS] {
+    let mut ln_weights = DISPERSION_RATIOS.map(|of| {
+        let apart = (of / ratio).ln() / std::f64::consts::LN_2;
+        (-0.5 * apart * apart).max(LN_WEIGHT_FLOOR)
+    });
+    let total = ln_sum_exp(&ln_weights);
+    for weight in &mut ln_weights {
+        *weight -= total;
+    }
+    ln_weights
+}
+
 /// A count and what the forecast said of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Said<'a> {

@@ -8,6 +8,11 @@ use crate::core::baseline::forecast::{Mixture, smallest};
 /// Counts beyond this are no counts.
 const COUNT_LIMIT: u64 = 1 << 40;
 
+/// Evidence of a rise steps back by less than this, in nats, where the weight passes from one dispersion to another.
+const STEP_BACK: f64 = 5.0;
+/// So many nats more that a sum of logs does not miss the threshold by its rounding.
+const ROUNDING: f64 = 1e-9;
+
 /// What a bucket is expected to hold, before it is seen, and the evidence it starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outlook {
@@ -152,7 +157,7 @@ impl Outlook {
         let said = self.said(y);
         let regime = self.regime_after(&said);
         Verdict {
-            log_evidence_rise: self.rise_after(&said).ln_statistic(),
+            log_evidence_rise: self.rise_at_close(&said, y).ln_statistic(),
             log_evidence_drop: self.drop_after(&said).ln_statistic(),
             p_surge: regime.p_surge(),
             p_drop: regime.p_drop(),
@@ -173,6 +178,19 @@ impl Outlook {
         let ratios = said.rise.map(|ln| self.power * ln);
         self.rise
             .after(self.hypotheses.ln_rise_weights(), &ratios, self.rise_leak)
+    }
+
+    /// The rise statistic of a bucket that closes with `y`. From the count on that announced a rise it is at least what announces one:
+    /// more that comes takes back nothing, also where the weight passes to a dispersion of which the count says less.
+    pub(crate) fn rise_at_close(&self, said: &Likelihoods, y: u64) -> ShiryaevRoberts<MAX_RISES> {
+        let after = self.rise_after(said);
+        let lacks = self.log_threshold_rise - after.ln_statistic();
+        let may_step_back = 0.0 < lacks && lacks < STEP_BACK && y as f64 > self.mean();
+        if may_step_back && self.alarm_count().is_some_and(|least| least <= y) {
+            after.raised(lacks + ROUNDING)
+        } else {
+            after
+        }
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {

@@ -43,6 +43,15 @@ impl<const N: usize> ShiryaevRoberts<N> {
         next
     }
 
+    /// The same with so many nats more.
+    #[must_use]
+    pub fn raised(mut self, nats: f64) -> Self {
+        for r in &mut self.ln_r {
+            *r += nats;
+        }
+        self
+    }
+
     /// Bounded as it is kept between buckets.
     #[must_use]
     pub fn kept(mut self) -> Self {

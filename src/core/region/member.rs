@@ -104,7 +104,9 @@ pub(super) struct Ended {
 }
 
 impl Member {
-    pub(super) fn is_same(&self, crossing: CrossingIx, direction: Direction) -> bool {
+    /// Whether it is the alert of a crossing in a direction.
+    #[must_use]
+    pub fn is_same(&self, crossing: CrossingIx, direction: Direction) -> bool {
         self.crossing == crossing && self.direction == direction
     }
 

@@ -170,7 +170,7 @@ impl Region {
         };
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
         let mut incidents = self.state.incidents.iter_mut().filter(of_stream);
-        let incident = incidents.find(|i| i.members.iter().any(surge))?;
+        let incident = incidents.find(|i| i.is_open() && i.members.iter().any(surge))?;
         if reading.observed == 0 {
             return None;
         }
