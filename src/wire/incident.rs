@@ -102,10 +102,8 @@ pub fn region(network: &Network, incident: &Incident) -> String {
 /// What begins an incident again that was over: its kind of alert, or one in the other direction.
 fn begins_again(network: &Network, told: &Told, name: &str) -> String {
     let count = count(network, told);
-    match told.by.map(|(_, way)| way) {
-        Some(way) if way == told.incident.id.direction => {
-            format!("It begins again at {name}{count}")
-        }
+    let way = told.by.map(|(_, way)| way);
+    match way.filter(|way| *way != told.incident.id.direction) {
         Some(Direction::Surge) => format!("After it {name} rises{count}"),
         Some(Direction::Drop) => format!("After it {name} falls{count}"),
         None => format!("It begins again at {name}{count}"),
