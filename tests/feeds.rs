@@ -362,7 +362,16 @@ fn a_feed_without_heartbeats_is_blind_once_it_says_less_than_was_said_of_it() {
             .into_iter()
             .collect();
         assert_eq!(border.notices(), told, "within {within_hours:?}");
-        assert_eq!(border.opened(Direction::Drop), !is_blind);
+        let opened = border
+            .alerts()
+            .into_iter()
+            .find(|(_, transition, _)| *transition == Transition::Opened);
+        let drop = (Direction::Drop, Transition::Opened, DataStatus::Unheard);
+        assert_eq!(
+            opened,
+            (!is_blind).then_some(drop),
+            "within {within_hours:?}"
+        );
         morning(&mut border, USUAL_DAYS + 10, true);
         let is_over = border.notices().last().is_none_or(|(.., is_over)| *is_over);
         assert!(is_over, "within {within_hours:?}: it clears with a word");

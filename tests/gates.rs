@@ -261,3 +261,37 @@ fn a_surge_of_a_week_at_a_gate_with_short_hours_is_not_learnt() {
         );
     }
 }
+
+/// Thirty a day at a gate that is open at weekends only, and a weekend of four times as many before four weeks of open days are
+/// known: the three usual days that end its surge are usual ones.
+#[test]
+fn three_usual_days_end_a_surge_at_a_gate_that_opens_at_weekends_also_while_it_is_new() {
+    let mut network = random::network();
+    let day = Some(OpenHours {
+        open_minute: 9 * 60,
+        close_minute: 17 * 60,
+    });
+    network.crossings[0].hours = Some([None, None, None, None, None, day, day]);
+    let mut border = Border::of(network);
+    let (surge, mut usual_days, mut resolved) = (10, 0, None);
+    for day in 0..20 * 7 {
+        // The first day is a Tuesday.
+        let (week, weekday) = (day / 7, (day + 1) % 7);
+        for hour in 0..24 {
+            border.hour(day * 24 + hour, true, 0);
+            if weekday >= 5 && (9..17).contains(&hour) {
+                let times = if week == surge { 4 } else { 1 };
+                border.arrive(0, day * 24 + hour, times * (3 + u32::from(hour % 4 == 0)));
+            }
+        }
+        let ends = border.alerts().into_iter();
+        let mut ends = ends.filter(|(_, transition, _)| *transition == Transition::Resolved);
+        if resolved.is_none() && ends.next().is_some() {
+            resolved = Some(usual_days);
+        }
+        // A day is closed when the next one has begun.
+        usual_days += u32::from(weekday >= 5 && week > surge);
+    }
+    assert!(border.opened(Direction::Surge) && !border.opened(Direction::Drop));
+    assert_eq!(resolved, Some(3), "{:?}", border.alerts());
+}

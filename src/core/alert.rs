@@ -236,6 +236,15 @@ impl Reading {
             Direction::Drop => self.p_drop,
         }
     }
+
+    /// Whether the count is no more than usual, or no fewer where a drop is judged.
+    #[must_use]
+    pub fn is_in_range(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Surge => self.observed <= self.upper,
+            Direction::Drop => self.lower <= self.observed,
+        }
+    }
 }
 
 /// What came since evidence was last low: an alert may rest on many buckets none of which is unusual by itself.

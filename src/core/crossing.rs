@@ -42,6 +42,8 @@ pub struct Context<'a, 'b> {
     pub source: Source,
     /// What the numbers of alerts rest on.
     pub data: DataStatus,
+    /// Since when nothing was heard of the crossing, where its feed is not followed.
+    pub unheard_since: Option<EventTime>,
     /// Counters.
     pub tally: &'a mut Tally,
     /// Takes the outputs in order.
@@ -340,6 +342,7 @@ impl CrossingState {
             Some(_) => DataStatus::Blind,
             None => DataStatus::Complete,
         };
+        cx.unheard_since = self.feed.unheard_since();
     }
 
     fn arrive(

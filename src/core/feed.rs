@@ -155,6 +155,13 @@ impl FeedTimeline {
         self.followed.is_none() || self.is_silent || self.spans.last().is_none_or(is_heard)
     }
 
+    /// Since when nothing was heard of a feed that is not followed; nothing where it is.
+    #[must_use]
+    pub fn unheard_since(&self) -> Option<EventTime> {
+        let newest = self.spans.last().filter(|_| self.followed.is_none())?;
+        Some(newest.last)
+    }
+
     /// Milliseconds of `[start, end)` in which the feed was blind. The silence after the newest event counts where the bucket
     /// `has_ended`: one that is open goes on.
     #[must_use]

@@ -308,8 +308,11 @@ pub(super) fn announce(
         closed,
         run,
     } = *shown;
+    let is_unheard = cx.unheard_since.is_some_and(|last| last < reading.start);
     let data = if reading.blind_ratio > 0.0 {
         DataStatus::Blind
+    } else if alert.direction == Direction::Drop && is_unheard && cx.data == DataStatus::Complete {
+        DataStatus::Unheard
     } else {
         cx.data
     };

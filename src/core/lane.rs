@@ -203,12 +203,18 @@ impl Track {
         self.reset = newest;
     }
 
+    /// Whether the bucket it has just passed calms an alert by its range: a day that was learnt whole.
+    pub(super) fn is_judged_by_range(&self, params: &LensParams) -> bool {
+        params.lens == Lens::Day && self.model.is_learnt_whole()
+    }
+
     /// A bucket that it has just passed.
     pub(super) fn ended(&self, params: &LensParams, reading: Reading) -> Ended {
         Ended {
             reading,
             high_since: self.runs.map(|run| run.since),
             adopts: reading.exposure > 0.0 && self.model.has_just_adopted(params),
+            is_learnt_whole: self.model.is_learnt_whole(),
         }
     }
 
@@ -392,7 +398,7 @@ impl Judged {
         }
     }
 
-    /// The same without quantiles and tails, which nothing is decided by.
+    /// The same without quantiles and tails, which little is decided by ([`Track::is_judged_by_range`]).
     pub(super) fn bare_reading(
         &self,
         params: &LensParams,

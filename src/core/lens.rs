@@ -174,7 +174,7 @@ impl LensState {
         joint: &[f64; DISPERSIONS],
         y: u64,
     ) {
-        let is_whole = self.buckets_seen <= self.whole_until;
+        let is_whole = self.is_learnt_whole();
         if is_whole {
             self.regime = Regime::default();
         }
@@ -339,6 +339,12 @@ impl LensState {
     pub fn has_just_adopted(&self, params: &LensParams) -> bool {
         let seen = self.buckets_seen;
         seen > 0 && self.whole_until == seen.saturating_add(params.learn_whole)
+    }
+
+    /// Whether all of the last closed bucket was learnt, as of a series that is new or has a new usual.
+    #[must_use]
+    pub fn is_learnt_whole(&self) -> bool {
+        self.buckets_seen <= self.whole_until
     }
 
     fn adopt_now(&mut self, params: &LensParams) {

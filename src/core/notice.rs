@@ -74,6 +74,9 @@ pub enum DataStatus {
     Late,
     /// The feed was blind for part of the bucket, or is now.
     Blind,
+    /// Nothing at all was heard of the crossing in the bucket, and its feed is not followed: whether nobody came or nothing was sent
+    /// cannot be told.
+    Unheard,
     /// The feed counts something else from now on.
     Redefined,
 }

@@ -208,6 +208,7 @@ fn context<'a, 'b>(
         watermark,
         source,
         data: DataStatus::Complete,
+        unheard_since: None,
         tally: shared.tally,
         out: shared.out,
     }

@@ -518,7 +518,7 @@ impl Series {
         );
         let in_surge = self.alerts[Direction::Surge as usize].is_some();
         let verdict = lane.front.model.verdict();
-        let reading = if is_told {
+        let reading = if is_told || lane.front.is_judged_by_range(params) {
             closed.reading(params, counted, &verdict, in_surge)
         } else {
             closed.bare_reading(params, counted, &verdict)

@@ -65,8 +65,9 @@ impl Standing {
     }
 
     /// A closed bucket passes over it. Returns whether it ends: only a day says so; one without exposure says nothing, and one of
-    /// which less than half was open and seen does not calm, so a closed crossing or a dead feed ends no alert.
-    pub fn calm(&mut self, direction: Direction, bucket: &Reading) -> bool {
+    /// which less than half was open and seen does not calm, so a closed crossing or a dead feed ends no alert. While a series
+    /// `is_learnt_whole` nothing is thought of its state: a day is usual if its count is.
+    pub fn calm(&mut self, direction: Direction, bucket: &Reading, is_learnt_whole: bool) -> bool {
         if bucket.lens != Lens::Day {
             return false;
         }
@@ -80,7 +81,11 @@ impl Standing {
             self.was_shut |= bucket.closed_ratio > 0.0;
             return false;
         }
-        let calm = bucket.p_abnormal(direction) < STRANGE;
+        let calm = if is_learnt_whole {
+            bucket.is_in_range(direction)
+        } else {
+            bucket.p_abnormal(direction) < STRANGE
+        };
         self.calm_days = match (calm, counts) {
             (false, _) => 0,
             (true, false) => self.calm_days,
@@ -116,6 +121,8 @@ pub struct Ended {
     pub high_since: [EventTime; 2],
     /// With it a level that has lasted became the new usual.
     pub adopts: bool,
+    /// Its lens learnt all of it, and thinks nothing of the state of its series.
+    pub is_learnt_whole: bool,
 }
 
 impl Ended {
@@ -206,7 +213,7 @@ impl Standings {
     ) -> Option<Reason> {
         let reading = &bucket.reading;
         let standing = self.open[direction as usize].as_mut()?;
-        let calms = standing.calm(direction, reading);
+        let calms = standing.calm(direction, reading, bucket.is_learnt_whole);
         let is_strange = self.strange_hour[direction as usize];
         if calms && !is_strange {
             return Some(Reason::Calm);
@@ -325,7 +332,7 @@ mod tests {
         let mut standing = Standing::open(Direction::Surge, EventTime(0), &busy);
         let ends: Vec<bool> = [calm, calm, busy, calm, shut, calm, shut, calm]
             .iter()
-            .map(|d| standing.calm(Direction::Surge, d))
+            .map(|d| standing.calm(Direction::Surge, d, false))
             .collect();
         assert_eq!(
             ends,
@@ -346,7 +353,7 @@ mod tests {
         let mut lasted = Vec::new();
         for (n, (exposure, closed_ratio)) in (0..).zip(days) {
             let bucket = of(n, exposure, closed_ratio);
-            standing.calm(Direction::Surge, &bucket);
+            standing.calm(Direction::Surge, &bucket, false);
             lasted.push(standing.has_lasted(3, bucket.end));
         }
         assert_eq!(lasted, [false, false, false, false, true]);

@@ -157,6 +157,8 @@ impl<'a> Series<'a> {
             reading,
             high_since: self.high_since,
             adopts: exposure > 0.0 && self.model.has_just_adopted(self.lens),
+            // What is usual is not asked for here.
+            is_learnt_whole: false,
         };
         self.standings.close(&ended, self.lens, &mut self.resets);
         let mut outputs = vec![self.count(reading)];

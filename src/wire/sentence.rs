@@ -227,6 +227,9 @@ pub fn rests_on(data: DataStatus) -> &'static str {
         DataStatus::Blind => {
             " The feed there was silent for part of this time: there may have been more."
         }
+        DataStatus::Unheard => {
+            " Nothing was heard of the feed there in this time, and it sends no heartbeats: whether nobody came or nothing was sent cannot be told."
+        }
     }
 }
 

@@ -68,6 +68,8 @@ struct Bucket {
     end: i64,
     observed: u64,
     expected: f64,
+    /// 1 % and 99 % of what is expected.
+    range: [u64; 2],
     exposure: f64,
     closed_or_blind: f64,
     evidence: [f64; 2],
@@ -374,6 +376,9 @@ impl Naive<'_> {
             end,
             observed,
             expected: outlook.as_ref().map_or(0.0, |o| o.usual()),
+            range: outlook
+                .as_ref()
+                .map_or([0; 2], |o| o.quantiles([0.01, 0.99])),
             exposure,
             closed_or_blind,
             evidence,
@@ -425,7 +430,16 @@ impl Naive<'_> {
                     }
                     let is_old = bucket.end - going.onset - going.unseen_ms >= 60 * DAY_MS;
                     let mut why = None;
-                    if bucket.abnormal[at] >= 0.5 {
+                    let is_unusual = if self.watches[0].model.is_learnt_whole() {
+                        let [lower, upper] = bucket.range;
+                        [
+                            bucket.observed > upper,
+                            bucket.observed < lower && !is_hidden,
+                        ][at]
+                    } else {
+                        bucket.abnormal[at] >= 0.5
+                    };
+                    if is_unusual {
                         going.calm_days = 0;
                     } else if seen {
                         going.calm_days += 1;

@@ -302,7 +302,7 @@ impl GroupState {
                 if reading.exposure > 0.0 {
                     standing.see(direction, reading);
                 }
-                let is_over = standing.calm(direction, reading);
+                let is_over = standing.calm(direction, reading, self.track.model.is_learnt_whole());
                 let changed = (!is_over).then(|| alert.on_standing(&standing, false));
                 // A day without a word may still have counted.
                 self.standings[direction as usize] = Some(standing);

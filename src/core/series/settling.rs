@@ -47,7 +47,12 @@ impl Series {
                     &self.resets,
                     counted.judged,
                 );
-                let reading = judged.bare_reading(&params[i], counted, &track.model.verdict());
+                let verdict = track.model.verdict();
+                let reading = if track.is_judged_by_range(&params[i]) {
+                    judged.reading(&params[i], counted, &verdict, true)
+                } else {
+                    judged.bare_reading(&params[i], counted, &verdict)
+                };
                 let bucket = track.ended(&params[i], reading);
                 self.settled.hear(&self.resets, span.1);
                 self.settled.close(&bucket, &params[i], &mut self.resets);
