@@ -232,7 +232,8 @@ fn a_crossing_joins_an_incident_once_and_what_it_does_later_is_told_under_its_ow
             assert!(joined.insert((one.incident.id, at)), "{text}");
         } else {
             let is_known = [
-                "has an alert again",
+                "rises again",
+                "falls again",
                 "rises after its fall",
                 "falls after its rise",
             ];

@@ -189,6 +189,35 @@ fn a_new_usual_is_adopted_at_once_and_raises_nothing_more() {
     );
 }
 
+/// Six times as many for ten days, called the new usual on the third, and then what was usual before.
+#[test]
+fn a_new_usual_that_is_left_again_is_one_drop_that_ends_within_days() {
+    let mut border = Border::usual();
+    let day = |n: i64| USUAL_HOURS + n * 24;
+    border.hours(day(0)..day(2), 12);
+    border.say(Direction::Surge, DAY, Feedback::NewUsual);
+    border.hours(day(2)..day(10), 12);
+    border.told.clear();
+    border.hours(day(10)..day(17), 2);
+    let changes = |border: &Border| -> Vec<(Direction, Transition)> {
+        let told = border
+            .told
+            .iter()
+            .map(|(direction, what, ..)| (*direction, *what));
+        told.filter(|(_, what)| *what != Transition::Updated)
+            .collect()
+    };
+    let ended = [
+        Transition::Opened,
+        Transition::Escalated,
+        Transition::Resolved,
+    ];
+    assert_eq!(changes(&border), ended.map(|what| (Direction::Drop, what)));
+    border.told.clear();
+    border.hours(day(17)..day(80), 2);
+    assert_eq!(border.told, [], "it is usual again");
+}
+
 #[test]
 fn a_word_that_names_no_open_alert_is_refused_with_its_reason_and_counted() {
     let mut border = Border::usual();

@@ -6,13 +6,14 @@ use support::hourly::{Border, START_MS, USUAL_DAYS};
 use support::random;
 use surgewatch::core::alert::{Direction, Transition};
 use surgewatch::core::event::{GateState, Kind};
+use surgewatch::core::ids::Partition;
 use surgewatch::core::network::OpenHours;
 use surgewatch::core::notice::{NoticeKind, ShutBy};
 use surgewatch::core::output::Output;
 use surgewatch::core::time::{EventTime, HOUR_MS};
 
 #[test]
-fn arrivals_at_a_closed_crossing_are_told_of_once_in_a_closure() {
+fn arrivals_at_a_closed_crossing_are_told_of_in_each_closure() {
     let (mut border, from) = Border::usual();
     let shut = START_MS + from * HOUR_MS;
     let close = |state| Kind::Status { state, until: None };
@@ -98,7 +99,7 @@ fn arrivals_outside_published_hours_are_told_of_once_a_night_and_not_judged() {
     }
     assert_eq!(border.alerts(), []);
     let notices = border.outputs.iter().filter_map(|output| match output {
-        Output::Notice { notice, .. } => Some((notice.kind, notice.since.0)),
+        Output::Notice { notice, .. } if !notice.is_again => Some((notice.kind, notice.since.0)),
         _ => None,
     });
     let shuts = |night: i64| START_MS + (night * 24 + 22) * HOUR_MS;
@@ -113,7 +114,9 @@ impl Border {
     /// What notices say of arrivals while a crossing was closed: how many, and why it was.
     fn shut(&self) -> Vec<(u32, ShutBy)> {
         let of_notice = |output: &Output| match output {
-            Output::Notice { notice, .. } => notice.shut.map(|shut| (shut.arrivals, shut.by)),
+            Output::Notice { notice, .. } if !notice.is_again => {
+                notice.shut.map(|shut| (shut.arrivals, shut.by))
+            }
             _ => None,
         };
         self.outputs.iter().filter_map(of_notice).collect()
@@ -168,10 +171,8 @@ fn a_gate_that_is_closed_without_end_and_open_for_a_day_is_closed_after_it() {
     let days = [0, 24, 48].map(|day| border.counted(0, from + day));
     assert_eq!(days, [Some((0, 0)), Some((16, 0)), Some((0, 16))]);
     let shut = START_MS + (from + 48) * HOUR_MS;
-    assert_eq!(
-        border.notices(),
-        [(NoticeKind::ArrivalsWhileClosed, shut, false)]
-    );
+    let told = (NoticeKind::ArrivalsWhileClosed, shut, false);
+    assert_eq!(border.notices(), [told]);
     assert_eq!(border.alerts(), []);
 }
 
@@ -294,4 +295,35 @@ fn three_usual_days_end_a_surge_at_a_gate_that_opens_at_weekends_also_while_it_i
     }
     assert!(border.opened(Direction::Surge) && !border.opened(Direction::Drop));
     assert_eq!(resolved, Some(3), "{:?}", border.alerts());
+}
+
+/// A closure of a day that is told two days before, at a gate of sixteen arrivals a day beside another.
+#[test]
+fn a_closure_that_is_announced_days_before_holds_from_its_own_time_and_moves_no_clock() {
+    let (mut border, from) = Border::usual();
+    border.set_until(from + 48, GateState::Closed, from + 72);
+    let now = EventTime(START_MS + from * HOUR_MS - 1);
+    assert_eq!(border.engine.watermark(Partition(0)), Some(now));
+    for hour in from..from + 120 {
+        let is_shut = (from + 48..from + 72).contains(&hour);
+        border.hour(hour, true, u32::from(!is_shut));
+    }
+    assert_eq!((border.alerts(), border.notices()), (vec![], vec![]));
+    let counted = [0, 48, 72].map(|day| border.counted(0, from + day));
+    assert_eq!(counted, [Some((16, 0)), Some((0, 0)), Some((16, 0))]);
+}
+
+#[test]
+fn arrivals_at_a_closed_crossing_are_told_of_again_once_they_are_a_digit_more() {
+    let (mut border, from) = Border::usual();
+    border.set(from, GateState::Closed);
+    for hour in from..from + 72 {
+        border.hour(hour, true, 20);
+    }
+    let told = border.outputs.iter().filter_map(|output| match output {
+        Output::Notice { notice, .. } => Some((notice.shut?.arrivals, notice.is_again)),
+        _ => None,
+    });
+    // Twenty or forty at a time.
+    assert_eq!(told.collect::<Vec<_>>(), [(40, false), (120, true)]);
 }

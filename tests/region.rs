@@ -249,6 +249,7 @@ fn what_ended_thirty_days_ago_leaves_the_states() {
         reading,
         closed,
         data,
+        usual_for_days,
         as_of,
         source,
         ..
@@ -264,6 +265,7 @@ fn what_ended_thirty_days_ago_leaves_the_states() {
         run: None,
         closed,
         data,
+        usual_for_days,
         as_of,
         source,
         transition: surgewatch::core::alert::Transition::Resolved,

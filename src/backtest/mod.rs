@@ -2,6 +2,7 @@
 //!
 //! Pure: the caller opens files, spreads the series over threads and writes what comes out.
 
+mod calibration;
 mod cells;
 mod matched;
 mod outcome;
@@ -12,6 +13,7 @@ mod sheet;
 mod summary;
 mod truth;
 
+pub use calibration::{Found as CalibratedThreshold, Quiet, calibrate, quiet};
 pub use cells::NUMBERED_FROM;
 pub use matched::{Matched, Scored};
 pub use outcome::{APART, Found, Outcome, judge};

@@ -36,7 +36,7 @@ impl Rates {
 
     /// False alerts a series-year: surges, drops, both.
     fn per_year(&self, lens: Lens) -> [String; 3] {
-        let years = self.quiet as f64 / buckets_a_year(lens);
+        let years = self.quiet as f64 / lens.buckets_a_year();
         let [rise, drop] = self.alerts;
         [rise, drop, rise + drop].map(|alerts| {
             if self.quiet == 0 {
@@ -45,14 +45,6 @@ impl Rates {
                 format!("{:.3}", alerts as f64 / years)
             }
         })
-    }
-}
-
-fn buckets_a_year(lens: Lens) -> f64 {
-    match lens {
-        Lens::Hour => 24.0 * 365.25,
-        Lens::Day => 365.25,
-        Lens::Week => 365.25 / 7.0,
     }
 }
 
@@ -99,7 +91,7 @@ impl Summary {
     /// The tables, given the lens and the accepted false alerts a series-year for surges and for drops.
     #[must_use]
     pub fn table(&self, lens: Lens, promised: [f64; 2]) -> String {
-        let years = self.all.quiet as f64 / buckets_a_year(lens);
+        let years = self.all.quiet as f64 / lens.buckets_a_year();
         let sum = |[rise, drop]: [usize; 2]| [rise, drop, rise + drop].map(|n| n.to_string());
         let [rise, drop] = promised;
         let most = self.longest[0].max(self.longest[1]);

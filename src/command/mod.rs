@@ -1,6 +1,7 @@
 //! Owns the command line: what can be asked for, and the exit code each answer ends with.
 
 mod backtest;
+mod calibrate;
 mod counts;
 mod demo;
 mod episodes;
@@ -74,6 +75,9 @@ enum Command {
         after_help = "Example: surgewatch backtest counts.csv.gz --lens day --budget 0.5 --results out.csv"
     )]
     Backtest(backtest::BacktestArgs),
+    /// Finds thresholds by simulation that alarm as often as accepted, and prints them as settings; needs no Kafka.
+    #[command(after_help = "Example: surgewatch calibrate --config surgewatch.toml")]
+    Calibrate(calibrate::CalibrateArgs),
     /// Runs a replay or counts from a CSV file, tells each alert, and draws a page of them; needs no Kafka.
     #[command(
         after_help = "Examples:\n  surgewatch replay config/replays/finland-2023.toml --report finland.html\n  surgewatch replay counts.csv.gz --lens day --budget 0.5 --report counts.html\n  surgewatch replay simulated.csv --generate finland-2023-shift --seed 7 --report simulated.html"
@@ -291,6 +295,7 @@ pub fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Explain(args) => explain::explain(&args),
         Command::Topics(args) => topics::topics(&args),
         Command::Backtest(args) => backtest::backtest(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Episodes(args) => episodes::episodes(&args),
         Command::Schema(args) => schema::schema(&args),

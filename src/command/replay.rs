@@ -7,6 +7,7 @@ use super::publish::{bundled_text, progress};
 use super::{CommandError, ConfigArgs, say, setup};
 use crate::backtest::{APART, Detector, NUMBERED_FROM};
 use crate::config::Settings;
+use crate::core::alert::Reason;
 use crate::core::lens::Lens;
 use crate::core::time::EventTime;
 use crate::replay::load;
@@ -84,6 +85,9 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
             alert.direction.label(),
             alert.sentence
         ));
+        if let Some(later) = later(alert) {
+            say(&format!("    {later}"));
+        }
     }
     for incident in &report.incidents {
         say(&incident.timed(&incident.title));
@@ -95,8 +99,32 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
         }
     }
     let series = report.series.len() + report.left_out[0];
-    say(&format!("{series} series, {} alerts", told.len()));
+    let alerts = match told.len() {
+        1 => "1 alert".to_owned(),
+        many => format!("{many} alerts"),
+    };
+    say(&format!("{series} series, {alerts}"));
     Ok(())
+}
+
+/// What became of an alert after it was first told of; nothing where it goes on as it was.
+fn later(alert: &Alert) -> Option<String> {
+    let grew = alert.grew.iter().map(|(at, s)| (*at, s.label()));
+    let again = alert.again.iter().map(|at| (*at, "there again"));
+    let over = match alert.reason {
+        Some(Reason::Calm) => "over, after three days that looked usual by then,",
+        Some(Reason::Lasting) => "taken for usual, as it had lasted,",
+        Some(Reason::Redefined) => "no longer followed, as the feed counts something else,",
+        Some(Reason::Recounted) => "withdrawn",
+        Some(Reason::Feedback(_) | Reason::Explained) | None => "over",
+    };
+    let ended = alert.ended.iter().map(|at| (*at, over));
+    let mut all: Vec<_> = grew.chain(again).chain(ended).collect();
+    all.sort_by_key(|(at, _)| *at);
+    let told = all
+        .iter()
+        .map(|(at, what)| format!("{what} on {}", at.strftime("%-d %B %Y at %H:%M")));
+    (!all.is_empty()).then(|| format!("Later: {}.", told.collect::<Vec<_>>().join(", ")))
 }
 
 /// The names of what can be generated.

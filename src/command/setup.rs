@@ -253,6 +253,7 @@ pub(super) fn params(settings: &Settings, network: &Network, share: f64) -> Para
     params
         .with_blind_after_ms(i64::from(settings.time.blind_after_secs) * 1_000)
         .weighted(network, budget, &settings.weights)
+        .calibrated(settings.detection.calibrated)
         .with_kinds(network, settings.kinds())
         .with_families(settings.families().clone())
 }

@@ -14,7 +14,7 @@ use super::settings::{
 };
 use crate::core::episode::Families;
 use crate::core::network::Network;
-use crate::core::params::Weights;
+use crate::core::params::{Calibrated, Weights};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -299,6 +299,16 @@ fn detection(check: &mut Checker<'_>, raw: &Raw) -> Detection {
         hour_share_ratio: check.share(at!(raw, detection.hour_share_ratio)),
         group_share_ratio: check.share(at!(raw, detection.group_share_ratio)),
         guard_band_ratio: check.band(at!(raw, detection.guard_band_ratio)),
+        calibrated: Calibrated {
+            day: [
+                check.nats(at!(raw, detection.calibrated_day_surge_nats)),
+                check.nats(at!(raw, detection.calibrated_day_drop_nats)),
+            ],
+            hour: [
+                check.nats(at!(raw, detection.calibrated_hour_surge_nats)),
+                check.nats(at!(raw, detection.calibrated_hour_drop_nats)),
+            ],
+        },
     }
 }
 
@@ -427,6 +437,19 @@ impl Checker<'_> {
             );
         }
         Ratio(*value)
+    }
+
+    fn nats(&mut self, (key, value): (&str, &f64)) -> f64 {
+        if !(-8.0..=8.0).contains(value) {
+            let rule = "must be a number from -8 to 8";
+            self.fail(
+                key,
+                &value.to_string(),
+                rule,
+                "write what `surgewatch calibrate` prints",
+            );
+        }
+        *value
     }
 
     /// Weights of names; without any names, which is a problem of its own, none is judged by its name.

@@ -340,6 +340,8 @@ fn nan_infinity_and_the_ends_of_ranges() {
         ("topics.partitions", "0"),
         ("limits.max_count", "9223372036854775807"),
         ("time.close_after_secs", "-1"),
+        ("detection.calibrated_day_surge_nats", "8.1"),
+        ("detection.calibrated_hour_drop_nats", "NaN"),
     ] {
         let problems = problems(&Sources {
             overrides: pairs(&[(key, value)]),
@@ -414,6 +416,7 @@ fn the_fingerprint_follows_decisions_only() {
         ("time.idle_close_secs", "0"),
         ("time.blind_after_secs", "60"),
         ("detection.guard_band_ratio", "0.06"),
+        ("detection.calibrated_hour_drop_nats", "0.5"),
         ("limits.max_count", "7"),
         ("network.corridors", "fi-ru"),
     ] {

@@ -5,7 +5,7 @@ use crate::core::episode::Families;
 use crate::core::holidays::Holidays;
 use crate::core::ids::StreamIx;
 use crate::core::network::Network;
-use crate::core::params::Weights;
+use crate::core::params::{Calibrated, Weights};
 use crate::core::prior;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -222,6 +222,20 @@ pub struct Detection {
     pub group_share_ratio: Ratio,
     /// Relative change too small to matter.
     pub guard_band_ratio: Ratio,
+    /// How far thresholds lie below those that are promised.
+    pub calibrated: Calibrated,
+}
+
+impl Detection {
+    /// What calibrated thresholds add to the fingerprint: nothing where there are none.
+    fn calibrated_text(&self) -> String {
+        let Calibrated { day, hour } = self.calibrated;
+        if self.calibrated == Calibrated::default() {
+            String::new()
+        } else {
+            format!("calibrated {day:?} {hour:?}\n")
+        }
+    }
 }
 
 /// The dead-letter topic.
@@ -406,6 +420,7 @@ impl Settings {
             detection.group_share_ratio.get(),
             detection.guard_band_ratio.get(),
         );
+        text += &self.detection.calibrated_text();
         let weights = self.weights.crossings.iter().chain(&self.weights.streams);
         for (name, weight) in weights {
             // Writing to a String can't fail.

@@ -229,7 +229,7 @@ impl CrossingState {
             let transition = alert.mark(feedback);
             series.alerts[direction as usize] = Some(alert);
             let shown = Shown::so_far(series.open_reading(cx.params, 0));
-            announce(self.ix, stream, alert, transition, &shown, cx);
+            announce(self.ix, series, alert, transition, &shown, cx);
         }
         Outcome::Applied
     }
@@ -312,6 +312,7 @@ impl CrossingState {
             kind: NoticeKind::FeedBlind,
             since,
             is_over,
+            is_again: false,
             shut: None,
         };
         self.notify(notice, cx);
@@ -323,7 +324,7 @@ impl CrossingState {
                 let transition = alert.update();
                 series.alerts[direction as usize] = Some(alert);
                 let shown = Shown::so_far(series.open_reading(cx.params, 0));
-                announce(self.ix, series.stream, alert, transition, &shown, cx);
+                announce(self.ix, series, alert, transition, &shown, cx);
             }
         }
     }
@@ -378,7 +379,7 @@ impl CrossingState {
             }
         };
         self.recount(index, time, 0, count, cx);
-        self.tell_closed(time, cx);
+        self.tell_closed(time, count, cx);
         Outcome::Applied
     }
 
@@ -486,20 +487,20 @@ impl CrossingState {
             }
         }
         self.take_closed_back(&before, cx);
-        for time in shut {
-            self.tell_closed(time, cx);
+        for (time, count) in shut {
+            self.tell_closed(time, count, cx);
         }
         Outcome::Applied
     }
 
     /// Arrivals at which the crossing was shut after all are judged no more, those at which it was not are. Returns the moments
-    /// of the first, in order. A status says nothing of time beyond the horizon, inside of which every arrival is remembered.
+    /// and counts of the first, in order. A status says nothing of time beyond the horizon, inside of which every arrival is remembered.
     fn move_arrivals(
         &mut self,
         from: EventTime,
         before: &GateTimeline,
         cx: &Context,
-    ) -> Vec<EventTime> {
+    ) -> Vec<(EventTime, u32)> {
         let crossing = cx.network.crossing(self.ix);
         let mut shut = Vec::new();
         for arrival in self.seen.arrivals().filter(|a| from <= a.time) {
@@ -510,7 +511,7 @@ impl CrossingState {
             let mut series = self.series.iter_mut();
             if let Some(series) = series.find(|s| Some(s.stream) == arrival.stream) {
                 series.move_to(arrival.time, arrival.count, is_shut);
-                shut.extend(is_shut.then_some(arrival.time));
+                shut.extend(is_shut.then_some((arrival.time, arrival.count)));
             }
         }
         shut.sort_unstable();

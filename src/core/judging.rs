@@ -3,7 +3,7 @@
 use super::alert::{Alert, Direction, Reading, Run, Severity, Transition};
 use super::calendar::local;
 use super::crossing::Context;
-use super::ids::{CrossingIx, StreamIx};
+use super::ids::CrossingIx;
 use super::lens::Lens;
 use super::notice::DataStatus;
 use super::output::Output;
@@ -140,7 +140,7 @@ pub(super) fn tell(
                 }
                 _ => shown(series, site, cause, &alert),
             };
-            announce(ix, series.stream, alert, transition, &shown, cx);
+            announce(ix, series, alert, transition, &shown, cx);
         }
     }
     series.alerts != before
@@ -182,7 +182,7 @@ fn tell_end(
         alert,
         until: ended.map(|end| end.at),
     });
-    announce(ix, series.stream, alert, transition, &shown, cx);
+    announce(ix, series, alert, transition, &shown, cx);
 }
 
 /// Tells of an ended alert again whose end was another, or that nothing supports any more.
@@ -210,7 +210,7 @@ fn tell_past(
     series.past[n] = Past { alert, until };
     if let Some(transition) = transition {
         let shown = shown(series, site, Cause::Late, &alert);
-        announce(ix, series.stream, alert, transition, &shown, cx);
+        announce(ix, series, alert, transition, &shown, cx);
     }
 }
 
@@ -245,7 +245,7 @@ fn open(
         }
     };
     series.alerts[direction as usize] = Some(alert);
-    announce(ix, series.stream, alert, transition, &shown, cx);
+    announce(ix, series, alert, transition, &shown, cx);
 }
 
 /// The numbers to tell a change with.
@@ -296,7 +296,7 @@ fn publish(ix: CrossingIx, series: &Series, site: &Site, reading: &Reading, cx: 
 
 pub(super) fn announce(
     ix: CrossingIx,
-    stream: StreamIx,
+    series: &Series,
     alert: Alert,
     transition: Transition,
     shown: &Shown,
@@ -318,13 +318,14 @@ pub(super) fn announce(
     };
     (cx.out)(Output::Alert {
         crossing: ix,
-        stream,
+        stream: series.stream,
         alert,
         transition,
         reading,
         run,
         closed,
         data,
+        usual_for_days: series.usual_for_days(cx.params),
         as_of,
         source,
     });

@@ -3,13 +3,15 @@
 use super::alert::{Direction, Feedback, Reason};
 use super::baseline::filter::{Filter, LogRate, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
-use super::baseline::season::{Component, MAX_DIM};
+use super::baseline::season::Component;
 use super::evidence::drift::Drift;
 use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES, Weighed};
 use super::evidence::memory;
 use super::evidence::shiryaev_roberts::ShiryaevRoberts;
 use super::evidence::switching::Regime;
 use serde::{Deserialize, Serialize};
+
+mod stored;
 
 pub use super::baseline::forecast::Matching;
 pub use super::baseline::season::{Lens, Slot};
@@ -39,7 +41,7 @@ const ADOPTED_LOG_VARIANCE: f64 = 1.0;
 
 /// State of one lens of one series: 1.5 KiB, no heap.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Packed", try_from = "Packed")]
+#[serde(into = "stored::Packed", try_from = "stored::Packed")]
 pub struct LensState {
     lens: Lens,
     buckets_seen: u32,
@@ -56,6 +58,8 @@ pub struct LensState {
     alarms: [[u32; 2]; 2],
     /// ln of the season that the level last went along with ([`LensState::follow`]).
     followed: Option<f32>,
+    /// Which way the level went that was adopted last.
+    adopted: Option<Direction>,
 }
 
 impl LensState {
@@ -78,6 +82,7 @@ impl LensState {
             set_aside: 0.0,
             alarms: [[0; 2]; 2],
             followed: None,
+            adopted: None,
         }
     }
 
@@ -129,7 +134,24 @@ impl LensState {
         }
         self.learn(params, &rate, &outlook, &weighed, &joint, y);
         self.follow_alarm(params);
+        self.doubt_adopted(params);
         Some(outlook)
+    }
+
+    /// A level that was adopted and is left again for the one before it while it is learnt anew: nothing is known of the level any
+    /// more, and what comes now says it.
+    fn doubt_adopted(&mut self, params: &LensParams) {
+        let (back, evidence) = match self.adopted {
+            Some(Direction::Surge) => (Direction::Drop, self.log_evidence_drop()),
+            Some(Direction::Drop) => (Direction::Surge, self.log_evidence_rise()),
+            None => return,
+        };
+        if evidence >= params.log_threshold(back) && self.is_learnt_whole() {
+            self.adopted = None;
+            let variance = &mut self.filter.covariance[packed(0, 0)];
+            *variance = variance.max(ADOPTED_LOG_VARIANCE);
+            self.whole_until = self.buckets_seen.saturating_add(params.learn_whole);
+        }
     }
 
     fn is_settling(&self, params: &LensParams) -> bool {
@@ -225,7 +247,7 @@ impl LensState {
             return;
         }
         let now = self.buckets_seen;
-        let mut has_lasted = false;
+        let mut has_lasted = None;
         let evidence = [self.log_evidence_rise(), self.log_evidence_drop()];
         for (direction, evidence) in Direction::ALL.into_iter().zip(evidence) {
             let is_other_way = Direction::ALL
@@ -237,11 +259,13 @@ impl LensState {
                     *began = now;
                 }
                 *last = now;
-                has_lasted |= now - *began + 1 >= params.adopt_after;
+                if now - *began + 1 >= params.adopt_after {
+                    has_lasted = Some(direction);
+                }
             }
         }
-        if has_lasted {
-            self.adopt_now(params);
+        if let Some(direction) = has_lasted {
+            self.adopt_now(params, direction);
         }
     }
 
@@ -317,14 +341,14 @@ impl LensState {
     /// another lens by now and still strange to this one: else the same alert would come back of it within days.
     pub fn dismiss(&mut self, params: &LensParams, direction: Direction, why: Reason) {
         match why {
-            Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params),
+            Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params, direction),
             Reason::Feedback(_) => {
                 self.regime = Regime::default();
                 self.alarms = [[0; 2]; 2];
                 self.reset_evidence();
             }
             Reason::Lasting | Reason::Calm if self.p_abnormal(direction) >= STRANGE => {
-                self.adopt_now(params);
+                self.adopt_now(params, direction);
             }
             Reason::Lasting
             | Reason::Calm
@@ -347,7 +371,16 @@ impl LensState {
         self.buckets_seen <= self.whole_until
     }
 
-    fn adopt_now(&mut self, params: &LensParams) {
+    /// How many buckets ago a level that has lasted became the usual, and which way it had gone; nothing where none did, or it was left
+    /// for the one before it.
+    #[must_use]
+    pub fn adopted_ago(&self, params: &LensParams) -> Option<(u32, Direction)> {
+        let ago = (self.buckets_seen + params.learn_whole).checked_sub(self.whole_until)?;
+        self.adopted.map(|direction| (ago, direction))
+    }
+
+    fn adopt_now(&mut self, params: &LensParams, direction: Direction) {
+        self.adopted = Some(direction);
         self.adopt(self.expected_ratio(params), ADOPTED_LOG_VARIANCE);
         self.whole_until = self.buckets_seen.saturating_add(params.learn_whole);
     }
@@ -461,109 +494,4 @@ fn cut(forecast: &Mixture, params: &LensParams, y: u64) -> u64 {
     } else {
         y
     }
-}
-
-/// [`LensState`] as it is stored: only the components the lens has.
-#[derive(Serialize, Deserialize)]
-struct Packed {
-    lens: Lens,
-    buckets_seen: u32,
-    mean: Vec<f64>,
-    covariance: Vec<f64>,
-    ln_weights: Vec<f64>,
-    ln_rise: Vec<f64>,
-    ln_drop: Vec<f64>,
-    surge: Vec<f64>,
-    drop: Vec<f64>,
-    drift: Drift,
-    whole_until: u32,
-    set_aside: f32,
-    alarms: [[u32; 2]; 2],
-    followed: Option<f32>,
-}
-
-impl From<LensState> for Packed {
-    fn from(state: LensState) -> Self {
-        let dim = state.lens.dim();
-        Self {
-            lens: state.lens,
-            buckets_seen: state.buckets_seen,
-            mean: state.filter.mean[..dim].to_vec(),
-            covariance: state.filter.covariance.into_vec(),
-            ln_weights: state.filter.ln_weights.to_vec(),
-            ln_rise: state.rise.ln_r.to_vec(),
-            ln_drop: state.drop.ln_r.to_vec(),
-            surge: state.regime.surge.to_vec(),
-            drop: state.regime.drop.to_vec(),
-            drift: state.drift,
-            whole_until: state.whole_until,
-            set_aside: state.set_aside,
-            alarms: state.alarms,
-            followed: state.followed,
-        }
-    }
-}
-
-impl TryFrom<Packed> for LensState {
-    type Error = &'static str;
-
-    fn try_from(stored: Packed) -> Result<Self, Self::Error> {
-        let dim = stored.lens.dim();
-        if stored.mean.len() != dim || stored.covariance.len() != packed(dim, 0) {
-            return Err("the stored lens state has the wrong number of components");
-        }
-        let finite = [
-            &stored.mean,
-            &stored.covariance,
-            &stored.ln_weights,
-            &stored.surge,
-            &stored.drop,
-        ];
-        let logs = [&stored.ln_rise, &stored.ln_drop];
-        let broken = finite
-            .iter()
-            .any(|part| part.iter().any(|v| !v.is_finite()))
-            || logs
-                .iter()
-                .any(|part| part.iter().any(|v| v.is_nan() || *v == f64::INFINITY));
-        if broken
-            || !stored.drift.is_finite()
-            || !stored.set_aside.is_finite()
-            || stored.followed.is_some_and(|log| !log.is_finite())
-        {
-            return Err("the stored lens state holds what is not a number");
-        }
-        let mut filter = Filter {
-            mean: [0.0; MAX_DIM],
-            covariance: stored.covariance.into_boxed_slice(),
-            ln_weights: fixed::<DISPERSIONS>(&stored.ln_weights)?,
-        };
-        filter.mean[..dim].copy_from_slice(&stored.mean);
-        Ok(Self {
-            lens: stored.lens,
-            buckets_seen: stored.buckets_seen,
-            filter,
-            rise: ShiryaevRoberts {
-                ln_r: fixed(&stored.ln_rise)?,
-            },
-            drop: ShiryaevRoberts {
-                ln_r: fixed(&stored.ln_drop)?,
-            },
-            regime: Regime {
-                surge: fixed(&stored.surge)?,
-                drop: fixed(&stored.drop)?,
-            },
-            drift: stored.drift,
-            whole_until: stored.whole_until,
-            set_aside: stored.set_aside,
-            alarms: stored.alarms,
-            followed: stored.followed,
-        })
-    }
-}
-
-fn fixed<const N: usize>(values: &[f64]) -> Result<[f64; N], &'static str> {
-    values
-        .try_into()
-        .map_err(|_| "the stored lens state has grids of another size")
 }

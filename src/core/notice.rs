@@ -38,6 +38,8 @@ pub struct Notice {
     pub since: EventTime,
     /// Whether it is over: the feed is heard again, or the crossing was open after all.
     pub is_over: bool,
+    /// Whether it was told before and is more by now.
+    pub is_again: bool,
     /// Of arrivals at a closed crossing: what came, and why it was closed.
     pub shut: Option<Shut>,
 }

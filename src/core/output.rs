@@ -1,6 +1,6 @@
 //! Owns what the machine puts out: count records of closed buckets, transitions of alerts, and notices.
 
-use super::alert::{Alert, Reading, Run, Transition};
+use super::alert::{Alert, Direction, Reading, Run, Transition};
 use super::event::GateState;
 use super::ids::{CrossingIx, Offset, Partition, StreamIx};
 use super::notice::{DataStatus, Notice};
@@ -58,6 +58,8 @@ pub enum Output {
         closed: bool,
         /// What the numbers rest on.
         data: DataStatus,
+        /// How many open days ago a level that had lasted became the usual, and which way it had gone, while that is news.
+        usual_for_days: Option<(u32, Direction)>,
         /// Event time of the deciding event or close.
         as_of: EventTime,
         /// What decided.

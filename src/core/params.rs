@@ -78,6 +78,15 @@ impl Weights {
     }
 }
 
+/// By how many nats thresholds lie below those that are promised, surge and drop; 0 where none was calibrated.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Calibrated {
+    /// Of the day lens.
+    pub day: [f64; 2],
+    /// Of the hour lens.
+    pub hour: [f64; 2],
+}
+
 /// Which settings a series has: its place among the distinct weights and lengths of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WeightClass(usize);
@@ -258,6 +267,18 @@ impl Params {
         self
     }
 
+    /// Takes calibrated thresholds for those that are promised, at every crossing; called after all that shares the budget out.
+    #[must_use]
+    pub fn calibrated(mut self, nats: Calibrated) -> Self {
+        let own = std::iter::once(&mut self.lenses);
+        for lenses in own.chain(&mut self.weighted) {
+            for (lens, nats) in lenses.iter_mut().zip([nats.day, nats.hour]) {
+                *lens = lens.clone().calibrated(nats);
+            }
+        }
+        self
+    }
+
     /// Takes the hours of days for what they are at each crossing: of one that is open for eight hours a day a month has a third of the
     /// hours. Called again where `lenses` have changed.
     #[must_use]
@@ -323,12 +344,7 @@ fn with_share(mut params: LensParams, budget: Budget, share: f64) -> LensParams 
 /// ln A of one series, lens and direction, where the series has a share of the budget, in (0, 1].
 #[must_use]
 pub fn log_threshold(share: f64, budget: Budget, lens: Lens, direction: Direction) -> f64 {
-    let buckets_per_year = match lens {
-        Lens::Hour => 24.0 * DAYS,
-        Lens::Day => DAYS,
-        Lens::Week => DAYS / 7.0,
-    };
-    (buckets_per_year / (budget.per_year(lens, direction) * share)).ln()
+    (lens.buckets_a_year() / (budget.per_year(lens, direction) * share)).ln()
 }
 
 #[cfg(test)]

@@ -139,7 +139,10 @@ impl PartitionState {
             offset: Some(input.offset),
             recorded: input.recorded,
         };
-        if !is_word {
+        // A status may say what will be: the clock goes by what has come.
+        let is_announced =
+            matches!(event.kind, Kind::Status { .. }) && self.watermark > EventTime::MIN;
+        if !is_word && !is_announced {
             self.advance(event.time, source, shared);
         }
         let at = usize::from(event.crossing.0);

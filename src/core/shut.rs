@@ -1,4 +1,5 @@
-//! Owns what is told of arrivals at a crossing that is closed: once for each closure and night, and taken back where it was open after all.
+//! Owns what is told of arrivals at a crossing that is closed: the first of each closure and night, and again at ten, a hundred and
+//! so on, and taken back where it was open after all.
 
 use super::crossing::{Context, CrossingState};
 use super::event::GateState;
@@ -15,19 +16,31 @@ pub struct ToldClosed {
     since: EventTime,
     /// The newest of them.
     newest: EventTime,
-    /// What was told.
+    /// What there is to tell.
     shut: Shut,
 }
 
+/// Digits of a number beyond the first.
+fn tens(number: u32) -> u32 {
+    number.checked_ilog10().unwrap_or(0)
+}
+
 impl CrossingState {
-    /// Arrivals while the crossing is shut are told of once, until it opens or is closed anew.
-    pub(super) fn tell_closed(&mut self, time: EventTime, cx: &mut Context) {
+    /// Arrivals while the crossing is shut are told of, and again once they are ten, a hundred and so on, until it opens or is closed anew.
+    /// `count` came at `time`.
+    pub(super) fn tell_closed(&mut self, time: EventTime, count: u32, cx: &mut Context) {
         let crossing = cx.network.crossing(self.ix);
         let Some(since) = self.gate.shut_since(crossing, time) else {
             return;
         };
-        if let Some(told) = self.told_closed.as_mut().filter(|t| since <= t.newest) {
+        if let Some(mut told) = self.told_closed.filter(|told| since <= told.newest) {
             told.newest = told.newest.max(time);
+            let before = told.shut.arrivals;
+            told.shut.arrivals = before.saturating_add(count);
+            if tens(before) < tens(told.shut.arrivals) {
+                self.notify_closed(told.since, told.shut, (false, true), cx);
+            }
+            self.told_closed = Some(told);
             return;
         }
         let of_it = |arrival: &&Arrival| {
@@ -41,13 +54,12 @@ impl CrossingState {
                 GateState::Open | GateState::Restricted => ShutBy::Hours,
             },
         };
-        let newest = time;
         self.told_closed = Some(ToldClosed {
             since,
-            newest,
+            newest: time,
             shut,
         });
-        self.notify_closed(since, shut, false, cx);
+        self.notify_closed(since, shut, (false, false), cx);
     }
 
     /// A status that was read late says that the crossing was open after all when they came.
@@ -65,15 +77,22 @@ impl CrossingState {
         let newest = of_it.filter(|at| is_shut(*at)).max();
         self.told_closed = newest.map(|newest| ToldClosed { newest, ..told });
         if newest.is_none() {
-            self.notify_closed(told.since, told.shut, true, cx);
+            self.notify_closed(told.since, told.shut, (true, false), cx);
         }
     }
 
-    fn notify_closed(&self, since: EventTime, shut: Shut, is_over: bool, cx: &mut Context) {
+    fn notify_closed(
+        &self,
+        since: EventTime,
+        shut: Shut,
+        (is_over, is_again): (bool, bool),
+        cx: &mut Context,
+    ) {
         let notice = Notice {
             kind: NoticeKind::ArrivalsWhileClosed,
             since,
             is_over,
+            is_again,
             shut: Some(shut),
         };
         self.notify(notice, cx);

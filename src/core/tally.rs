@@ -51,7 +51,7 @@ impl Tally {
     /// Counts what is accepted of a closed bucket that was judged in a direction.
     pub fn promise(&mut self, params: &LensParams, direction: Direction) {
         self.promised[params.lens as usize][direction as usize] +=
-            (-params.log_threshold(direction)).exp();
+            params.accepted_a_bucket(direction);
     }
 }
 

@@ -222,6 +222,7 @@ impl<'a> Follower<'a> {
             direction,
             opened: civil(&TimeZone::UTC, step.start),
             ended: None,
+            reason: None,
             severity,
             grew: Vec::new(),
             again: Vec::new(),

@@ -249,6 +249,8 @@ impl Watch<'_> {
             reading,
             run,
             closed,
+            data,
+            usual_for_days,
             as_of,
             ..
         } = output
@@ -264,6 +266,7 @@ impl Watch<'_> {
             direction: alert.direction,
             opened: civil(&self.network.crossing(*crossing).tz, *as_of),
             ended: None,
+            reason: alert.reason,
             severity: alert.severity,
             grew: Vec::new(),
             again: Vec::new(),
@@ -274,7 +277,8 @@ impl Watch<'_> {
                 (reading, run.as_ref()),
                 *closed,
                 *as_of,
-            ),
+            ) + &sentence::usual_is_new(*transition, *usual_for_days)
+                + sentence::rests_on(*data),
         };
         Some((*transition, told))
     }
@@ -407,7 +411,9 @@ fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
         return;
     };
     match transition {
-        Transition::Resolved | Transition::Retracted => alert.ended = Some(told.opened),
+        Transition::Resolved | Transition::Retracted => {
+            (alert.ended, alert.reason) = (Some(told.opened), told.reason);
+        }
         Transition::Escalated | Transition::Deescalated => {
             alert.grew.push((told.opened, told.severity));
         }

@@ -1,6 +1,6 @@
 //! Owns what a report shows: series with their buckets, closures and alerts, in the civil time of their place.
 
-use crate::core::alert::{Direction, Severity};
+use crate::core::alert::{Direction, Reason, Severity};
 use crate::core::lens::{Lens, Outlook};
 use jiff::civil::{Date, DateTime};
 
@@ -176,6 +176,8 @@ pub struct Alert {
     pub opened: DateTime,
     /// When it ended; nothing if it is open at the end of the report.
     pub ended: Option<DateTime>,
+    /// Why it ended, where that is known.
+    pub reason: Option<Reason>,
     /// How severe it was when it opened.
     pub severity: Severity,
     /// When it became more severe, and how severe.

@@ -152,6 +152,7 @@ mod tests {
             run: None,
             closed: false,
             data: DataStatus::Complete,
+            usual_for_days: None,
             as_of: at,
             source: SOURCE,
         }
@@ -164,6 +165,7 @@ mod tests {
                 kind: NoticeKind::FeedBlind,
                 since: EventTime(0),
                 is_over: false,
+                is_again: false,
                 shut: None,
             },
             as_of: EventTime(0),

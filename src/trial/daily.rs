@@ -208,6 +208,7 @@ impl<'a> Series<'a> {
             run: None,
             closed: true,
             data: DataStatus::Complete,
+            usual_for_days: None,
             as_of: reading.end,
             source: SOURCE,
         })

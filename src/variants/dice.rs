@@ -5,10 +5,10 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Normal, Poisson, StandardUniform};
 
 /// A stream of its own for each kind and seed.
-pub(super) struct Dice(ChaCha8Rng);
+pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    pub(super) fn of(kind: &str, seed: u64) -> Self {
+    pub(crate) fn of(kind: &str, seed: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let name = xxhash_rust::xxh3::xxh3_64(kind.as_bytes());
@@ -42,14 +42,14 @@ impl Dice {
     }
 
     /// A factor around 1 whose logarithm has this standard deviation; its mean is 1.
-    pub(super) fn noise(&mut self, log_sd: f64) -> f64 {
+    pub(crate) fn noise(&mut self, log_sd: f64) -> f64 {
         let mean = -log_sd * log_sd / 2.0;
         let normal = Normal::new(mean, log_sd).expect("a standard deviation is not negative");
         normal.sample(&mut self.0).exp()
     }
 
     /// Independent arrivals.
-    pub(super) fn poisson(&mut self, mean: f64) -> u32 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u32 {
         if mean <= 0.0 {
             return 0;
         }

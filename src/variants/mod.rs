@@ -6,7 +6,7 @@
 
 mod arctic;
 mod belarus;
-mod dice;
+pub(crate) mod dice;
 mod finland;
 mod nothing;
 mod ordinary;

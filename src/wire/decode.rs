@@ -114,11 +114,16 @@ fn event(
         "feedback" => feedback(fields, network).map(|(at, word)| (at, Some(word)))?,
         _ => (crossing(&fields.crossing, network)?, None),
     };
+    let mut around = *limits;
+    if kind == "status" {
+        // What will be closed or opened is said before it is.
+        around.max_ahead_ms = around.max_ahead_ms.max(ANNOUNCED_MS);
+    }
     let time = near(
         moment("time", &fields.time)?,
         &fields.time,
         timestamp,
-        limits,
+        &around,
     )?;
     let kind = match kind {
         "arrival" => Kind::Arrival {
@@ -278,6 +283,9 @@ fn moment(name: &str, field: &Field<'_>) -> Result<EventTime, DecodeError> {
         }
     }
 }
+
+/// A status may say what will hold a year from now.
+const ANNOUNCED_MS: i64 = 366 * 24 * 3_600_000;
 
 /// The event's time, if it lies inside the limits around the record's timestamp.
 fn near(

@@ -251,6 +251,7 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         run,
         closed,
         data,
+        usual_for_days,
         as_of,
         source,
     } = output
@@ -261,16 +262,15 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     let place = network.crossing(crossing);
     let id = alert_id(network, crossing, stream, alert);
     let civil = |time: EventTime| sentence::civil_time(network, crossing, time);
-    let recorded = source.recorded;
-    let known_at = recorded.map(|at| EventTime(at.0).timestamp().to_string());
     let subject = Subject {
         network,
         crossing,
         stream,
     };
     let numbers = (reading, run.as_ref());
-    let mut summary = sentence::summary(&subject, alert, *transition, numbers, *closed, *as_of);
-    summary.push_str(sentence::rests_on(*data));
+    let summary = sentence::summary(&subject, alert, *transition, numbers, *closed, *as_of)
+        + &sentence::usual_is_new(*transition, *usual_for_days)
+        + sentence::rests_on(*data);
     let record = AlertRecord {
         alert_id: id.as_str().into(),
         sequence: alert.sequence,
@@ -294,7 +294,7 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         feedback: alert.feedback,
         onset: civil(alert.onset),
         as_of: civil(*as_of),
-        known_at,
+        known_at: known_at(source),
         source: source_record(source, origin),
         summary,
     };
@@ -310,6 +310,12 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         key: id,
         headers,
     })
+}
+
+/// The clock of Kafka at the deciding record.
+fn known_at(source: &Source) -> Option<String> {
+    let recorded = source.recorded;
+    recorded.map(|at| EventTime(at.0).timestamp().to_string())
 }
 
 /// The alert's id.

@@ -13,6 +13,12 @@ use std::collections::BTreeMap;
 /// How long it lasted and where it showed, how many came, and whether it has gone back.
 pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason>) -> String {
     let (is_back, left) = left(network, incident);
+    if reason == Some(Reason::Redefined) {
+        let shows = whereabouts(network, incident);
+        return format!(
+            "It can be followed no longer: what its feed counts is another thing from now on, or has another name, and what is usual is learnt anew. It showed {shows}."
+        );
+    }
     let over = match reason {
         Some(Reason::Feedback(Feedback::False)) => {
             "It is over: an operator said that it was false."
@@ -100,7 +106,7 @@ fn left(network: &Network, incident: &Incident) -> (bool, String) {
         Direction::Drop => now * OTHER_LEVEL >= then,
     };
     let (last, before) = (about(last), about(before));
-    let told = format!(" Each of the last days had {last}; before it began a day had {before}.");
+    let told = format!(" On average its last days had {last}; before it began a day had {before}.");
     (is_back, told)
 }
 

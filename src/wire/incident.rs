@@ -9,7 +9,7 @@ use crate::core::network::{Crossing, Network};
 use crate::core::region::displacement::{Day, Move};
 use crate::core::region::groups::{self, GroupIx, Level};
 use crate::core::region::incident::{
-    Change, GroupMember, Incident, IncidentId, Member, Revised, Told,
+    Change, DayCount, GroupMember, Incident, IncidentId, Member, Revised, Told,
 };
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
@@ -35,7 +35,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
         }),
         Change::Reopened => Some(match joined(network, told)? {
             Joined::Crossing(name) => begins_again(network, told, &name),
-            Joined::Group(group) => format!("It begins again, at {group} added up."),
+            Joined::Group(group) => format!("It goes on, at {group} added up."),
         }),
         Change::Merged(older) => Some(format!("It is part of {}.", title(network, older))),
         Change::Split(from) => Some(format!(
@@ -88,7 +88,7 @@ pub fn region(network: &Network, incident: &Incident) -> String {
     ixs.sort_by_key(|at| network.crossing(*at).order);
     let name = |at: &CrossingIx| network.crossing(*at).name.clone();
     let names: Vec<String> = ixs.iter().map(name).collect();
-    match (names.as_slice(), incident.groups.first()) {
+    match (names.as_slice(), widest(network, incident)) {
         ([], Some(group)) => group_name(network, group.group),
         ([], None) => "its crossings".to_owned(),
         ([one], _) => format!("{one} and the crossings beside it"),
@@ -99,6 +99,16 @@ pub fn region(network: &Network, incident: &Incident) -> String {
     }
 }
 
+/// The group of most crossings that has or had an alert.
+fn widest<'a>(network: &Network, incident: &'a Incident) -> Option<&'a GroupMember> {
+    let groups = groups::of(network);
+    let size = |g: &&GroupMember| {
+        let group = groups.get(usize::from(g.group.0));
+        group.map_or(0, |group| group.members.len())
+    };
+    incident.groups.iter().max_by_key(size)
+}
+
 /// What begins an incident again that was over: its kind of alert, or one in the other direction.
 fn begins_again(network: &Network, told: &Told, name: &str) -> String {
     let count = count(network, told);
@@ -106,7 +116,7 @@ fn begins_again(network: &Network, told: &Told, name: &str) -> String {
     match way.filter(|way| *way != told.incident.id.direction) {
         Some(Direction::Surge) => format!("After it {name} rises{count}"),
         Some(Direction::Drop) => format!("After it {name} falls{count}"),
-        None => format!("It begins again at {name}{count}"),
+        None => format!("It goes on, at {name}{count}"),
     }
 }
 
@@ -117,7 +127,7 @@ fn group_day(incident: &Incident) -> String {
     let day = day.filter(|day| day.observed > 0);
     day.map_or_else(String::new, |day| {
         let (came, usual) = (arrivals(day.observed), about(day.expected));
-        format!(": {came} on the last day, usually {usual}")
+        format!(": without those that have an alert of their own {came} on the last day, usually {usual}")
     })
 }
 
@@ -221,7 +231,7 @@ fn group_counts(network: &Network, incident: &Incident, which: &str) -> Option<S
 pub fn title(network: &Network, id: IncidentId) -> String {
     let place = network.crossing(id.crossing);
     let at = match id.group {
-        Some(ix) => group_name(network, ix),
+        Some(ix) => format!("{} added up", group_name(network, ix)),
         None => place.name.clone(),
     };
     format!(
@@ -317,7 +327,8 @@ fn joins(told: &Told) -> Option<&'static str> {
         (true, false, _) => None,
         (true, true, Direction::Surge) => Some("rises after its fall"),
         (true, true, Direction::Drop) => Some("falls after its rise"),
-        (false, ..) => Some("has an alert again"),
+        (false, _, Direction::Surge) => Some("rises again"),
+        (false, _, Direction::Drop) => Some("falls again"),
     }
 }
 
@@ -365,7 +376,11 @@ fn begins(network: &Network, told: &Told, joined: &Joined) -> Option<String> {
     let among = if among.is_empty() {
         String::new()
     } else {
-        format!(" Most of it is at {}.", listed(&among))
+        let most = match group.direction {
+            Direction::Surge => "Most of it is",
+            Direction::Drop => "Most of what is missing is",
+        };
+        format!(" {most} at {}.", listed(&among))
     };
     let more = match group.direction {
         Direction::Surge => "more",
@@ -406,14 +421,8 @@ pub(super) fn whereabouts(network: &Network, incident: &Incident) -> String {
         };
         names.push(named);
     }
-    let size = |g: &&GroupMember| {
-        let groups = groups::of(network);
-        groups
-            .get(usize::from(g.group.0))
-            .map_or(0, |group| group.members.len())
-    };
-    let widest = incident.groups.iter().max_by_key(size);
-    let group = widest.map(|g| format!("at {} added up", group_name(network, g.group)));
+    let group =
+        widest(network, incident).map(|g| format!("at {} added up", group_name(network, g.group)));
     let crossings = match names.len() {
         0 => None,
         n if n > NAMED_AT_MOST => Some(format!("at {n} crossings: {}", listed(&names))),
@@ -438,8 +447,9 @@ fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<S
     let (name, moves) = (&place.name, moves_to(network, incident, at, day.moved));
     let rest = on_top(day.rise - day.moved);
     Some(format!(
-        "{} so far today at {name}. {moves}; {rest}.",
-        grouped(day.observed)
+        "{} so far today at {name}, {}. {moves}; {rest}.",
+        grouped(day.observed),
+        above(day)
     ))
 }
 
@@ -457,14 +467,7 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
         if day.rise < TOLD_RISE {
             return None;
         }
-        let most = match day.observed - day.rise {
-            0 => "where none had come before".to_owned(),
-            most => format!(
-                "{} above the {} that a day had there before",
-                grouped(day.rise),
-                grouped(most)
-            ),
-        };
+        let most = above(day);
         Some(format!(
             "{} at {}, {most}. {}; {}.",
             grouped(day.observed),
@@ -478,13 +481,25 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
     (!places.is_empty()).then(|| format!("{day}: {}", places.join(" ")))
 }
 
+/// How far a day is above what its crossing counted before.
+fn above(day: DayCount) -> String {
+    match day.observed.saturating_sub(day.rise) {
+        0 => "where none had come before".to_owned(),
+        most => format!(
+            "{} above the {} that its last open days had",
+            grouped(day.rise),
+            grouped(most)
+        ),
+    }
+}
+
 /// How many may have moved to a crossing, and from where. How many from each nobody can tell.
 fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) -> String {
     let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
     let why = |one: &Move| match one.is_from_shut {
-        true => "closed",
-        false if one.is_of_before => "low before that day",
-        false => "low that day",
+        true => "closed of late",
+        false if one.is_of_before => "fewer on the days before",
+        false => "fewer that day",
     };
     let name = |one: &Move| network.crossing(one.from).name.clone();
     let is_alike = moves.windows(2).all(|pair| why(pair[0]) == why(pair[1]));

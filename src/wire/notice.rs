@@ -90,7 +90,10 @@ pub fn notice(output: &Output, network: &Network, origin: &Origin) -> Option<Enc
         summary: summary(network, *crossing, notice, *as_of),
     };
     let headers = cloud_event(
-        format!("{id}/{}", u8::from(notice.is_over)),
+        match notice.shut.filter(|_| notice.is_again) {
+            Some(shut) => format!("{id}/again/{}", shut.arrivals),
+            None => format!("{id}/{}", u8::from(notice.is_over)),
+        },
         format!("border.notice.{}.v1", notice.kind.label()),
         &place.id,
         *as_of,
@@ -104,11 +107,12 @@ pub fn notice(output: &Output, network: &Network, origin: &Origin) -> Option<Enc
     })
 }
 
-/// How a notice lives: it opens, a blind feed's is resolved when the feed is heard again, and one of arrivals at a closed crossing is
+/// How a notice lives: it opens, one of arrivals at a closed crossing is updated as they become ten, a hundred and so on, a blind feed's is resolved when the feed is heard again, and one of arrivals at a closed crossing is
 /// retracted when a late status says that it was open.
 #[must_use]
 pub fn transition(notice: &Notice) -> Transition {
     match (notice.is_over, notice.kind) {
+        (false, _) if notice.is_again => Transition::Updated,
         (false, _) => Transition::Opened,
         (true, NoticeKind::FeedBlind) => Transition::Resolved,
         (true, NoticeKind::ArrivalsWhileClosed) => Transition::Retracted,
@@ -158,7 +162,7 @@ fn arrivals_while_closed(name: &str, since: &str, shut: Option<Shut>, is_over: b
     }
     let closed = match shut.map(|shut| shut.by) {
         Some(ShutBy::Hours) => format!("outside its published hours, which ended at {since}"),
-        _ => format!("though a status says that it is closed since {since}"),
+        _ => format!("though a status says that it has been closed since {since}"),
     };
     format!(
         "{name} reports {arrivals} {closed}. What comes is counted, but opens no alert: find out whether the gate is open."
@@ -181,7 +185,7 @@ mod tests {
             of(12, ShutBy::Hours, true),
         ];
         insta::assert_snapshot!(told.join("\n"), @r"
-        Salla reports 1 arrival though a status says that it is closed since 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
+        Salla reports 1 arrival though a status says that it has been closed since 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
         Salla reports 12 arrivals outside its published hours, which ended at 20:00 on Friday 17 November 2023. What comes is counted, but opens no alert: find out whether the gate is open.
         Taken back: Salla was open after all. A status that was read late says so of the time from 20:00 on Friday 17 November 2023 on, and what came in it is judged like any other.
         ");

@@ -66,7 +66,7 @@ pub fn summary(
     match transition {
         Transition::Opened => {
             let told = opening(&place.tz, stream, alert.direction, (reading, run), until);
-            let (size, chance) = (size(alert), chance(alert, reading));
+            let (size, chance) = (size(alert, reading), chance(alert, reading));
             format!("{name}: {told} {size} {chance}")
         }
         Transition::Escalated => format!(
@@ -145,10 +145,17 @@ pub(super) fn opening(
     };
     let usual = about(run.expected);
     let by = match (reading.lens, until) {
-        (_, None) => "in that time",
-        (Lens::Hour, _) => "up to the end of this hour",
-        (Lens::Day, _) => "up to the end of this day",
-        (Lens::Week, _) => "up to the end of this week",
+        (_, None) => "in that time".to_owned(),
+        (Lens::Hour, _) if began.date() == local(tz, reading.start).date() => {
+            local(tz, reading.end).strftime("up to %H:%M").to_string()
+        }
+        (Lens::Hour, _) => local(tz, reading.end)
+            .strftime("up to %H:%M on %A")
+            .to_string(),
+        (Lens::Day, _) => local(tz, reading.start)
+            .strftime("up to the end of %A")
+            .to_string(),
+        (Lens::Week, _) => "up to the end of that week".to_owned(),
     };
     if is_unusual {
         let all = grouped(run.observed);
@@ -161,10 +168,15 @@ pub(super) fn opening(
         Direction::Drop if run.observed > 0 => "only ",
         _ => "",
     };
+    let alone = format!(
+        "{} {}",
+        about(reading.expected),
+        whole(reading.lens, until.is_none())
+    );
     let last = match (run.observed, reading.observed) {
-        (0, _) => String::new(),
-        (_, 0) => format!(" None of them came {last}."),
-        (_, count) => format!(" {} of them came {last}.", grouped(count)),
+        (0, _) => format!(" Of the last of it alone usually {alone}."),
+        (_, 0) => format!(" None of them came {last}; usually {alone}."),
+        (_, count) => format!(" {} of them came {last}; usually {alone}.", grouped(count)),
     };
     let beside = beside(reading);
     format!("{only}{all} ({stream}) since {since}; usually {usual} {by}.{last}{beside}")
@@ -179,22 +191,57 @@ pub(super) fn about(expected: f64) -> String {
 }
 
 /// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is.
-fn size(alert: &Alert) -> String {
+fn size(alert: &Alert, reading: &Reading) -> String {
     let (more, major, critical) = match alert.direction {
         Direction::Surge => ("more", "three times as many", "five times as many"),
         Direction::Drop => ("fewer", "at most half as many", "at most a fifth as many"),
     };
+    let bucket = match reading.lens {
+        Lens::Hour => "hour",
+        Lens::Day => "day",
+        Lens::Week => "week",
+    };
+    let own = Severity::of(alert.direction, reading.observed, reading.expected);
+    let by = if own >= alert.severity {
+        format!("by its last {bucket} alone")
+    } else {
+        "by an hour or day before".to_owned()
+    };
     match alert.severity {
-        Severity::Minor => format!(
-            "How big: minor, by its newest hour and day (major as soon as one of them has over 10 {more} than usual and {major})."
-        ),
+        Severity::Minor => {
+            format!("How big: minor, {by} (major from over 10 {more} than usual and {major} on).")
+        }
         Severity::Major => format!(
-            "How big: major, by its newest hour and day (critical as soon as one of them has over 50 {more} than usual and {critical})."
+            "How big: major, {by} (critical from over 50 {more} than usual and {critical} on)."
         ),
-        Severity::Critical => format!(
-            "How big: critical (an hour or a day with over 50 {more} than usual and {critical})."
-        ),
+        Severity::Critical => {
+            format!("How big: critical, {by} (over 50 {more} than usual and {critical}).")
+        }
     }
+}
+
+/// What a sentence adds where what it tells as usual was another before; empty where that is no news.
+#[must_use]
+pub fn usual_is_new(transition: Transition, usual_for_days: Option<(u32, Direction)>) -> String {
+    let tells = matches!(
+        transition,
+        Transition::Opened | Transition::Reopened | Transition::Escalated
+    );
+    let Some((days, direction)) = usual_for_days.filter(|_| tells) else {
+        return String::new();
+    };
+    let ago = match days {
+        0 => "on its last open day".to_owned(),
+        1 => "1 open day ago".to_owned(),
+        days => format!("{days} open days ago"),
+    };
+    let (what, before) = match direction {
+        Direction::Surge => ("surge", "fewer"),
+        Direction::Drop => ("drop", "more"),
+    };
+    format!(
+        " What is told as usual here is the level of a {what} that lasted, taken for usual {ago}; before that {what} {before} were usual."
+    )
 }
 
 /// What an operator has just said of the alert, or that it is the new usual.
@@ -238,11 +285,14 @@ fn when(tz: &TimeZone, reading: &Reading, until: Option<EventTime>) -> String {
     let day = local(tz, reading.start).strftime("%A %-d %B %Y");
     let clock = |time| local(tz, time).strftime("%H:%M").to_string();
     match (reading.lens, until) {
-        (Lens::Hour, _) => format!(
-            "between {} and {} on {day}",
-            clock(reading.start),
-            clock(until.unwrap_or(reading.end))
-        ),
+        (Lens::Hour, _) => {
+            let (from, to) = (clock(reading.start), clock(until.unwrap_or(reading.end)));
+            if from == to {
+                format!("at {from} on {day}")
+            } else {
+                format!("between {from} and {to} on {day}")
+            }
+        }
         (Lens::Day, None) => format!("on {day}"),
         (Lens::Day, Some(until)) => format!("on {day} by {}", clock(until)),
         (Lens::Week, _) => format!("in the week from {day}"),

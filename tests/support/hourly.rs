@@ -93,13 +93,14 @@ impl Border {
         alerts.collect()
     }
 
+    /// What notices say first, and whether they are over.
     pub(crate) fn notices(&self) -> Vec<(NoticeKind, i64, bool)> {
         let notices = self.outputs.iter().filter_map(|output| match output {
             Output::Notice {
                 crossing: CrossingIx(0),
                 notice,
                 ..
-            } => Some((notice.kind, notice.since.0, notice.is_over)),
+            } if !notice.is_again => Some((notice.kind, notice.since.0, notice.is_over)),
             _ => None,
         });
         notices.collect()

@@ -102,7 +102,10 @@ impl Model {
         if event.time.0 < horizon {
             return Outcome::Rejected(Reject::TooLate);
         }
-        *watermark = (*watermark).max(event.time.0);
+        let is_first = *watermark == i64::MIN / 4;
+        if is_first || !matches!(event.kind, Kind::Status { .. }) {
+            *watermark = (*watermark).max(event.time.0);
+        }
         let watermark = *watermark;
         self.pass(feed, partition, watermark);
         self.partitions.insert(event.crossing, partition);

@@ -55,6 +55,17 @@ impl Lens {
         }
     }
 
+    /// Buckets in a year, on average.
+    #[must_use]
+    pub fn buckets_a_year(self) -> f64 {
+        const DAYS: f64 = 365.25;
+        match self {
+            Self::Hour => 24.0 * DAYS,
+            Self::Day => DAYS,
+            Self::Week => DAYS / 7.0,
+        }
+    }
+
     /// Number of components of the state, at most [`MAX_DIM`].
     #[must_use]
     pub const fn dim(self) -> usize {

@@ -273,7 +273,7 @@ impl GroupState {
         for direction in Direction::ALL {
             let is_judged = may_open && reading.exposure > 0.0;
             if is_judged && self.alerts[direction as usize].is_none() {
-                tally.promised[direction as usize] += (-params.log_threshold(direction)).exp();
+                tally.promised[direction as usize] += params.accepted_a_bucket(direction);
             }
             let judgement = self.judge(params, direction, &reading, is_explained, may_open);
             let is_new = judgement.is_some_and(|j| j.transition == Transition::Opened);

@@ -3,7 +3,7 @@
 use super::days::KeptDay;
 use super::displacement::{Day, DayFlow, Displaced, Move};
 use super::groups::GroupIx;
-use super::member::BACK_DAYS;
+use super::member::{BACK_DAYS, BACK_RATIO};
 pub use super::member::{DayCount, DaySeen, GroupMember, Member};
 use super::scan;
 use crate::core::alert::{Direction, Reading, Reason, Run, Severity};
@@ -384,11 +384,21 @@ impl Incident {
         displaced: &Displaced,
     ) {
         self.day = Some(day);
+        // What comes back after a fall, up to what came before it, has not moved there.
+        let is_coming_back = |crossing: CrossingIx| {
+            let before = self.before(crossing, Direction::Surge);
+            let flow = flows.get(&crossing);
+            flow.zip(before)
+                .is_some_and(|(f, b)| f.observed as f64 <= b.max(1.0) * BACK_RATIO.end())
+        };
+        let members = self.members.iter().map(|m| m.crossing);
+        let back: BTreeSet<CrossingIx> = members.filter(|at| is_coming_back(*at)).collect();
         // What a fall's crossing counts above usual is no part of a surge, and no second share of one that it has too.
         let rises = |member: &Member| {
             let rise = displaced.rises.get(&member.crossing);
-            rise.filter(|_| member.direction == Direction::Surge)
-                .copied()
+            let may_rise =
+                |_: &&u64| member.direction == Direction::Surge && !back.contains(&member.crossing);
+            rise.filter(may_rise).copied()
         };
         let mut counts = Vec::new();
         for member in &mut self.members {
@@ -409,7 +419,9 @@ impl Incident {
         self.explaining = way.map_or_else(Vec::new, |way| {
             scan::explaining(way, &of(way).collect::<Vec<_>>())
         });
-        let to_surge = |m: &&Move| of(Direction::Surge).any(|(crossing, ..)| crossing == m.to);
+        let to_surge = |m: &&Move| {
+            !back.contains(&m.to) && of(Direction::Surge).any(|(crossing, ..)| crossing == m.to)
+        };
         self.moves = displaced.moves.iter().filter(to_surge).copied().collect();
         self.sources.clone_from(&displaced.sources);
     }

@@ -358,7 +358,7 @@ impl RegionMachine {
         let is_end = match &sent.output {
             Output::Count { .. } => return,
             Output::Alert { transition, .. } => transition.is_end(),
-            // Arrivals at a closed crossing are told of once.
+            // Arrivals at a closed crossing have no end.
             Output::Notice { notice, .. } => {
                 notice.is_over || notice.kind == NoticeKind::ArrivalsWhileClosed
             }

@@ -19,7 +19,7 @@ pub(super) const LEAD_DAYS: usize = 28;
 /// Days in a row at what was usual before an incident after which an alert on the way back is no part of it any more.
 pub(super) const BACK_DAYS: u8 = 3;
 /// A day is back at what was usual before at such a multiple of it: weekdays lie as far from their mean.
-const BACK_RATIO: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+pub(super) const BACK_RATIO: std::ops::RangeInclusive<f64> = 0.7..=1.4;
 /// Fewer days are no measure of what was usual.
 const BEFORE_DAYS: usize = 7;
 /// Less than this many moved arrivals, or than half of a rise, do not make it displaced.
@@ -112,7 +112,8 @@ impl Member {
 
     /// Whether what happens near it may still belong with it.
     pub(super) fn is_live(&self, at: EventTime) -> bool {
-        self.is_open || self.ended.is_some_and(|end| at.0 - end.0 <= LINK_MS)
+        let is_recent = |end: EventTime| at.0 - end.0 <= LINK_MS;
+        self.is_open || !self.is_taken_back() && self.ended.is_some_and(is_recent)
     }
 
     /// An alert that opened at a crossing with these last days.

@@ -460,6 +460,7 @@ fn an_incident_is_over_on_the_third_day_back_and_kept_while_an_alert_of_the_way_
                     run: None,
                     closed: true,
                     data: DataStatus::Complete,
+                    usual_for_days: None,
                     as_of: reading.end,
                     source: SOURCE,
                 }));

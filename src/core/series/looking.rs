@@ -3,10 +3,25 @@
 use super::super::alert::{Direction, Reading, Run};
 use super::super::lane::{Counted, Judged, Track, advance, begin_day};
 use super::super::lens::Lens;
+use super::super::params::Params;
 use super::super::time::EventTime;
 use super::{LENSES, Series, Site};
 
+/// Open days for which it is told that what is usual was another before.
+const NEWS_DAYS: u32 = 90;
+
 impl Series {
+    /// How many open days ago a level that had lasted became the usual by day, and which way it had gone, while that is news.
+    #[must_use]
+    pub fn usual_for_days(&self, params: &Params) -> Option<(u32, Direction)> {
+        let params = self.lens(params, Lens::Day);
+        let adopted = self.lanes[Lens::Day as usize]
+            .front
+            .model
+            .adopted_ago(params);
+        adopted.filter(|(days, _)| *days <= NEWS_DAYS)
+    }
+
     /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
     #[must_use]
     pub fn bucket(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Reading, bool)> {
