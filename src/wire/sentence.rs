@@ -174,7 +174,11 @@ pub(super) fn opening(
         whole(reading.lens, until.is_none())
     );
     let last = match (run.observed, reading.observed) {
-        (0, _) => format!(" Of the last of it alone usually {alone}."),
+        (0, _) => format!(
+            " In the last {} of it alone usually {}.",
+            bucket(reading.lens),
+            about(reading.expected)
+        ),
         (_, 0) => format!(" None of them came {last}; usually {alone}."),
         (_, count) => format!(" {} of them came {last}; usually {alone}.", grouped(count)),
     };
@@ -190,17 +194,21 @@ pub(super) fn about(expected: f64) -> String {
     }
 }
 
+fn bucket(lens: Lens) -> &'static str {
+    match lens {
+        Lens::Hour => "hour",
+        Lens::Day => "day",
+        Lens::Week => "week",
+    }
+}
+
 /// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is.
 fn size(alert: &Alert, reading: &Reading) -> String {
     let (more, major, critical) = match alert.direction {
         Direction::Surge => ("more", "three times as many", "five times as many"),
         Direction::Drop => ("fewer", "at most half as many", "at most a fifth as many"),
     };
-    let bucket = match reading.lens {
-        Lens::Hour => "hour",
-        Lens::Day => "day",
-        Lens::Week => "week",
-    };
+    let bucket = bucket(reading.lens);
     let own = Severity::of(alert.direction, reading.observed, reading.expected);
     let by = if own >= alert.severity {
         format!("by its last {bucket} alone")
