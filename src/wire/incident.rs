@@ -146,6 +146,9 @@ pub fn spoken(network: &Network, told: &Told) -> String {
         (Change::Resolved(_) | Change::Escalated(_), Some(said)) => {
             format!("{what}{}", said.strip_prefix("It").unwrap_or(&said))
         }
+        (Change::Reopened, Some(said)) if said.starts_with("It ") => {
+            format!("{what}{}", &said["It".len()..])
+        }
         (Change::Merged(older), _) => format!("{what} is now part of {}.", title(network, older)),
         (Change::Split(from), _) => {
             let from = title(network, from);
