@@ -4,10 +4,11 @@ mod support;
 
 use std::sync::Arc;
 use support::random;
-use surgewatch::core::alert::{Direction, Severity, Transition};
+use surgewatch::core::alert::{Direction, Reason, Severity, Transition};
 use surgewatch::core::engine::Engine;
 use surgewatch::core::event::{GateState, Kind};
 use surgewatch::core::ids::{EventId, Partition, StreamIx};
+use surgewatch::core::notice::DataStatus;
 use surgewatch::core::output::Output;
 use surgewatch::core::time::HOUR_MS;
 
@@ -21,6 +22,8 @@ struct Border {
     engine: Engine,
     offset: i64,
     told: Vec<Told>,
+    /// Of each of these why, what its numbers rest on, and the count it is told with.
+    updates: Vec<(Option<Reason>, DataStatus, u64)>,
 }
 
 impl Border {
@@ -34,11 +37,13 @@ impl Border {
             engine,
             offset: 0,
             told: Vec::new(),
+            updates: Vec::new(),
         };
         for hour in 0..USUAL_DAYS * 24 {
             border.usual_hour(hour);
         }
         border.told.clear();
+        border.updates.clear();
         (border, USUAL_DAYS * 24)
     }
 
@@ -70,12 +75,17 @@ impl Border {
             kind,
         );
         self.offset += 1;
-        let told = &mut self.told;
+        let (told, updates) = (&mut self.told, &mut self.updates);
         let mut put = |output| {
             if let Output::Alert {
-                alert, transition, ..
+                alert,
+                transition,
+                reading,
+                data,
+                ..
             } = output
             {
+                updates.push((alert.reason, data, reading.observed));
                 told.push((alert.direction, transition, alert.severity, alert.sequence));
             }
         };
@@ -162,6 +172,32 @@ fn a_correction_that_changes_little_says_nothing() {
     border.arrive("nearly", from + 1, 4_000);
     border.correct("nearly", from + 2, 3_990);
     assert_eq!(border.transitions(Direction::Surge), [Transition::Opened]);
+}
+
+#[test]
+fn a_closed_day_of_an_alert_that_is_counted_anew_is_told_once_when_the_next_hour_closes() {
+    let (mut border, from) = Border::usual();
+    border.arrive("", from + 1, 4_000);
+    for hour in from..from + 26 {
+        border.usual_hour(hour);
+    }
+    assert!(border.open(Direction::Surge));
+    let told = border.told.len();
+    // A backlog of ten, which makes it no more severe.
+    for _ in 0..10 {
+        border.arrive("", from + 9, 7);
+    }
+    assert_eq!(border.told.len(), told, "not before an hour closes");
+    for hour in from + 26..from + 29 {
+        border.usual_hour(hour);
+    }
+    let anew: Vec<_> = border.updates[told..].to_vec();
+    assert_eq!(
+        anew,
+        [(Some(Reason::Recounted), DataStatus::Late, 4_000 + 24 + 70)]
+    );
+    let last = border.told.last().map(|(_, t, s, _)| (*t, *s));
+    assert_eq!(last, Some((Transition::Updated, Severity::Critical)));
 }
 
 /// Two days on which nothing arrives, a heartbeat every hour.

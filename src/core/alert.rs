@@ -1,10 +1,13 @@
-//! Owns the life of one alert: how severe it is, when it opens, grows, is told again and ends.
+//! Owns the life of one alert: when it opens, grows, is told again and ends.
 
 use super::exposure;
 use super::lens::Lens;
 use super::standing::{End, Standing};
-use super::time::EventTime;
+use super::time::{EventTime, MINUTE_MS};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+
+pub use super::severity::Severity;
 
 /// Which way the counts went.
 #[derive(
@@ -32,67 +35,6 @@ impl Direction {
     }
 }
 
-/// How much it asks of the people who read it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Minor,
-    /// At least ten away from usual and three times (a drop: half) of it.
-    Major,
-    /// At least fifty away from usual and five times (a drop: a fifth) of it.
-    Critical,
-}
-
-impl Severity {
-    /// All, in label order.
-    pub const ALL: [Self; 3] = [Self::Minor, Self::Major, Self::Critical];
-
-    /// The label value.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Minor => "minor",
-            Self::Major => "major",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// The severity of a count against what was expected.
-    #[must_use]
-    pub fn of(direction: Direction, observed: u64, expected: f64) -> Self {
-        let observed = observed as f64;
-        let reaches = |(excess, ratio): (f64, f64)| match direction {
-            Direction::Surge => observed - expected >= excess && observed >= ratio * expected,
-            Direction::Drop => expected - observed >= excess && observed * ratio <= expected,
-        };
-        let mut worst_first = [Self::Critical, Self::Major].into_iter();
-        let found = worst_first.find(|s| s.asks(direction).is_some_and(reaches));
-        found.unwrap_or(Self::Minor)
-    }
-
-    /// How far from usual it begins, in arrivals, and how many times as many (a drop: one in how many); nothing of the least.
-    #[must_use]
-    pub fn asks(self, direction: Direction) -> Option<(f64, f64)> {
-        match (self, direction) {
-            (Self::Minor, _) => None,
-            (Self::Major, Direction::Surge) => Some((10.0, 3.0)),
-            (Self::Major, Direction::Drop) => Some((10.0, 2.0)),
-            (Self::Critical, _) => Some((50.0, 5.0)),
-        }
-    }
-
-    /// The smallest count of a surge that is more severe than this, if there is one.
-    #[must_use]
-    pub fn next_surge_count(self, expected: f64) -> Option<u64> {
-        let worse = Self::ALL.into_iter().find(|worse| *worse > self)?;
-        let (excess, ratio) = worse.asks(Direction::Surge)?;
-        Some((expected + excess).max(ratio * expected).ceil() as u64)
-    }
-}
-
 /// A change in an alert's life.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
@@ -103,7 +45,7 @@ pub enum Transition {
     Opened,
     /// It became more severe.
     Escalated,
-    /// Another day of it closed, or its feed fell silent or is heard again.
+    /// Another day of it closed, late reports or corrections changed one, or its feed fell silent or is heard again.
     Updated,
     /// What it was told of has become less, by a late report or a correction.
     #[serde(rename = "de-escalated")]
@@ -384,6 +326,8 @@ pub struct Alert {
     pub reason: Option<Reason>,
     /// A status has closed the crossing for a whole day since it was last told of.
     was_shut: bool,
+    /// First moment of the newest closed day of it that was counted anew and not told of since, in minutes from 1970.
+    recounted: Option<NonZeroU32>,
 }
 
 impl Alert {
@@ -406,6 +350,7 @@ impl Alert {
             feedback: None,
             reason: None,
             was_shut: false,
+            recounted: None,
         }
     }
 
@@ -453,6 +398,34 @@ impl Alert {
         self.was_shut = standing.was_shut;
     }
 
+    /// Late reports or corrections changed a closed day of it.
+    pub fn recount(&mut self, day: &Reading) {
+        if self.onset < day.end {
+            let minute = u32::try_from(day.start.0 / MINUTE_MS).unwrap_or(0);
+            self.recounted = self.recounted.max(NonZeroU32::new(minute));
+        }
+    }
+
+    /// First moment of the newest day of it that is to be told anew, if there is one.
+    #[must_use]
+    pub fn recounted(&self) -> Option<EventTime> {
+        let minute = self.recounted?.get();
+        Some(EventTime(i64::from(minute) * MINUTE_MS))
+    }
+
+    /// A day of it that was counted anew is told.
+    pub fn update_recounted(&mut self) -> Transition {
+        self.recounted = None;
+        self.tell(Transition::Updated, Some(Reason::Recounted))
+    }
+
+    /// It is told of with the numbers of a bucket.
+    pub fn has_shown(&mut self, reading: &Reading) {
+        if reading.lens == Lens::Day && self.recounted() == Some(reading.start) {
+            self.recounted = None;
+        }
+    }
+
     /// Another day of it closed, or what is told of it rests on other data than before.
     pub fn update(&mut self) -> Transition {
         self.tell(Transition::Updated, None)
@@ -466,6 +439,7 @@ impl Alert {
 
     /// It is over for a reason, or nothing supports it any more.
     pub fn end(&mut self, end: Option<End>) -> Transition {
+        self.recounted = None;
         match end {
             Some(End { why, standing, .. }) => {
                 if let Some(standing) = standing {
@@ -484,92 +458,5 @@ impl Alert {
         self.sequence += 1;
         self.reason = why;
         transition
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn severity_asks_for_both_distance_and_ratio() {
-        let table = [
-            (
-                "eighteen where none is usual",
-                Direction::Surge,
-                18,
-                0.1,
-                Severity::Major,
-            ),
-            (
-                "three where none is usual",
-                Direction::Surge,
-                3,
-                0.1,
-                Severity::Minor,
-            ),
-            (
-                "sixty where none is usual",
-                Direction::Surge,
-                60,
-                0.5,
-                Severity::Critical,
-            ),
-            (
-                "busy and a little more",
-                Direction::Surge,
-                1_100,
-                1_000.0,
-                Severity::Minor,
-            ),
-            (
-                "busy and five times",
-                Direction::Surge,
-                5_000,
-                1_000.0,
-                Severity::Critical,
-            ),
-            (
-                "nine tenths gone",
-                Direction::Drop,
-                140,
-                1_250.0,
-                Severity::Critical,
-            ),
-            ("half gone", Direction::Drop, 10, 20.0, Severity::Major),
-            (
-                "nothing expected, nothing seen",
-                Direction::Drop,
-                0,
-                0.0,
-                Severity::Minor,
-            ),
-        ];
-        for (name, direction, observed, expected, severity) in table {
-            assert_eq!(
-                Severity::of(direction, observed, expected),
-                severity,
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_next_severity_begins_at_the_count_it_names() {
-        for expected in [0.0, 0.3, 4.0, 5.0, 77.7, 1_000.0] {
-            for severity in [Severity::Minor, Severity::Major] {
-                let next = severity
-                    .next_surge_count(expected)
-                    .expect("there is a worse one");
-                assert!(
-                    Severity::of(Direction::Surge, next, expected) > severity,
-                    "{expected} {severity:?}"
-                );
-                assert!(
-                    Severity::of(Direction::Surge, next - 1, expected) <= severity,
-                    "{expected} {severity:?}"
-                );
-            }
-        }
     }
 }

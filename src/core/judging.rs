@@ -65,6 +65,13 @@ pub(super) fn revise(
         if closed {
             cx.tally.revised += 1;
             publish(ix, series, site, &reading, cx);
+            if reading.lens == Lens::Day {
+                series
+                    .alerts
+                    .iter_mut()
+                    .flatten()
+                    .for_each(|alert| alert.recount(&reading));
+            }
         }
     }
     let cause = if is_late { Cause::Late } else { Cause::Live };
@@ -90,6 +97,28 @@ pub(super) fn close(
     }
     series.enter_closed(site, cx.watermark, bucket);
     tell(ix, series, site, Cause::Closed(&bucket.reading), cx);
+    if bucket.reading.lens == Lens::Hour {
+        tell_recounted(ix, series, site, cx);
+    }
+}
+
+/// Tells of the newest day of each open alert that late reports changed since the last hour was closed: once for a backlog of many.
+fn tell_recounted(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
+    let data = cx.data;
+    for at in 0..series.alerts.len() {
+        let Some((mut alert, day)) = series.alerts[at].and_then(|a| Some((a, a.recounted()?)))
+        else {
+            continue;
+        };
+        let transition = alert.update_recounted();
+        series.alerts[at] = Some(alert);
+        if data == DataStatus::Complete {
+            cx.data = DataStatus::Late;
+        }
+        let shown = bucket(series, site, (Lens::Day, day));
+        announce(ix, series, alert, transition, &shown, cx);
+    }
+    cx.data = data;
 }
 
 /// Fires at the event: an open bucket's count can only grow, so what is enough now is enough at its end.
@@ -131,7 +160,6 @@ pub(super) fn tell(
             }
             _ => None,
         });
-        series.alerts[at] = Some(alert);
         if let Some(transition) = transition {
             let shown = match (cause, transition) {
                 (Cause::Live, Transition::Reopened) => grown(series, site, &alert, Severity::Major),
@@ -140,8 +168,10 @@ pub(super) fn tell(
                 }
                 _ => shown(series, site, cause, &alert),
             };
+            alert.has_shown(&shown.reading);
             announce(ix, series, alert, transition, &shown, cx);
         }
+        series.alerts[at] = Some(alert);
     }
     series.alerts != before
 }

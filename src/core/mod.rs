@@ -26,6 +26,7 @@ pub mod prior;
 pub mod region;
 pub mod seen;
 pub mod series;
+pub mod severity;
 pub mod shut;
 pub mod snapshot;
 pub mod standing;
