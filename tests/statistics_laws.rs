@@ -127,6 +127,10 @@ proptest! {
             prop_assert!(closed.log_evidence_rise() >= threshold, "{alarm} alarms, {more} more: {}", closed.log_evidence_rise());
             prop_assert!(outlook.verdict(alarm + more).log_evidence_rise >= threshold);
         }
+        for y in 0..alarm {
+            let (closed, plain) = (outlook.verdict(y).log_evidence_rise, outlook.log_evidence_rise(y));
+            prop_assert_eq!(closed.to_bits(), plain.to_bits(), "{} is less than {}, which alarms first", y, alarm);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES};
 use super::shiryaev_roberts::ShiryaevRoberts;
 use super::switching::Regime;
 use crate::core::baseline::forecast::{Mixture, smallest};
+use std::cell::Cell;
 
 /// Counts beyond this are no counts.
 const COUNT_LIMIT: u64 = 1 << 40;
@@ -186,11 +187,29 @@ impl Outlook {
         let after = self.rise_after(said);
         let lacks = self.log_threshold_rise - after.ln_statistic();
         let may_step_back = 0.0 < lacks && lacks < STEP_BACK && y as f64 > self.mean();
-        if may_step_back && self.alarm_count().is_some_and(|least| least <= y) {
+        if may_step_back && self.has_alarmed_by(y) {
             after.raised(lacks + ROUNDING)
         } else {
             after
         }
+    }
+
+    /// Whether [`Outlook::alarm_count`] is at most `y`: the same search, in which nothing is computed any more once that is known.
+    fn has_alarmed_by(&self, y: u64) -> bool {
+        let known = Cell::new(None);
+        let alarms = |count| {
+            if known.get().is_some() {
+                return true;
+            }
+            let alarms = self.alarms(count);
+            if alarms && count <= y || !alarms && y <= count {
+                known.set(Some(alarms));
+            }
+            alarms
+        };
+        let least = smallest(self.far_count(), self.spread(), COUNT_LIMIT, alarms);
+        let found = || least.is_some_and(|least| least <= y);
+        known.get().unwrap_or_else(found)
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
