@@ -132,7 +132,15 @@ fn said(
     };
     let closed = as_of.is_none();
     let as_of = as_of.unwrap_or(reading.end.plus_ms(900_000));
-    sentence::summary(&subject, alert, transition, (reading, None), closed, as_of)
+    sentence::summary(
+        &subject,
+        alert,
+        transition,
+        (reading, None),
+        closed,
+        as_of,
+        "",
+    )
 }
 
 #[test]
@@ -219,6 +227,7 @@ fn an_alert_that_rests_on_many_buckets_tells_what_came_in_them() {
                 (&reading, Some(&run)),
                 closed,
                 DAY.plus_ms(16 * HOUR_MS + 1_260_000),
+                "",
             ));
         }
     }

@@ -200,6 +200,33 @@ fn a_closed_day_of_an_alert_that_is_counted_anew_is_told_once_when_the_next_hour
     assert_eq!(last, Some((Transition::Updated, Severity::Critical)));
 }
 
+/// The days are told by their own new numbers, the one that made it more severe at once.
+#[test]
+fn each_closed_day_that_is_counted_anew_is_told_with_its_own_numbers() {
+    let (mut border, from) = Border::usual();
+    border.arrive("", from + 9, 40);
+    for hour in from..from + 50 {
+        border.usual_hour(hour);
+        if hour == from + 24 + 9 {
+            border.arrive("", hour, 60);
+        }
+    }
+    assert!(border.open(Direction::Surge));
+    let told = border.told.len();
+    border.arrive("", from + 10, 30);
+    border.arrive("", from + 24 + 10, 500);
+    let now = border.told[told..].iter().map(|(_, t, s, _)| (*t, *s));
+    assert_eq!(
+        now.collect::<Vec<_>>(),
+        [(Transition::Escalated, Severity::Critical)]
+    );
+    for hour in from + 50..from + 53 {
+        border.usual_hour(hour);
+    }
+    let late = |count| (Some(Reason::Recounted), DataStatus::Late, count);
+    assert_eq!(border.updates[told..], [late(584), late(94)]);
+}
+
 /// Two days on which nothing arrives, a heartbeat every hour.
 fn silence(border: &mut Border, from: i64) -> i64 {
     let mut hour = from;
@@ -241,7 +268,7 @@ fn a_closure_that_is_told_of_late_withdraws_the_drop_it_looked_like() {
 }
 
 #[test]
-fn a_drop_that_only_a_correction_makes_opens_with_the_correction() {
+fn a_drop_that_only_corrections_make_opens_when_the_next_hour_closes() {
     let (mut border, from) = Border::usual();
     let mut ids = Vec::new();
     for hour in from..from + 33 {
@@ -256,6 +283,10 @@ fn a_drop_that_only_a_correction_makes_opens_with_the_correction() {
     // Nobody had come: what was reported is withdrawn, arrival by arrival, inside one open hour.
     for id in &ids {
         border.correct(id, from + 33, 0);
+    }
+    assert_eq!(border.told, [], "a backlog may be read in part only");
+    for hour in from + 34..from + 36 {
+        border.send("", hour, Kind::Heartbeat);
     }
     assert_eq!(border.transitions(Direction::Drop), [Transition::Opened]);
 }

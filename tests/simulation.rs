@@ -12,7 +12,7 @@ use support::{Feed, Ran};
 use surgewatch::core::alert::{Direction, Severity};
 use surgewatch::core::engine::Engine;
 use surgewatch::core::ids::{CrossingIx, StreamIx};
-use surgewatch::core::partition::PartitionState;
+use surgewatch::core::partition::{Input, PartitionState};
 use surgewatch::core::series::Series;
 use surgewatch::core::time::HOUR_MS;
 
@@ -423,9 +423,17 @@ fn read_in_two_orders(seed: u64) {
     let ordered = random::feed(&options);
     let mut jumbled = random::feed(&options);
     let mut dice = Dice::new(seed);
+    let time = |input: &Input| input.event.as_ref().expect("none is bad").time.0;
+    let times = ordered.records.iter().map(|(_, input)| time(input));
+    // The last hours come in order after all else: what late events leave of a drop is told when an hour closes.
+    let in_order = times.max().expect("there are records") - 3 * HOUR_MS;
     jumbled.records.sort_by_cached_key(|(_, input)| {
-        let event = input.event.as_ref().expect("none is bad");
-        event.time.0 + dice.below(40 * HOUR_MS)
+        let (at, late) = (time(input), dice.below(40 * HOUR_MS));
+        if at < in_order {
+            (at + late).min(in_order)
+        } else {
+            at
+        }
     });
     let read: BTreeSet<_> = jumbled.records.iter().map(|(_, i)| i.offset.0).collect();
     for ((_, input), offset) in jumbled.records.iter_mut().zip(read) {

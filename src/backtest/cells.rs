@@ -5,7 +5,7 @@ use crate::core::alert::Direction;
 use crate::core::calendar::DaySpan;
 use crate::core::holidays::{DayClass, Holidays};
 use crate::core::lens::{Lens, Slot};
-use crate::core::time::{EventTime, MINUTE_MS};
+use crate::core::time::EventTime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -15,6 +15,7 @@ const COUNT_MAX: u32 = 1_000_000_000;
 const T_MAX: i32 = 1_000_000;
 /// The day on which bucket 1 begins where buckets are numbered: a Monday, and a first of January.
 pub const NUMBERED_FROM: Date = Date::constant(2001, 1, 1);
+const MINUTE_MS: i64 = 60_000;
 
 /// Minutes since 1970 by the clock on the wall.
 pub(super) type Minute = i32;

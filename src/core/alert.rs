@@ -3,9 +3,9 @@
 use super::exposure;
 use super::lens::Lens;
 use super::standing::{End, Standing};
-use super::time::{EventTime, MINUTE_MS};
+use super::time::EventTime;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use std::num::NonZeroU32;
 
 pub use super::severity::Severity;
 
@@ -326,8 +326,8 @@ pub struct Alert {
     pub reason: Option<Reason>,
     /// A status has closed the crossing for a whole day since it was last told of.
     was_shut: bool,
-    /// First moment of the newest closed day of it that was counted anew and not told of since, in minutes from 1970.
-    recounted: Option<NonZeroU32>,
+    /// Its days that were counted anew and not told of since, each by the bit of its day of the month.
+    recounted: u32,
 }
 
 impl Alert {
@@ -350,30 +350,28 @@ impl Alert {
             feedback: None,
             reason: None,
             was_shut: false,
-            recounted: None,
+            recounted: 0,
         }
     }
 
-    /// An alert that ended is there again.
-    pub fn reopen(&mut self, standing: &Standing) -> Transition {
+    /// An alert that ended is there again, `late` by late reports or corrections.
+    pub fn reopen(&mut self, standing: &Standing, late: bool) -> Transition {
         self.take(standing);
-        self.tell(Transition::Reopened, None)
+        self.tell(Transition::Reopened, late.then_some(Reason::Recounted))
     }
 
     /// Compares what was told with what the counts say now, and returns what is to be told: more severe, at least major again after
-    /// days of closure, less severe, or nothing. `late` says that ended buckets changed: then a new onset is told too.
+    /// days of closure, less severe, or nothing. `late` says that ended buckets changed.
     pub fn on_standing(&mut self, standing: &Standing, late: bool) -> Option<Transition> {
         let before = *self;
         self.take(standing);
         let recounted = late.then_some(Reason::Recounted);
         if before.was_shut && !standing.was_shut {
-            Some(self.tell(Transition::Reopened, None))
+            Some(self.tell(Transition::Reopened, recounted))
         } else if standing.severity > before.severity {
-            Some(self.tell(Transition::Escalated, None))
+            Some(self.tell(Transition::Escalated, recounted))
         } else if standing.severity < before.severity {
             Some(self.tell(Transition::Deescalated, recounted))
-        } else if late && standing.onset != before.onset {
-            Some(self.tell(Transition::Updated, recounted))
         } else {
             // Told with the next transition.
             None
@@ -398,32 +396,36 @@ impl Alert {
         self.was_shut = standing.was_shut;
     }
 
-    /// Late reports or corrections changed a closed day of it.
-    pub fn recount(&mut self, day: &Reading) {
-        if self.onset < day.end {
-            let minute = u32::try_from(day.start.0 / MINUTE_MS).unwrap_or(0);
-            self.recounted = self.recounted.max(NonZeroU32::new(minute));
-        }
+    /// Late reports or corrections changed what is told of a day of it.
+    pub fn recount(&mut self, day: Date) {
+        self.recounted |= bit(day);
     }
 
-    /// First moment of the newest day of it that is to be told anew, if there is one.
+    /// Whether a day of it is to be told anew.
     #[must_use]
-    pub fn recounted(&self) -> Option<EventTime> {
-        let minute = self.recounted?.get();
-        Some(EventTime(i64::from(minute) * MINUTE_MS))
+    pub fn is_recounted(&self, day: Date) -> bool {
+        self.recounted & bit(day) != 0
+    }
+
+    /// Whether any is.
+    #[must_use]
+    pub fn has_recounted(&self) -> bool {
+        self.recounted != 0
+    }
+
+    /// All of these were told, or are no days of it any more.
+    pub fn forget_recounted(&mut self) {
+        self.recounted = 0;
     }
 
     /// A day of it that was counted anew is told.
     pub fn update_recounted(&mut self) -> Transition {
-        self.recounted = None;
         self.tell(Transition::Updated, Some(Reason::Recounted))
     }
 
-    /// It is told of with the numbers of a bucket.
-    pub fn has_shown(&mut self, reading: &Reading) {
-        if reading.lens == Lens::Day && self.recounted() == Some(reading.start) {
-            self.recounted = None;
-        }
+    /// It is told of with the numbers of a day.
+    pub fn has_shown(&mut self, day: Date) {
+        self.recounted &= !bit(day);
     }
 
     /// Another day of it closed, or what is told of it rests on other data than before.
@@ -439,7 +441,7 @@ impl Alert {
 
     /// It is over for a reason, or nothing supports it any more.
     pub fn end(&mut self, end: Option<End>) -> Transition {
-        self.recounted = None;
+        self.recounted = 0;
         match end {
             Some(End { why, standing, .. }) => {
                 if let Some(standing) = standing {
@@ -459,4 +461,9 @@ impl Alert {
         self.reason = why;
         transition
     }
+}
+
+/// Kept days are of one month or two in a row, and no two have the same number unless they are a month apart.
+fn bit(day: Date) -> u32 {
+    1 << day.day()
 }

@@ -1,6 +1,6 @@
 //! Owns the judging of a crossing's buckets: which alerts open, grow, end or are withdrawn, and what of it is put out.
 
-use super::alert::{Alert, Direction, Reading, Run, Severity, Transition};
+use super::alert::{Alert, Direction, Reading, Reason, Run, Severity, Transition};
 use super::calendar::local;
 use super::crossing::Context;
 use super::ids::CrossingIx;
@@ -11,6 +11,7 @@ use super::params::LENSES;
 use super::series::{Past, Series, Site};
 use super::standing::{Ended, Standing, Standings};
 use super::time::EventTime;
+use jiff::civil::Date;
 
 /// What made the standing of alerts be looked at.
 #[derive(Clone, Copy)]
@@ -19,8 +20,8 @@ pub(super) enum Cause<'a> {
     Live,
     /// A bucket was closed.
     Closed(&'a Reading),
-    /// Closed buckets were counted again.
-    Late,
+    /// Closed buckets were counted again: all that ended, with whether it is closed.
+    Late(&'a [(Reading, bool)]),
     /// A word of an operator, or of the feed on itself.
     Word,
 }
@@ -61,22 +62,32 @@ pub(super) fn revise(
     if is_late && data == DataStatus::Complete {
         cx.data = DataStatus::Late;
     }
-    for (reading, closed) in rebuilt {
-        if closed {
-            cx.tally.revised += 1;
-            publish(ix, series, site, &reading, cx);
-            if reading.lens == Lens::Day {
-                series
-                    .alerts
-                    .iter_mut()
-                    .flatten()
-                    .for_each(|alert| alert.recount(&reading));
-            }
-        }
+    for (reading, _) in rebuilt.iter().filter(|(_, closed)| *closed) {
+        cx.tally.revised += 1;
+        publish(ix, series, site, reading, cx);
     }
-    let cause = if is_late { Cause::Late } else { Cause::Live };
+    let cause = if is_late {
+        let alerts = series.alerts.iter_mut().flatten();
+        alerts.for_each(|alert| recount(alert, site, &rebuilt));
+        Cause::Late(&rebuilt)
+    } else {
+        Cause::Live
+    };
     tell(ix, series, site, cause, cx);
     cx.data = data;
+}
+
+/// Closed days of an alert that are counted anew are to be told.
+fn recount(alert: &mut Alert, site: &Site, rebuilt: &[(Reading, bool)]) {
+    for (reading, closed) in rebuilt {
+        if *closed && reading.lens == Lens::Day && alert.onset < reading.end {
+            alert.recount(date(site, reading.start));
+        }
+    }
+}
+
+fn date(site: &Site, time: EventTime) -> Date {
+    local(&site.crossing.tz, time).date()
 }
 
 /// A bucket is closed: it is published, a drop may open, a day may end or prolong alerts.
@@ -102,21 +113,27 @@ pub(super) fn close(
     }
 }
 
-/// Tells of the newest day of each open alert that late reports changed since the last hour was closed: once for a backlog of many.
+/// Tells of the days of each open alert that late reports changed since the last hour was closed: each once for a backlog of many.
 fn tell_recounted(ix: CrossingIx, series: &mut Series, site: &Site, cx: &mut Context) {
     let data = cx.data;
     for at in 0..series.alerts.len() {
-        let Some((mut alert, day)) = series.alerts[at].and_then(|a| Some((a, a.recounted()?)))
-        else {
+        let Some(mut alert) = series.alerts[at].filter(Alert::has_recounted) else {
             continue;
         };
-        let transition = alert.update_recounted();
-        series.alerts[at] = Some(alert);
         if data == DataStatus::Complete {
             cx.data = DataStatus::Late;
         }
-        let shown = bucket(series, site, (Lens::Day, day));
-        announce(ix, series, alert, transition, &shown, cx);
+        let days: Vec<EventTime> = series.kept_days().collect();
+        for start in days {
+            if !alert.is_recounted(date(site, start)) {
+                continue;
+            }
+            let transition = alert.update_recounted();
+            let shown = bucket(series, site, (Lens::Day, start));
+            announce(ix, series, alert, transition, &shown, cx);
+        }
+        alert.forget_recounted();
+        series.alerts[at] = Some(alert);
     }
     cx.data = data;
 }
@@ -142,15 +159,22 @@ pub(super) fn tell(
     for direction in Direction::ALL {
         let at = direction as usize;
         tell_end(ix, series, site, direction, &standings, cause, cx);
-        tell_past(ix, series, site, direction, &standings, cx);
+        tell_past(ix, series, site, direction, &standings, cause, cx);
         let Some(standing) = standings.open[at] else {
             continue;
         };
+        let is_late = matches!(cause, Cause::Late(_));
         let Some(mut alert) = series.alerts[at] else {
-            open(ix, series, site, direction, &standing, cx);
+            // Half a backlog may look like a drop: what late reports leave of one opens when the next bucket closes.
+            if direction == Direction::Surge || matches!(cause, Cause::Closed(_)) {
+                open(ix, series, site, &standing, (direction, cause), cx);
+            }
             continue;
         };
-        let transition = alert.on_standing(&standing, matches!(cause, Cause::Late));
+        if is_late && alert.onset != standing.onset {
+            alert.recount(date(site, series.open_reading(site.params, 0).start));
+        }
+        let transition = alert.on_standing(&standing, is_late);
         let transition = transition.or_else(|| match cause {
             // A day that ended before it began is no day of it.
             Cause::Closed(day)
@@ -163,17 +187,21 @@ pub(super) fn tell(
         if let Some(transition) = transition {
             let shown = match (cause, transition) {
                 (Cause::Live, Transition::Reopened) => grown(series, site, &alert, Severity::Major),
-                (Cause::Live, _) | (Cause::Late, Transition::Escalated) => {
-                    grown(series, site, &alert, alert.severity)
-                }
+                (Cause::Live, _) => grown(series, site, &alert, alert.severity),
                 _ => shown(series, site, cause, &alert),
             };
-            alert.has_shown(&shown.reading);
+            has_shown(&mut alert, site, &shown);
             announce(ix, series, alert, transition, &shown, cx);
         }
         series.alerts[at] = Some(alert);
     }
     series.alerts != before
+}
+
+fn has_shown(alert: &mut Alert, site: &Site, shown: &Shown) {
+    if shown.reading.lens == Lens::Day {
+        alert.has_shown(date(site, shown.reading.start));
+    }
 }
 
 /// Ends a told alert whose episode has ended, or that nothing supports any more.
@@ -222,6 +250,7 @@ fn tell_past(
     site: &Site,
     direction: Direction,
     standings: &Standings,
+    cause: Cause,
     cx: &mut Context,
 ) {
     let has_ended = |past: &Past| past.alert.direction == direction && past.until.is_some();
@@ -239,7 +268,7 @@ fn tell_past(
     let until = end.map(|end| end.at);
     series.past[n] = Past { alert, until };
     if let Some(transition) = transition {
-        let shown = shown(series, site, Cause::Late, &alert);
+        let shown = shown(series, site, cause, &alert);
         announce(ix, series, alert, transition, &shown, cx);
     }
 }
@@ -249,11 +278,11 @@ fn open(
     ix: CrossingIx,
     series: &mut Series,
     site: &Site,
-    direction: Direction,
     standing: &Standing,
+    (direction, cause): (Direction, Cause),
     cx: &mut Context,
 ) {
-    let day = |time| local(&site.crossing.tz, time).date();
+    let day = |time| date(site, time);
     let is_again = |past: &Past| {
         let has_its_id = day(past.alert.named) == day(standing.onset);
         let goes_on = past.until.is_some_and(|until| until > standing.decided);
@@ -261,19 +290,31 @@ fn open(
     };
     let by = (standing.decided_by, standing.decided);
     let mut alert = Alert::open(direction, standing.onset, standing.severity, by);
-    let (lens, start) = (standing.decided_by, standing.decided);
-    let mut shown = bucket(series, site, (lens, start));
-    shown.run = series.run(site, lens, start, direction);
+    let (lens, start) = by;
+    let is_late = matches!(cause, Cause::Late(_));
+    alert.reason = is_late.then_some(Reason::Recounted);
     let transition = match series.past.iter().rposition(is_again) {
         Some(at) => {
             alert = series.past.remove(at).alert;
-            alert.reopen(standing)
+            alert.reopen(standing, is_late)
         }
         None => {
             cx.tally.open(standing.decided_by, direction);
             Transition::Opened
         }
     };
+    let decided = series
+        .bucket(site, lens, start)
+        .map(|(reading, closed)| Shown {
+            reading,
+            closed,
+            run: series.run(site, lens, start, direction),
+        });
+    let shown = decided.unwrap_or_else(|| shown(series, site, cause, &alert));
+    if let Cause::Late(rebuilt) = cause {
+        recount(&mut alert, site, rebuilt);
+        has_shown(&mut alert, site, &shown);
+    }
     series.alerts[direction as usize] = Some(alert);
     announce(ix, series, alert, transition, &shown, cx);
 }
@@ -285,9 +326,26 @@ fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> Shown {
             closed: true,
             ..Shown::so_far(*reading)
         },
-        Cause::Late => bucket(series, site, (alert.decided_by, alert.decided)),
+        Cause::Late(rebuilt) => recounted(series, site, rebuilt, alert),
         Cause::Live | Cause::Word => Shown::so_far(series.open_reading(site.params, 0)),
     }
+}
+
+/// The newest day that was counted anew, of those that make an alert so severe where one does.
+fn recounted(series: &Series, site: &Site, rebuilt: &[(Reading, bool)], alert: &Alert) -> Shown {
+    let of = |(reading, closed): &(Reading, bool)| Shown {
+        closed: *closed,
+        ..Shown::so_far(*reading)
+    };
+    let days = rebuilt
+        .iter()
+        .filter(|(reading, _)| reading.lens == Lens::Day);
+    let newest = days.clone().next_back().map(of);
+    let is_it = |(r, _): &&(Reading, bool)| {
+        Severity::of(alert.direction, r.observed, r.expected) >= alert.severity
+    };
+    let found = days.rev().find(is_it).map(of).or(newest);
+    found.unwrap_or_else(|| Shown::so_far(series.open_reading(site.params, 0)))
 }
 
 /// The bucket that made an alert so severe: the open day, the open hour, or the one that opened it.
@@ -338,7 +396,8 @@ pub(super) fn announce(
         closed,
         run,
     } = *shown;
-    let is_unheard = cx.unheard_since.is_some_and(|last| last < reading.start);
+    let since = reading.start.max(alert.decided);
+    let is_unheard = cx.unheard_since.is_some_and(|last| last < since);
     let data = if reading.blind_ratio > 0.0 {
         DataStatus::Blind
     } else if alert.direction == Direction::Drop && is_unheard && cx.data == DataStatus::Complete {

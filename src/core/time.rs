@@ -11,8 +11,6 @@ pub struct EventTime(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WallTime(pub i64);
 
-/// One minute in milliseconds.
-pub const MINUTE_MS: i64 = 60_000;
 /// One hour in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
 /// One second in milliseconds.

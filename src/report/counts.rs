@@ -211,11 +211,7 @@ impl<'a> Follower<'a> {
             severity,
             (self.params.lens, step.start),
         );
-        let subject = Subject {
-            network: &self.network,
-            crossing: CrossingIx(0),
-            stream: StreamIx(0),
-        };
+        let subject = Subject::new(&self.network, CrossingIx(0), StreamIx(0));
         let reading = reading(self.params, step, outlook, verdict);
         let transition = alert::Transition::Opened;
         self.alerts.push(Alert {
@@ -233,6 +229,7 @@ impl<'a> Follower<'a> {
                 (&reading, Some(run)),
                 true,
                 step.end,
+                "",
             ),
         });
     }

@@ -257,11 +257,7 @@ impl Watch<'_> {
         else {
             return None;
         };
-        let subject = Subject {
-            network: self.network,
-            crossing: *crossing,
-            stream: *stream,
-        };
+        let subject = Subject::new(self.network, *crossing, *stream);
         let told = Alert {
             direction: alert.direction,
             opened: civil(&self.network.crossing(*crossing).tz, *as_of),
@@ -277,8 +273,8 @@ impl Watch<'_> {
                 (reading, run.as_ref()),
                 *closed,
                 *as_of,
-            ) + &sentence::usual_is_new(*transition, *usual_for_days)
-                + sentence::rests_on(*data),
+                &sentence::notes(*transition, *usual_for_days, *data),
+            ),
         };
         Some((*transition, told))
     }

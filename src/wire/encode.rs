@@ -262,15 +262,13 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     let place = network.crossing(crossing);
     let id = alert_id(network, crossing, stream, alert);
     let civil = |time: EventTime| sentence::civil_time(network, crossing, time);
-    let subject = Subject {
-        network,
-        crossing,
-        stream,
-    };
+    let subject = Subject::new(network, crossing, stream);
     let numbers = (reading, run.as_ref());
-    let summary = sentence::summary(&subject, alert, *transition, numbers, *closed, *as_of)
-        + &sentence::usual_is_new(*transition, *usual_for_days)
-        + sentence::rests_on(*data);
+    let (change, notes) = (
+        *transition,
+        sentence::notes(*transition, *usual_for_days, *data),
+    );
+    let summary = sentence::summary(&subject, alert, change, numbers, *closed, *as_of, &notes);
     let record = AlertRecord {
         alert_id: id.as_str().into(),
         sequence: alert.sequence,

@@ -27,7 +27,9 @@ pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason
             "It is over: an operator said that it is usual from now on."
         }
         _ if is_back => "It is over.",
-        _ => "It is over as an alarm, but has not gone back: what comes now is taken for usual.",
+        _ => {
+            "It has not gone back, but the alarm ends: as many as come now are taken for usual from here on, and only what departs from that is told of."
+        }
     };
     let (length, shows) = (length(network, incident), whereabouts(network, incident));
     let total = total(network, incident);
@@ -106,7 +108,11 @@ fn left(network: &Network, incident: &Incident) -> (bool, String) {
         Direction::Drop => now * OTHER_LEVEL >= then,
     };
     let (last, before) = (about(last), about(before));
-    let told = format!(" On average its last days had {last}; before it began a day had {before}.");
+    let all = match each.len() {
+        1 => "There were",
+        _ => "At all of these together there were",
+    };
+    let told = format!(" {all} {last} a day at the end, and {before} a day before it began.");
     (is_back, told)
 }
 

@@ -195,7 +195,7 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
         (Some((family, p)), _) if called == named => format!(
-            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{} By its counts it may have begun about {} ago and {}. What followed then, which is no forecast: {}{ahead}",
+            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{} By its counts it may have begun about {} ago and {}.{ahead} What came of it in that case, and need not come again: {}",
             family.name,
             in_ten(p),
             before(families, renamed_from),
@@ -242,7 +242,7 @@ fn ahead(likeness: &Likeness, region: &str) -> String {
     all.find(|p| p.days == TOLD_AHEAD_DAYS)
         .map_or_else(String::new, |p| {
             format!(
-                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {} to {} may come at {region} (in four cases of five), if what is open stays open; in the last {TOLD_AHEAD_DAYS} days {} came.",
+                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {} to {} may come at {region}, if what is open stays open (this is right in four cases of five); in the last {TOLD_AHEAD_DAYS} days {} came.",
                 grouped(p.low),
                 grouped(p.high),
                 grouped(p.came)
@@ -348,10 +348,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is about 7 in 10, judged from 3 days of counts only. By its counts it may have begun about 3 days ago and is growing. What followed then, which is no forecast: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is more than 9 in 10. By its counts it may have begun about 12 days ago and is growing. What followed then, which is no forecast: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
-        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them is told as an example. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
-        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, judged from 5 days of counts only), so none of them is told as an example. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is about 7 in 10, judged from 3 days of counts only. By its counts it may have begun about 3 days ago and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is more than 9 in 10. By its counts it may have begun about 12 days ago and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them is told as an example. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came.
+        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, judged from 5 days of counts only), so none of them is told as an example. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came.
         ");
     }
 
@@ -366,7 +366,7 @@ mod tests {
                 .expect("it is a family")] = 0.4;
         }
         let said = sentence(&families, &now, called(&[&before, &now]), REGION);
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it (in four cases of five), if what is open stays open; in the last 3 days 280 came.");
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came.");
         let said = sentence(
             &families,
             &now,

@@ -54,10 +54,12 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             let (name, count) = (&network.crossing(at).name, count(network, told));
             Some(format!("It has become {severity}, {way} {name}{count}"))
         }
-        Change::Revised(Revised::Day) => Some(format!(
-            "{RECOUNTED} {}",
-            moved(network, incident).or_else(|| day_counts(network, incident))?
-        )),
+        Change::Revised(Revised::Day) => {
+            let moved = moves(network, incident);
+            let moved = moved.map_or_else(String::new, |moved| format!(" {moved}"));
+            let day = day_counts(network, incident)?;
+            Some(format!("{RECOUNTED} {day}{moved}"))
+        }
         Change::Revised(Revised::Crossing(at)) => Some(told_less(network, incident, at)),
         Change::Revised(Revised::Group(group)) => {
             let at = group_name(network, group);
@@ -447,20 +449,28 @@ fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<S
     if Day::of(&local(&place.tz, incident.as_of)) != of {
         return None;
     }
-    let (name, moves) = (&place.name, moves_to(network, incident, at, day.moved));
-    let rest = on_top(day.rise - day.moved);
     Some(format!(
-        "{} so far today at {name}, {}. {moves}; {rest}.",
+        "{} so far today at {}, {}. {}",
         grouped(day.observed),
-        above(day)
+        place.name,
+        above(day),
+        moves_to(network, incident, at, day)
     ))
 }
 
 /// A smaller rise is not told of as moved flow.
 const TOLD_RISE: u64 = 5;
 
-/// What of the last closed day may have moved. Arrivals that are missing elsewhere are an upper bound of it: nobody is followed.
+/// What of the last closed day may have moved.
 fn moved(network: &Network, incident: &Incident) -> Option<String> {
+    let day = incident.day?.date().strftime("%-d %B %Y");
+    Some(format!("{day}: {}", moves(network, incident)?))
+}
+
+/// The rises that may have moved, and where there are others too the sum of all. Arrivals that are missing elsewhere are an upper
+/// bound: nobody is followed.
+fn moves(network: &Network, incident: &Incident) -> Option<String> {
+    let mut told_rise = 0;
     let places = incident.members.iter().filter_map(|member| {
         let at = member.crossing;
         let day = member
@@ -471,33 +481,40 @@ fn moved(network: &Network, incident: &Incident) -> Option<String> {
             return None;
         }
         let most = above(day);
+        told_rise += day.rise;
         Some(format!(
-            "{} at {}, {most}. {}; {}.",
+            "{} at {}, {most}. {}",
             grouped(day.observed),
             network.crossing(at).name,
-            moves_to(network, incident, at, day.moved),
-            on_top(day.rise - day.moved)
+            moves_to(network, incident, at, day)
         ))
     });
-    let places: Vec<String> = places.collect();
-    let day = incident.day?.date().strftime("%-d %B %Y");
-    (!places.is_empty()).then(|| format!("{day}: {}", places.join(" ")))
+    let mut places: Vec<String> = places.collect();
+    let all = incident.total();
+    if told_rise < all.rise {
+        places.push(format!(
+            "Of all that came more at its crossings that day, {}, up to {} may have moved.",
+            grouped(all.rise),
+            grouped(all.moved)
+        ));
+    }
+    (told_rise > 0).then(|| places.join(" "))
 }
 
 /// How far a day is above what its crossing counted before.
 fn above(day: DayCount) -> String {
     match day.observed.saturating_sub(day.rise) {
-        0 => "where none had come before".to_owned(),
+        0 => "where none had come on the days before".to_owned(),
         most => format!(
-            "{} above the {} that its last open days had",
+            "{} more than the {} a day that came on its last open days",
             grouped(day.rise),
             grouped(most)
         ),
     }
 }
 
-/// How many may have moved to a crossing, and from where. How many from each nobody can tell.
-fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) -> String {
+/// How many of a rise may have moved to a crossing, and from where: moved is the most, and how many from each nobody can tell.
+fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCount) -> String {
     let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
     let why = |one: &Move| match one.is_from_shut {
         true => "closed of late",
@@ -523,19 +540,15 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, moved: u64) 
             listed(&each.collect::<Vec<String>>())
         }
     };
-    let count = match moved {
-        1 => "One".to_owned(),
-        _ => format!("Up to {}", grouped(moved)),
+    let rest = match day.rise - day.moved {
+        0 => "how many really did nobody can tell".to_owned(),
+        new => format!("at least {} did not", grouped(new)),
     };
-    format!("{count} of them may have moved there from {from}")
-}
-
-/// What cannot have moved: since moved is the most, this is the least.
-fn on_top(least: u64) -> String {
-    match least {
-        0 => "whether any came on top cannot be told".to_owned(),
-        n => format!("at least {} came on top", grouped(n)),
-    }
+    format!(
+        "Up to {} of these {} may have moved there from {from}; {rest}.",
+        grouped(day.moved),
+        grouped(day.rise)
+    )
 }
 
 /// Names with commas, and "and" before the last.

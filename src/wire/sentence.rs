@@ -20,6 +20,18 @@ pub struct Subject<'a> {
     pub stream: StreamIx,
 }
 
+impl<'a> Subject<'a> {
+    /// A series of a border.
+    #[must_use]
+    pub fn new(network: &'a Network, crossing: CrossingIx, stream: StreamIx) -> Self {
+        Self {
+            network,
+            crossing,
+            stream,
+        }
+    }
+}
+
 /// Days in which evidence like this comes once by chance, on average, at most: the Shiryaev-Roberts statistic in days.
 #[must_use]
 pub fn chance_once_in_days(reading: &Reading, direction: Direction) -> f64 {
@@ -40,7 +52,7 @@ pub fn civil_time(network: &Network, crossing: CrossingIx, time: EventTime) -> S
 }
 
 /// A few plain sentences: where, what, when, what is usual, how big and how sure, or since when. They say nothing of who or why. The
-/// run is what came up to the bucket of the reading, where that opened the alert.
+/// run is what came up to the bucket of the reading, where that opened the alert; `notes` are what [`notes`] says of the numbers.
 #[must_use]
 pub fn summary(
     subject: &Subject,
@@ -49,6 +61,7 @@ pub fn summary(
     (reading, run): (&Reading, Option<&Run>),
     closed: bool,
     as_of: EventTime,
+    notes: &str,
 ) -> String {
     let place = subject.network.crossing(subject.crossing);
     let name = &place.name;
@@ -63,11 +76,11 @@ pub fn summary(
     } else {
         format!("It began on {}.", day(alert.onset))
     };
-    match transition {
+    let said = match transition {
         Transition::Opened => {
             let told = opening(&place.tz, stream, alert.direction, (reading, run), until);
             let (size, chance) = (size(alert, reading), chance(alert, reading));
-            format!("{name}: {told} {size} {chance}")
+            return format!("{name}: {told}{notes} {size} {chance}");
         }
         Transition::Escalated => format!(
             "{name}: the {what} has become {}: {numbers} {began}",
@@ -91,7 +104,19 @@ pub fn summary(
             "{name}: the {what} is over{}: {numbers} {began}",
             word(alert)
         ),
-    }
+    };
+    format!("{said}{notes}")
+}
+
+/// What is to be known of the numbers of an alert: that what is usual was another before, and that they do not rest on all that was
+/// sent in time. Empty where there is nothing.
+#[must_use]
+pub fn notes(
+    transition: Transition,
+    usual_for_days: Option<(u32, Direction)>,
+    data: DataStatus,
+) -> String {
+    usual_is_new(transition, usual_for_days) + rests_on(data)
 }
 
 /// A bucket up to a moment where it is not over, beside what is usual.
@@ -202,35 +227,68 @@ fn bucket(lens: Lens) -> &'static str {
     }
 }
 
-/// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is.
+/// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is. Once it is open days
+/// alone make it more severe.
 fn size(alert: &Alert, reading: &Reading) -> String {
-    let (more, major, critical) = match alert.direction {
-        Direction::Surge => ("more", "three times as many", "five times as many"),
-        Direction::Drop => ("fewer", "at most half as many", "at most a fifth as many"),
-    };
-    let bucket = bucket(reading.lens);
     let own = Severity::of(alert.direction, reading.observed, reading.expected);
     let by = if own >= alert.severity {
-        format!("by its last {bucket} alone")
+        format!("going by its last {} alone", bucket(reading.lens))
     } else {
-        "by an hour or day before".to_owned()
+        "going by an hour or day before".to_owned()
     };
-    match alert.severity {
-        Severity::Minor => {
-            format!("How big: minor, {by} (major from over 10 {more} than usual and {major} on).")
+    let asks = |(distance, ratio): (f64, f64)| match alert.direction {
+        Direction::Surge => {
+            format!(
+                "at least {distance} more than usual and at least {} as many",
+                times(ratio)
+            )
         }
-        Severity::Major => format!(
-            "How big: major, {by} (critical from over 50 {more} than usual and {critical} on)."
-        ),
-        Severity::Critical => {
-            format!("How big: critical, {by} (over 50 {more} than usual and {critical}).")
+        Direction::Drop => {
+            format!(
+                "at least {distance} fewer than usual and at most {} as many",
+                part(ratio)
+            )
+        }
+    };
+    let later = match reading.lens {
+        Lens::Hour | Lens::Day => "day",
+        Lens::Week => "week",
+    };
+    let severity = alert.severity.label();
+    let mut worse = Severity::ALL.into_iter().filter(|s| *s > alert.severity);
+    match (worse.next(), alert.severity.asks(alert.direction)) {
+        (Some(next), _) => {
+            let asks = next.asks(alert.direction).map_or_else(String::new, asks);
+            format!(
+                "How big: {severity}, {by}; a {later} with {asks} would be {}.",
+                next.label()
+            )
+        }
+        (None, asked) => {
+            let asks = asked.map_or_else(String::new, asks);
+            format!("How big: {severity}, {by}: {asks}.")
         }
     }
 }
 
+fn times(ratio: f64) -> String {
+    match ratio as u32 {
+        3 => "three times".to_owned(),
+        5 => "five times".to_owned(),
+        other => format!("{other} times"),
+    }
+}
+
+fn part(ratio: f64) -> String {
+    match ratio as u32 {
+        2 => "half".to_owned(),
+        5 => "a fifth".to_owned(),
+        other => format!("one in {other}"),
+    }
+}
+
 /// What a sentence adds where what it tells as usual was another before; empty where that is no news.
-#[must_use]
-pub fn usual_is_new(transition: Transition, usual_for_days: Option<(u32, Direction)>) -> String {
+fn usual_is_new(transition: Transition, usual_for_days: Option<(u32, Direction)>) -> String {
     let tells = matches!(
         transition,
         Transition::Opened | Transition::Reopened | Transition::Escalated
@@ -271,8 +329,7 @@ fn word(alert: &Alert) -> &'static str {
 }
 
 /// What a sentence adds where its numbers do not rest on all that was sent in time; empty where they do.
-#[must_use]
-pub fn rests_on(data: DataStatus) -> &'static str {
+fn rests_on(data: DataStatus) -> &'static str {
     match data {
         DataStatus::Complete => "",
         DataStatus::Late => " A report that came late has changed these numbers.",
@@ -280,7 +337,7 @@ pub fn rests_on(data: DataStatus) -> &'static str {
             " The feed there counts something else from now on, and what is usual is learnt anew."
         }
         DataStatus::Blind => {
-            " The feed there was silent for part of this time: there may have been more."
+            " The feed there was silent for part of this time: more may have come than it reported."
         }
         DataStatus::Unheard => {
             " Nothing was heard of the feed there in this time, and it sends no heartbeats: whether nobody came or nothing was sent cannot be told."

@@ -186,7 +186,7 @@ impl Outlook {
     pub(crate) fn rise_at_close(&self, said: &Likelihoods, y: u64) -> ShiryaevRoberts<MAX_RISES> {
         let after = self.rise_after(said);
         let lacks = self.log_threshold_rise - after.ln_statistic();
-        let may_step_back = 0.0 < lacks && lacks < STEP_BACK && y as f64 > self.mean();
+        let may_step_back = 0.0 < lacks && lacks < STEP_BACK;
         if may_step_back && self.has_alarmed_by(y) {
             after.raised(lacks + ROUNDING)
         } else {

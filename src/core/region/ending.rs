@@ -54,6 +54,10 @@ impl Region {
         let Some(member) = incident.members.iter_mut().find(|m| same(m)) else {
             return Vec::new();
         };
+        if member.is_open && alert.named < member.named {
+            member.end_earlier(alert, as_of);
+            return Vec::new();
+        }
         member.end(alert, as_of);
         let is_taken_back = alert.reason == Some(Reason::Recounted);
         if is_taken_back {

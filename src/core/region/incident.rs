@@ -181,6 +181,7 @@ impl Incident {
             Some(known) => {
                 if member.is_open {
                     known.begin_again();
+                    known.named = member.named;
                 }
                 if member.is_open || !known.is_open {
                     (known.severity, known.reason) = (member.severity, member.reason);
@@ -369,8 +370,16 @@ impl Incident {
 
     /// Whether a reader of a day sees the same.
     pub(super) fn tells_alike(&self, other: &Self) -> bool {
+        let count = |day: DayCount| {
+            (
+                day.observed,
+                day.expected.round() as u64,
+                day.rise,
+                day.moved,
+            )
+        };
         let days =
-            |of: &Self| -> Vec<Option<DayCount>> { of.members.iter().map(|m| m.today).collect() };
+            |of: &Self| -> Vec<_> { of.members.iter().map(|m| m.today.map(count)).collect() };
         days(self) == days(other)
             && (&self.groups, &self.explaining) == (&other.groups, &other.explaining)
             && (&self.moves, &self.sources) == (&other.moves, &other.sources)
@@ -423,7 +432,12 @@ impl Incident {
             !back.contains(&m.to) && of(Direction::Surge).any(|(crossing, ..)| crossing == m.to)
         };
         self.moves = displaced.moves.iter().filter(to_surge).copied().collect();
-        self.sources.clone_from(&displaced.sources);
+        let concerns = |at: &CrossingIx| {
+            self.members.iter().any(|m| m.crossing == *at)
+                || self.moves.iter().any(|m| m.from == *at)
+        };
+        let sources = displaced.sources.iter().filter(|(at, _)| concerns(at));
+        self.sources = sources.map(|(at, last)| (*at, *last)).collect();
     }
 
     /// Which of these directions it is explained by: its own where that is one of them.

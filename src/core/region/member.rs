@@ -70,6 +70,8 @@ pub struct Member {
     pub direction: Direction,
     /// Onset of its alert.
     pub onset: EventTime,
+    /// Onset that its last alert was named by.
+    pub(super) named: EventTime,
     /// When it joined.
     pub joined: EventTime,
     /// Whether its alert goes on.
@@ -127,6 +129,7 @@ impl Member {
             crossing,
             direction: alert.direction,
             onset: alert.onset,
+            named: alert.named,
             joined: as_of,
             is_open: true,
             severity: alert.severity,
@@ -186,6 +189,17 @@ impl Member {
                 reason: self.reason,
             });
         }
+    }
+
+    /// An alert before its last one ended otherwise than it was told that it had.
+    pub(super) fn end_earlier(&mut self, alert: &Alert, as_of: EventTime) {
+        let known = self.earlier.map_or(Some(as_of), |earlier| earlier.at);
+        let is_withdrawn = alert.reason == Some(Reason::Recounted);
+        self.earlier = (!is_withdrawn).then_some(Ended {
+            severity: alert.severity,
+            at: known,
+            reason: alert.reason,
+        });
     }
 
     /// Its alert ended at a moment. What is known otherwise later leaves that moment. Where a later alert is taken back, the one

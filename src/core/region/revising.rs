@@ -108,18 +108,25 @@ impl Region {
                 continue;
             }
             let mut is_changed = false;
+            // It stands at a changed day that was not told of.
+            let mut is_untold = false;
             for (before, after) in before.iter().zip(after) {
                 let (old, mut new) = (incident.looking_back(before), incident.looking_back(after));
                 if old.tells_alike(&new) || !new.has_day_of(after) {
                     continue;
                 }
                 is_changed = true;
-                if incident.day == Some(after.day) {
-                    *incident = new;
-                } else if incident.day.is_some_and(|day| after.day < day) {
+                if incident.day.is_some_and(|day| after.day < day) {
                     incident.sequence += 1;
                     new.sequence = incident.sequence - 1;
                     told.push(new.tell(Change::Revised(Revised::Day), as_of));
+                } else {
+                    if is_untold && incident.day < new.day {
+                        told.push(incident.tell(Change::Revised(Revised::Day), as_of));
+                        new.sequence = incident.sequence;
+                    }
+                    *incident = new;
+                    is_untold = true;
                 }
             }
             if is_changed {

@@ -365,3 +365,115 @@ fn a_group_alert_that_rests_on_wrong_counts_is_taken_back_and_one_that_was_misse
     let today: DayCount = group.today;
     assert!(!group.is_taken_back && today.observed == 1_200, "{today:?}");
 }
+
+/// A surge at one gate from day 28 on, opened by an alert of that day.
+fn one_surge() -> (Region, Alert) {
+    let mut region = region(2);
+    usual(&mut region, 2, 0..28);
+    let alert = surge(EventTime(28 * DAY_MS));
+    region.take(&told_of(1, &alert, Transition::Opened, 28));
+    (region, alert)
+}
+
+fn day(region: &mut Region, crossing: u16, day: i64, observed: u64) -> Vec<Told> {
+    let reading = reading(day, observed);
+    region.take(&count(crossing, reading, 0, reading.end))
+}
+
+/// An operator called the first alert false; late reports make it more severe while the next one goes on.
+#[test]
+fn an_older_alert_that_is_told_of_again_ends_nothing_that_goes_on() {
+    let (mut region, mut first) = one_surge();
+    let ended = |alert: &mut Alert| {
+        alert.reason = Some(Reason::Feedback(crate::core::alert::Feedback::False));
+        alert.sequence += 1;
+        *alert
+    };
+    region.take(&told_of(1, &ended(&mut first), Transition::Resolved, 29));
+    let second = surge(EventTime(29 * DAY_MS + HOUR_MS / 4));
+    region.take(&told_of(1, &second, Transition::Opened, 29));
+    first.severity = Severity::Critical;
+    region.take(&told_of(1, &ended(&mut first), Transition::Resolved, 30));
+    let later = EventTime(31 * DAY_MS);
+    assert_eq!(region.tell_ends(later), [], "it goes on");
+    assert!(region.incidents()[0].is_open());
+    let mut second = second;
+    second.reason = Some(Reason::Calm);
+    region.take(&told_of(1, &second, Transition::Resolved, 31));
+    let told = region.tell_ends(EventTime(32 * DAY_MS));
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn what_was_taken_back_and_comes_again_goes_on_under_its_name_and_counts_on() {
+    let (mut region, mut alert) = one_surge();
+    let id = region.incidents()[0].id;
+    alert.end(None);
+    region.take(&told_of(1, &alert, Transition::Retracted, 28));
+    let told = region.tell_ends(EventTime(28 * DAY_MS + 2 * HOUR_MS));
+    assert_eq!(told.len(), 1, "{told:?}");
+    let taken_back = told[0].incident.sequence;
+    // Its onset is another hour of that day.
+    let mut again = surge(EventTime(28 * DAY_MS + HOUR_MS));
+    again.sequence = alert.sequence + 1;
+    let told = region.take(&told_of(1, &again, Transition::Reopened, 29));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (told[0].change, told[0].incident.id),
+        (Change::Reopened, id)
+    );
+    assert_eq!(told[0].incident.sequence, taken_back + 1);
+    assert_eq!(region.incidents().len(), 1);
+}
+
+/// The surge ended on day 29; late reports of that day bring it back on day 30.
+#[test]
+fn a_day_that_its_incident_was_not_told_of_is_told_of_once_it_is_counted_anew() {
+    let (mut region, mut alert) = one_surge();
+    for crossing in [0, 1] {
+        day(&mut region, crossing, 28, 200);
+    }
+    alert.reason = Some(Reason::Calm);
+    region.take(&told_of(1, &alert, Transition::Resolved, 29));
+    for n in [29, 30] {
+        day(&mut region, 0, n, 100);
+        day(&mut region, 1, n, 100);
+    }
+    alert.reason = None;
+    region.take(&told_of(1, &alert, Transition::Reopened, 31));
+    let next = EventTime(31 * DAY_MS + 2 * HOUR_MS);
+    region.take(&count(1, reading(29, 240), 1, next));
+    let told = region.take(&count(0, hour(31), 0, next));
+    let of = |t: &Told| {
+        (
+            t.incident.day.map(|day| i64::from(day.0)),
+            t.incident.total().observed,
+        )
+    };
+    let said: Vec<_> = told.iter().map(of).collect();
+    assert!(said.contains(&(Some(29), 240)), "{said:?}");
+}
+
+#[test]
+fn what_is_counted_anew_far_away_is_not_told_of() {
+    let mut region = region(9);
+    usual(&mut region, 9, 0..28);
+    let alert = surge(EventTime(28 * DAY_MS));
+    region.take(&told_of(0, &alert, Transition::Opened, 28));
+    let drop = Alert::open(
+        Direction::Drop,
+        alert.onset,
+        Severity::Major,
+        (Lens::Day, alert.onset),
+    );
+    region.take(&told_of(8, &drop, Transition::Opened, 28));
+    for crossing in 0..9 {
+        let observed = if crossing == 8 { 10 } else { 100 };
+        day(&mut region, crossing, 28, observed);
+    }
+    let next = EventTime(29 * DAY_MS + 2 * HOUR_MS);
+    region.take(&count(8, reading(28, 30), 1, next));
+    let told = region.take(&count(0, hour(29), 0, next));
+    let said: Vec<_> = told.iter().map(|t| t.incident.id.crossing.0).collect();
+    assert_eq!(said, [8]);
+}

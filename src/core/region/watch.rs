@@ -312,21 +312,32 @@ impl Region {
         as_of: EventTime,
     ) -> Vec<Told> {
         let state = self.state.streams.entry(stream).or_default();
-        let tz = &self.border.network.crossing(crossing).tz;
-        let day = |at| Day::of(&local(tz, at));
+        let tz = self.border.network.crossing(crossing).tz.clone();
+        let day = |at| Day::of(&local(&tz, at));
         let decided = (crossing, day(alert.decided));
         state.tell_of(&self.border, stream, decided, day(as_of));
         let mut member = Member::of(crossing, alert, state.history(crossing), as_of);
         self.forget_old(as_of);
         let mut linked = self.linked(crossing, stream, as_of);
+        let id = IncidentId {
+            onset: alert.onset,
+            crossing,
+            stream,
+            direction: alert.direction,
+            group: None,
+        };
         if linked.is_empty() {
-            let id = IncidentId {
-                onset: alert.onset,
-                crossing,
-                stream,
-                direction: alert.direction,
-                group: None,
+            // What was taken back and comes again goes on under its name.
+            let has_its_name = |i: &Incident| {
+                IncidentId {
+                    onset: id.onset,
+                    ..i.id
+                } == id
+                    && day(i.id.onset) == day(id.onset)
             };
+            linked.extend(self.state.incidents.iter().position(has_its_name));
+        }
+        if linked.is_empty() {
             let mut incident = Incident::of(id, as_of);
             incident.join(member);
             return vec![self.open(incident)];

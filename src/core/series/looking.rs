@@ -22,6 +22,11 @@ impl Series {
         adopted.filter(|(days, _)| *days <= NEWS_DAYS)
     }
 
+    /// First moments of the days whose counts may still change, the oldest first.
+    pub fn kept_days(&self) -> impl Iterator<Item = EventTime> {
+        self.days.iter().map(|day| day.span.start)
+    }
+
     /// The bucket that begins at a moment as it is now, and whether it is closed; nothing where it is not kept.
     #[must_use]
     pub fn bucket(&self, site: &Site, lens: Lens, start: EventTime) -> Option<(Reading, bool)> {
