@@ -11,14 +11,13 @@ use crate::core::partition::Input;
 use crate::core::region::displacement::Day;
 use crate::core::region::{Region, RegionState};
 use crate::core::time::WallTime;
-use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 /// The one partition that all crossings are in.
 const PARTITION: Partition = Partition(0);
 
 /// Lets events, in order of time, go through a fresh machine and its incidents, as in the daemon. `look` is called for each
-/// UTC day that is over and closed, with all that is known then and nothing of what comes.
+/// civil day of the first crossing that is over and closed, with all that is known then and nothing of what comes.
 pub(super) fn play(
     network: &Arc<Network>,
     params: &Params,
@@ -33,7 +32,8 @@ pub(super) fn play(
         .assign(PARTITION, [])
         .expect("an empty changelog can be read");
     let mut region = Region::new(network.clone(), params.clone(), RegionState::default());
-    let mut today = DaySpan::holding(&TimeZone::UTC, first.time);
+    let tz = &network.crossing(first.crossing).tz;
+    let mut today = DaySpan::holding(tz, first.time);
     // A day of a followed feed closes once it is known whether the feed lived to its end; longer, and the days after it would show.
     let known_after_ms = params.close_after_ms + params.blind_after_ms;
     let mut close = |engine: &mut Engine, region: &mut Region, today: &mut DaySpan| {
@@ -41,8 +41,8 @@ pub(super) fn play(
         engine.pass_time(PARTITION, closed, &mut |output| {
             region.take(&output);
         });
-        look(Day::of(&local(&TimeZone::UTC, today.start)), region);
-        *today = today.next(&TimeZone::UTC);
+        look(Day::of(&local(tz, today.start)), region);
+        *today = today.next(tz);
     };
     for (offset, event) in (0..).map(Offset).zip(events) {
         while event.time >= today.end.plus_ms(known_after_ms) {
