@@ -331,7 +331,7 @@ fn shown(series: &Series, site: &Site, cause: Cause, alert: &Alert) -> Shown {
     }
 }
 
-/// The newest day that was counted anew, of those that make an alert so severe where one does.
+/// The newest day that was counted anew and makes an alert so severe, or the bucket that opened it where that does; else the newest.
 fn recounted(series: &Series, site: &Site, rebuilt: &[(Reading, bool)], alert: &Alert) -> Shown {
     let of = |(reading, closed): &(Reading, bool)| Shown {
         closed: *closed,
@@ -344,7 +344,11 @@ fn recounted(series: &Series, site: &Site, rebuilt: &[(Reading, bool)], alert: &
     let is_it = |(r, _): &&(Reading, bool)| {
         Severity::of(alert.direction, r.observed, r.expected) >= alert.severity
     };
-    let found = days.rev().find(is_it).map(of).or(newest);
+    let decided = || {
+        let kept = series.bucket(site, alert.decided_by, alert.decided);
+        kept.filter(|kept| is_it(&kept)).as_ref().map(of)
+    };
+    let found = days.rev().find(is_it).map(of).or_else(decided).or(newest);
     found.unwrap_or_else(|| Shown::so_far(series.open_reading(site.params, 0)))
 }
 

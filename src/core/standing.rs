@@ -168,7 +168,13 @@ impl Standings {
         }
         for direction in Direction::ALL {
             if self.is_open(direction) {
-                self.see_bucket(direction, bucket, params);
+                let span = (reading.start, reading.end);
+                self.see_bucket(
+                    direction,
+                    bucket,
+                    params,
+                    is_hushed(resets, direction, span),
+                );
                 if let Some(why) = self.ends_by(direction, bucket, params) {
                     let reset = Reset {
                         at: reading.end,
@@ -187,7 +193,9 @@ impl Standings {
     /// Enters a bucket that may still change soon, or is still open: it can show a rise and nothing else.
     pub fn preview(&mut self, bucket: &Ended, params: &LensParams, resets: &[Reset]) {
         if self.is_open(Direction::Surge) {
-            self.see_bucket(Direction::Surge, bucket, params);
+            let span = (bucket.reading.start, bucket.reading.end);
+            let is_hushed = is_hushed(resets, Direction::Surge, span);
+            self.see_bucket(Direction::Surge, bucket, params, is_hushed);
         } else {
             self.judge(Direction::Surge, bucket, params, resets);
         }
@@ -253,8 +261,15 @@ impl Standings {
         self.open[direction as usize] = Some(Standing::open(direction, onset, reading));
     }
 
-    /// What a bucket adds to an open episode: a day its severity, and the day of its first hour an earlier onset.
-    fn see_bucket(&mut self, direction: Direction, bucket: &Ended, params: &LensParams) {
+    /// What a bucket adds to an open episode: a day its severity, and the day of its first hour an earlier onset, unless an episode
+    /// has ended in it: then what it saw further back is that one's.
+    fn see_bucket(
+        &mut self,
+        direction: Direction,
+        bucket: &Ended,
+        params: &LensParams,
+        is_hushed: bool,
+    ) {
         let reading = &bucket.reading;
         let Some(standing) = &mut self.open[direction as usize] else {
             return;
@@ -268,7 +283,8 @@ impl Standings {
         }
         standing.see(direction, reading);
         let is_first_day = reading.start <= standing.decided && standing.decided < reading.end;
-        if is_first_day && standing.decided_by == Lens::Hour && bucket.reaches(direction, params) {
+        let by_hour = standing.decided_by == Lens::Hour && !is_hushed;
+        if is_first_day && by_hour && bucket.reaches(direction, params) {
             // An hour says more exactly when it began; a day sees further back.
             let by_day = bucket.onset(direction);
             if standing.onset.0 - by_day.0 >= 24 * HOUR_MS {

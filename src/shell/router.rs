@@ -55,7 +55,7 @@ fn sends_incident(route: &Route, told: &Told, severity: Severity, network: &Netw
     let transition = IncidentTransition::of(told);
     let lessens = matches!(
         told.change,
-        Change::Revised(Revised::Crossing(_) | Revised::Group(_))
+        Change::Revised(Revised::Crossing(_) | Revised::Withdrawn(_) | Revised::Group(_))
     );
     let severe = route.severity.is_none_or(|least| severity >= least);
     let members = incident.members.iter().map(|m| m.crossing);

@@ -61,6 +61,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             Some(format!("{RECOUNTED} {day}{moved}"))
         }
         Change::Revised(Revised::Crossing(at)) => Some(told_less(network, incident, at)),
+        Change::Revised(Revised::Withdrawn(at)) => Some(withdrawn(network, incident, at)),
         Change::Revised(Revised::Group(group)) => {
             let at = group_name(network, group);
             Some(format!(
@@ -169,21 +170,25 @@ pub fn spoken(network: &Network, told: &Told) -> String {
 /// What late reports and corrections change begins so.
 const RECOUNTED: &str = "With late reports and corrections it is counted anew.";
 
-/// What became of a crossing's alert that was told of as more than it is.
+/// That the worst of it is less than it was told of.
 fn told_less(network: &Network, incident: &Incident, at: CrossingIx) -> String {
-    let name = &network.crossing(at).name;
+    let (severity, name) = (incident.severity().label(), &network.crossing(at).name);
+    format!("{RECOUNTED} It is {severity} and no more, by what {name} counts.")
+}
+
+/// That nothing is left of a crossing's alert: its first one in the incident, which is told with the time it joined, or a later one.
+fn withdrawn(network: &Network, incident: &Incident, at: CrossingIx) -> String {
+    let place = network.crossing(at);
     let own = incident.members.iter().filter(|m| m.crossing == at);
-    let taken_back = own.filter(|m| m.is_taken_back()).max_by_key(|m| m.joined);
-    if let Some(member) = taken_back {
-        let joined = local(&network.crossing(at).tz, member.joined);
-        let joined = joined.strftime("%-d %B %Y, %H:%M");
-        format!(
-            "{RECOUNTED} The alert at {name} of {joined} is withdrawn: what is counted now is not enough for one."
-        )
-    } else {
-        let severity = incident.severity().label();
-        format!("{RECOUNTED} It is {severity} and no more, by what {name} counts.")
-    }
+    let first = own.filter(|m| m.is_taken_back()).max_by_key(|m| m.joined);
+    let which = first.map_or_else(
+        || format!("The last alert at {}", place.name),
+        |member| {
+            let joined = local(&place.tz, member.joined).strftime("%-d %B %Y, %H:%M");
+            format!("The alert at {} of {joined}", place.name)
+        },
+    );
+    format!("{RECOUNTED} {which} is withdrawn: what is counted now is not enough for one.")
 }
 
 fn day_counts(network: &Network, incident: &Incident) -> Option<String> {
@@ -506,7 +511,7 @@ fn above(day: DayCount) -> String {
     match day.observed.saturating_sub(day.rise) {
         0 => "where none had come on the days before".to_owned(),
         most => format!(
-            "{} more than the {} a day that came on its last open days",
+            "{} more than its level before, {} a day",
             grouped(day.rise),
             grouped(most)
         ),

@@ -421,7 +421,8 @@ impl Naive<'_> {
                     }
                     let by_an_hour_of_it = going.decided.0 == Lens::Hour
                         && (bucket.start..bucket.end).contains(&going.decided.1);
-                    if by_an_hour_of_it && reaches && going.onset - onset >= DAY_MS {
+                    let is_further_back = going.onset - onset >= DAY_MS && !dealt_with;
+                    if by_an_hour_of_it && reaches && is_further_back {
                         going.onset = onset;
                     }
                     let seen = bucket.exposure >= bucket.closed_or_blind && !says_nothing;

@@ -128,7 +128,7 @@ pub struct Displaced {
     pub moves: Vec<Move>,
     /// Arrivals above both what is expected and the level before, by crossing; none is 0.
     pub rises: BTreeMap<CrossingIx, u64>,
-    /// Arrivals of the day that are missing, by crossing; none is 0.
+    /// Arrivals of the day that are missing, or of a blind crossing are thought to be, by crossing; none is 0.
     pub missing: BTreeMap<CrossingIx, u64>,
     /// Crossings with missing flow, of this day or the last ones, and what came there on the last day before.
     pub sources: BTreeMap<CrossingIx, u64>,
@@ -163,6 +163,8 @@ struct Flow {
     lacks_since: Day,
     /// Whether it was shut on its last day, or for some hours of it.
     is_shut: bool,
+    /// What was missing on the last day it was heard, and for how many days such a closure or fall lacks.
+    lacked: (u64, i32),
     /// Missing arrivals that turned up nowhere yet, the oldest day first.
     pool: VecDeque<(Day, u64)>,
 }
@@ -193,6 +195,16 @@ impl Flow {
         } else {
             0
         }
+    }
+
+    /// Arrivals that are missing on a day on which nothing was heard of it: as many as on the last one, while that closure or fall
+    /// lacks.
+    fn missing_unheard(&self, day: Day) -> u64 {
+        let (missing, days) = self.lacked;
+        let lacks = self
+            .missing_since
+            .is_some_and(|since| day.0 - since.0 < days);
+        if lacks { missing } else { 0 }
     }
 
     /// Arrivals that are missing on a day that is not over: those of a closure alone, since an open crossing may still count.
@@ -254,7 +266,8 @@ pub struct Displacement {
 }
 
 impl Displacement {
-    /// A day is over everywhere. Days come in order; a crossing that is left out, like a blind one, neither lacks nor takes flow.
+    /// A day is over everywhere. Days come in order; a crossing that is left out neither lacks nor takes flow, and a blind one lacks
+    /// what it did when it was heard last.
     pub fn step(
         &mut self,
         day: Day,
@@ -263,9 +276,18 @@ impl Displacement {
     ) -> Displaced {
         let mut displaced = Displaced::default();
         let heard: Vec<_> = flows.iter().filter(|(_, flow)| !flow.is_blind).collect();
+        for (&crossing, _) in flows.iter().filter(|(_, flow)| flow.is_blind) {
+            let state = self.flows.entry(crossing).or_default();
+            let missing = state.missing_unheard(day);
+            if missing > 0 {
+                state.pool.push_back((day, missing));
+                displaced.missing.insert(crossing, missing);
+            }
+        }
         for &(&crossing, flow) in &heard {
             let state = self.flows.entry(crossing).or_default();
             let missing = state.missing(day, flow);
+            state.lacked = (missing, flow.missing_days());
             if missing > 0 {
                 state.pool.push_back((day, missing));
                 displaced.missing.insert(crossing, missing);
@@ -277,6 +299,9 @@ impl Displacement {
         }
         self.find_sources(day, &mut displaced);
         displaced.moves = self.draw(&displaced, hops);
+        for one in &mut displaced.moves {
+            one.is_of_before |= flows.get(&one.from).is_some_and(|flow| flow.is_blind);
+        }
         for (&crossing, flow) in heard {
             let moved = displaced.moved_to(crossing);
             if let Some(state) = self.flows.get_mut(&crossing) {

@@ -323,3 +323,37 @@ proptest! {
         }
     }
 }
+
+/// A gate that is blocked and whose feed then dies: what it let through is not known, and no fewer are thought to have moved.
+#[test]
+fn a_fallen_crossing_that_falls_silent_lacks_what_it_did_when_it_was_heard_last() {
+    let heard = |observed| DayFlow {
+        expected: 100.0,
+        ..open(observed)
+    };
+    let blind = DayFlow {
+        is_blind: true,
+        open_ratio: 0.3,
+        blind_ratio: 0.7,
+        ..heard(2)
+    };
+    let mut displacement = Displacement::default();
+    let hops = Hops::of(&line(2));
+    let mut moved = Vec::new();
+    let days = std::iter::repeat_n((heard(100), 100), 10).chain([
+        (heard(5), 150),
+        (heard(5), 150),
+        (blind, 150),
+        (blind, 150),
+        (heard(5), 150),
+    ]);
+    for (n, (first, second)) in (0..).zip(days) {
+        let flows = BTreeMap::from([(CrossingIx(0), first), (CrossingIx(1), heard(second))]);
+        let displaced = displacement.step(Day(n), &flows, &hops);
+        moved.push((
+            displaced.moved_to(CrossingIx(1)),
+            displaced.new_at(CrossingIx(1)),
+        ));
+    }
+    assert_eq!(moved[10..], [(50, 0); 5]);
+}

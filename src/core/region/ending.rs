@@ -66,7 +66,7 @@ impl Region {
         let is_never = incident.is_taken_back() && !was_taken_back;
         let told = match (was_open, incident.is_open()) {
             (true, true) if is_taken_back => {
-                let what = Revised::Crossing(crossing);
+                let what = Revised::Withdrawn(crossing);
                 Some(incident.tell(Change::Revised(what), as_of))
             }
             (true, true) => None,

@@ -61,8 +61,10 @@ pub enum Change {
 pub enum Revised {
     /// The counts of a day.
     Day,
-    /// The alert of a crossing: it was taken back, or is less severe than it was told of.
+    /// The alert of a crossing: it is less severe than it was told of.
     Crossing(CrossingIx),
+    /// The alert of a crossing, which was taken back.
+    Withdrawn(CrossingIx),
     /// The alert of a group, which was taken back.
     Group(GroupIx),
 }

@@ -173,7 +173,7 @@ fn an_alert_that_is_taken_back_is_told_of_with_the_reason_and_takes_its_rise_alo
     let told = &told[0];
     assert_eq!(
         told.change,
-        Change::Revised(Revised::Crossing(CrossingIx(1)))
+        Change::Revised(Revised::Withdrawn(CrossingIx(1)))
     );
     assert_eq!(told.change.reason(), Some(Reason::Recounted));
     assert_eq!(total(told), (0, 0, 0));
