@@ -99,14 +99,6 @@ impl Border {
         border
     }
 
-    /// When the open surge is thought to have begun, in hours after the start.
-    fn onset(&self) -> Option<i64> {
-        let partition = self.engine.partitions().next().expect("one partition");
-        let crossing = partition.crossings().next().expect("one crossing");
-        let alert = crossing.series[0].alerts[Direction::Surge as usize]?;
-        Some((alert.onset.0 - START_MS) / HOUR_MS)
-    }
-
     fn is_open(&self) -> bool {
         let partition = self.engine.partitions().next().expect("one partition");
         let crossing = partition.crossings().next().expect("one crossing");
@@ -168,22 +160,6 @@ fn false_ends_the_alert_and_the_day_that_raised_it_does_not_raise_it_again() {
         Some(Transition::Opened),
         "another surge is another alert"
     );
-}
-
-/// Three days of a surge are called false in the morning of the fourth, on which it goes on.
-#[test]
-fn the_alert_after_a_false_one_does_not_begin_before_the_word() {
-    let mut border = Border::in_surge();
-    border.hours(USUAL_HOURS + 10..USUAL_HOURS + 3 * 24, 12);
-    let said = USUAL_HOURS + 3 * 24 + 9;
-    border.hours(USUAL_HOURS + 3 * 24..said, 12);
-    assert_eq!(
-        border.say(Direction::Surge, DAY, Feedback::False),
-        Outcome::Applied
-    );
-    border.hours(said..USUAL_HOURS + 6 * 24, 12);
-    let onset = border.onset().expect("it goes on");
-    assert!(onset >= said - 1, "{onset} hours, and the word at {said}");
 }
 
 #[test]

@@ -316,6 +316,7 @@ pub fn enter(resets: &mut Vec<Reset>, reset: Reset) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::alert::Feedback;
 
     fn day(observed: u64, expected: f64, exposure: f64, p_surge: f64) -> Reading {
         Reading {
@@ -393,5 +394,40 @@ mod tests {
         assert!(hushes(0, 15) && !hushes(0, 10) && !hushes(15, 20) && !hushes(20, 30));
         let span = (EventTime(10), EventTime(20));
         assert!(!is_hushed(&resets, Direction::Drop, span));
+    }
+
+    /// An hour opens an episode on the third day of high evidence; an earlier one was called false on that day, or was not.
+    #[test]
+    fn a_first_day_sees_back_to_the_last_word_on_it_and_no_further() {
+        let start = |n: i64| EventTime(n * 24 * HOUR_MS);
+        let params = LensParams::for_lens(Lens::Day);
+        let (direction, why) = (Direction::Surge, Reason::Feedback(Feedback::False));
+        let at = start(2).plus_ms(9 * HOUR_MS);
+        let reset = Reset { at, direction, why };
+        let hour = Reading {
+            lens: Lens::Hour,
+            ..day(9, 1.0, 1.0, 0.9)
+        };
+        let bucket = Ended {
+            reading: Reading {
+                start: start(2),
+                end: start(3),
+                log_evidence_rise: params.log_threshold_rise + 1.0,
+                ..day(9, 1.0, 1.0, 0.9)
+            },
+            high_since: [start(0); 2],
+            adopts: false,
+            is_learnt_whole: false,
+        };
+        let first = start(2).plus_ms(10 * HOUR_MS);
+        for (mut resets, onset) in [(vec![], start(0)), (vec![reset], first)] {
+            let mut open = Standing::open(direction, first, &hour);
+            open.decided = first;
+            let mut standings = Standings::default();
+            standings.open[direction as usize] = Some(open);
+            standings.close(&bucket, &params, &mut resets);
+            let open = standings.open[direction as usize].expect("it goes on");
+            assert_eq!(open.onset, onset);
+        }
     }
 }
