@@ -126,7 +126,7 @@ pub struct Move {
 pub struct Displaced {
     /// Draws, the nearest first.
     pub moves: Vec<Move>,
-    /// Arrivals above both what is expected and the level before, by crossing; none is 0.
+    /// Arrivals above what is expected, and where flow is missing near them above the level before too, by crossing; none is 0.
     pub rises: BTreeMap<CrossingIx, u64>,
     /// Arrivals of the day that are missing, or of a blind crossing are thought to be, by crossing; none is 0.
     pub missing: BTreeMap<CrossingIx, u64>,
@@ -155,6 +155,9 @@ impl Displaced {
 struct Flow {
     /// Own arrivals of an open day, moved ones apart.
     level: f64,
+    /// The level before flow began to lack there or within reach, as long as any does: a rise is measured from it, so that what was
+    /// there before has not moved, and what is new stays so.
+    before: Option<f64>,
     /// All arrivals of the last day it was open and had not fallen.
     last_count: u64,
     /// First day of the closure or fall that goes on.
@@ -257,6 +260,13 @@ impl Flow {
         self.last_count = flow.observed;
         self.level += GAIN * ((flow.observed - moved) as f64 - self.level);
     }
+
+    /// Arrivals of a day above what is expected, and where flow is missing near it, above the level before too.
+    fn rise(&mut self, flow: &DayFlow, is_missing_near: bool) -> u64 {
+        self.before = is_missing_near.then(|| self.before.unwrap_or(self.level));
+        let before = flow.expected.max(self.before.unwrap_or(0.0));
+        (flow.observed as f64 - before.ceil()).max(0.0) as u64
+    }
 }
 
 /// The flow of one stream over all crossings.
@@ -292,12 +302,12 @@ impl Displacement {
                 state.pool.push_back((day, missing));
                 displaced.missing.insert(crossing, missing);
             }
-            let rise = flow.observed as f64 - flow.expected.max(state.level).ceil();
-            if flow.open_ratio > 0.0 && missing == 0 && rise >= 1.0 {
-                displaced.rises.insert(crossing, rise as u64);
-            }
         }
         self.find_sources(day, &mut displaced);
+        self.find_rises(flows, hops, &mut displaced);
+        displaced
+            .rises
+            .retain(|at, _| !displaced.missing.contains_key(at));
         displaced.moves = self.draw(&displaced, hops);
         for one in &mut displaced.moves {
             one.is_of_before |= flows.get(&one.from).is_some_and(|flow| flow.is_blind);
@@ -328,12 +338,9 @@ impl Displacement {
                 state.pool.push_back((day, missing));
                 displaced.missing.insert(crossing, missing);
             }
-            let rise = flow.observed as f64 - flow.expected.max(state.level).ceil();
-            if flow.open_ratio > 0.0 && !flow.is_blind && rise >= 1.0 {
-                displaced.rises.insert(crossing, rise as u64);
-            }
         }
         ahead.find_sources(day, &mut displaced);
+        ahead.find_rises(flows, hops, &mut displaced);
         displaced.moves = ahead.draw(&displaced, hops);
         displaced
     }
@@ -348,6 +355,23 @@ impl Displacement {
             state.pool.retain(|(of, _)| day.0 - of.0 < EXPIRES_DAYS);
             if state.has_pool() {
                 displaced.sources.insert(crossing, state.last_count);
+            }
+        }
+    }
+
+    fn find_rises(
+        &mut self,
+        flows: &BTreeMap<CrossingIx, DayFlow>,
+        hops: &Hops,
+        displaced: &mut Displaced,
+    ) {
+        for (&crossing, flow) in flows.iter().filter(|(_, flow)| !flow.is_blind) {
+            let mut sources = displaced.sources.keys();
+            let is_missing_near = sources.any(|&from| hops.between(from, crossing).is_some());
+            let state = self.flows.entry(crossing).or_default();
+            let rise = state.rise(flow, is_missing_near);
+            if flow.open_ratio > 0.0 && rise > 0 {
+                displaced.rises.insert(crossing, rise);
             }
         }
     }
