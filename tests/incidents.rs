@@ -245,6 +245,50 @@ fn a_countrys_slice_holds_its_own_crossings_and_says_from_where_flow_came() {
     assert!(from_abroad > 0, "flow came over the border of the two");
 }
 
+/// A surge at Raja-Jooseppi goes on when Vartius shuts and Storskog takes its flow over.
+#[test]
+fn that_a_crossing_takes_flow_over_is_told_to_its_own_country() {
+    let (gates, _) = TWO_COUNTRIES.split_once("[[figure]]").expect("figures");
+    let mut text = gates.replacen(", \"fi-raja-jooseppi\"]", "]", 1);
+    for (place, from, to, total) in [
+        ("fi-vartius", "2023-01-02", "2023-06-10", 6400),
+        ("no-storskog", "2023-01-02", "2023-06-10", 3200),
+        ("no-storskog", "2023-06-11", "2023-06-25", 825),
+        ("fi-raja-jooseppi", "2023-01-02", "2023-06-05", 3100),
+        ("fi-raja-jooseppi", "2023-06-06", "2023-06-25", 1600),
+    ] {
+        text += &format!(
+            r#"
+[[figure]]
+id = "{place}-{from}"
+from = "{from}"
+to = "{to}"
+places = ["{place}"]
+stream = "asylum"
+total = {total}
+published = false
+source = "https://example.org/"
+note = "Supposed."
+"#
+        );
+    }
+    let replay = replay::load(&text).expect("it is checked");
+    let records = records(&Feed::of(&replay.expand(), 1));
+    let displaced = records
+        .iter()
+        .filter(|(whole, _)| whole["transition"] == "displaced");
+    let countries = displaced.map(|(whole, slices)| {
+        let members = list(whole, "members").iter();
+        let of: BTreeSet<&str> = members.filter_map(|m| m["country"].as_str()).collect();
+        let told: Vec<&str> = slices.iter().map(|(country, _)| country.as_str()).collect();
+        (of.into_iter().collect(), told)
+    });
+    let (of, told): (Vec<Vec<&str>>, Vec<Vec<&str>>) = countries.unzip();
+    assert!(!told.is_empty(), "Storskog is told of");
+    assert!(of.iter().all(|of| *of == ["fi", "no"]), "{of:?}");
+    assert!(told.iter().all(|told| *told == ["no"]), "{told:?}");
+}
+
 /// Finland 2023, where half of what came to Vartius on 18 November is heard of twenty hours later, when its day is over.
 fn late_finland() -> Feed {
     let mut feed = Feed::finland(1);

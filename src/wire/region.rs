@@ -12,7 +12,7 @@ use crate::core::network::Network;
 use crate::core::output::Source;
 use crate::core::region::displacement::Day;
 use crate::core::region::groups::{self, Level};
-use crate::core::region::incident::{DayCount, Incident, Member, Told};
+use crate::core::region::incident::{Change, DayCount, Incident, Member, Told};
 use crate::core::region::machine::IncidentTransition;
 use crate::core::time::EventTime;
 use jiff::civil::Date;
@@ -179,7 +179,8 @@ pub fn incident(
 }
 
 /// Encodes what a change says to each country that it concerns: its own members, what explains it among them, what moved to them and
-/// which of its crossings flow is missing at. A crossing that joined concerns its country; everything else all that have a part.
+/// which of its crossings flow is missing at. A crossing that joined or takes flow over concerns its country; everything else all that
+/// have a part.
 #[must_use]
 pub fn slices(
     (network, families): (&Network, &Families),
@@ -189,18 +190,14 @@ pub fn slices(
     origin: &Origin,
 ) -> Vec<(String, Encoded)> {
     let country = |crossing: CrossingIx| network.crossing(crossing).country.clone();
-    let countries: BTreeSet<String> = match IncidentTransition::of(told) {
-        IncidentTransition::Opened
-        | IncidentTransition::Attached
-        | IncidentTransition::Reopened => told.by.map(|(at, _)| country(at)).into_iter().collect(),
-        _ => BTreeSet::new(),
+    let only = match told.change {
+        Change::Opened | Change::Attached | Change::Reopened => told.by.map(|(at, _)| at),
+        Change::Displaced(at) => Some(at),
+        _ => None,
     };
     let all = || network.crossings.iter().map(|place| place.country.clone());
-    let countries = if countries.is_empty() {
-        all().collect()
-    } else {
-        countries
-    };
+    let countries: BTreeSet<String> =
+        only.map_or_else(|| all().collect(), |at| [country(at)].into());
     let slices = countries.into_iter().filter_map(|country| {
         let incident = told.incident.slice(network, &country)?;
         let part = Told {

@@ -61,7 +61,7 @@ impl Region {
         member.end(alert, as_of);
         let is_taken_back = alert.reason == Some(Reason::Recounted);
         if is_taken_back {
-            incident.leave_out(crossing);
+            incident.leave_out(crossing, alert.direction);
         }
         let is_never = incident.is_taken_back() && !was_taken_back;
         let told = match (was_open, incident.is_open()) {
@@ -135,7 +135,7 @@ impl Region {
         let same = |m: &&mut Member| m.is_open && m.is_same(crossing, alert.direction);
         let incident = self.holding(crossing, stream, alert.direction)?;
         let before = incident.severity();
-        incident.members.iter_mut().find(same)?.severity = alert.severity;
+        incident.members.iter_mut().find(same)?.see(alert);
         let change = match before.cmp(&incident.severity()) {
             std::cmp::Ordering::Less => Change::Escalated(crossing),
             std::cmp::Ordering::Greater => Change::Revised(Revised::Crossing(crossing)),

@@ -156,6 +156,17 @@ impl Incident {
             })
     }
 
+    /// Since when it goes on by what is known now: later than it is named by where late reports or corrections took the first days.
+    #[must_use]
+    pub fn began(&self) -> EventTime {
+        let members = self.members.iter().filter(|m| !m.is_taken_back());
+        let groups = self.groups.iter().filter(|g| !g.is_taken_back);
+        let first = members.map(|m| m.began).chain(groups.map(|g| g.onset));
+        first
+            .min()
+            .map_or(self.id.onset, |first| first.max(self.id.onset))
+    }
+
     pub(super) fn of(id: IncidentId, as_of: EventTime) -> Self {
         Self {
             id,
@@ -181,6 +192,9 @@ impl Incident {
             .find(|m| m.is_same(member.crossing, member.direction));
         match known {
             Some(known) => {
+                if known.is_taken_back() {
+                    known.began = member.began;
+                }
                 if member.is_open {
                     known.begin_again();
                     known.named = member.named;
@@ -325,10 +339,15 @@ impl Incident {
         worst.map_or(Severity::Minor, |(_, severity)| severity)
     }
 
-    /// Nothing is told of a crossing's rise that was none.
-    pub(super) fn leave_out(&mut self, crossing: CrossingIx) {
-        self.moves.retain(|m| m.to != crossing);
-        self.explaining.retain(|at| *at != crossing);
+    /// Nothing is told of a crossing's rise, or fall, that was none.
+    pub(super) fn leave_out(&mut self, crossing: CrossingIx, direction: Direction) {
+        if direction == Direction::Surge {
+            self.moves.retain(|m| m.to != crossing);
+        }
+        let mut others = self.members.iter().filter(|m| m.crossing == crossing);
+        if !others.any(|m| m.is_open) {
+            self.explaining.retain(|at| *at != crossing);
+        }
     }
 
     /// Whether a day that is over says something of it: it had an alert then.

@@ -32,7 +32,7 @@ pub struct DayCount {
     pub observed: u64,
     /// Arrivals expected.
     pub expected: f64,
-    /// Arrivals above what is expected and the level before.
+    /// Arrivals above what is expected, and where flow is missing near it, above the level before too.
     pub rise: u64,
     /// Those of the rise that were missing elsewhere: the most that can have moved.
     pub moved: u64,
@@ -68,8 +68,10 @@ pub struct Member {
     pub crossing: CrossingIx,
     /// Which way.
     pub direction: Direction,
-    /// Onset of its alert.
+    /// Onset that its first alert was named by.
     pub onset: EventTime,
+    /// Since when it has had an alert, by what is known now.
+    pub(super) began: EventTime,
     /// Onset that its last alert was named by.
     pub(super) named: EventTime,
     /// When it joined.
@@ -129,6 +131,7 @@ impl Member {
             crossing,
             direction: alert.direction,
             onset: alert.onset,
+            began: alert.onset,
             named: alert.named,
             joined: as_of,
             is_open: true,
@@ -191,10 +194,25 @@ impl Member {
         }
     }
 
+    /// Its alert is told of again; where that is its first, late reports or corrections may have moved its onset.
+    pub(super) fn see(&mut self, alert: &Alert) {
+        self.severity = alert.severity;
+        if alert.named == self.onset {
+            self.began = alert.onset;
+        }
+    }
+
     /// An alert before its last one ended otherwise than it was told that it had.
     pub(super) fn end_earlier(&mut self, alert: &Alert, as_of: EventTime) {
         let known = self.earlier.map_or(Some(as_of), |earlier| earlier.at);
         let is_withdrawn = alert.reason == Some(Reason::Recounted);
+        if alert.named == self.onset {
+            self.began = if is_withdrawn {
+                self.named
+            } else {
+                alert.onset
+            };
+        }
         self.earlier = (!is_withdrawn).then_some(Ended {
             severity: alert.severity,
             at: known,
@@ -206,6 +224,7 @@ impl Member {
     /// before it ended as it did.
     pub(super) fn end(&mut self, alert: &Alert, as_of: EventTime) {
         let is_withdrawn = alert.reason == Some(Reason::Recounted);
+        self.today = self.today.filter(|_| !is_withdrawn);
         if is_withdrawn
             && alert.named != self.onset
             && let Some(before) = self.earlier.take()
@@ -216,10 +235,8 @@ impl Member {
         }
         self.ended = self.ended.filter(|_| !self.is_open).or(Some(as_of));
         self.is_open = false;
-        (self.severity, self.reason) = (alert.severity, alert.reason);
-        if self.is_taken_back() {
-            self.today = None;
-        }
+        self.reason = alert.reason;
+        self.see(alert);
     }
 
     /// Takes what is known now of a day that is kept.

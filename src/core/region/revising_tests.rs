@@ -186,6 +186,37 @@ fn an_alert_that_is_taken_back_is_told_of_with_the_reason_and_takes_its_rise_alo
 }
 
 #[test]
+fn an_alert_that_is_taken_back_takes_its_own_rise_along_and_no_other() {
+    let day = |n: i64| EventTime(n * DAY_MS);
+    // On day 29 the second gate has a surge again, of which 30 may have moved, and the first, which is shut, one that keeps the
+    // incident open.
+    let again = || {
+        let (mut region, _) = moved();
+        let mut over = surge(day(28));
+        over.reason = Some(Reason::Calm);
+        region.take(&told_of(0, &surge(day(29)), Transition::Opened, 29));
+        region.take(&told_of(1, &over, Transition::Resolved, 29));
+        region.take(&told_of(1, &surge(day(29)), Transition::Opened, 29));
+        let end = reading(29, 0).end;
+        region.take(&count(0, shut(29), 0, end));
+        let told = region.take(&count(1, reading(29, 130), 0, end));
+        assert_eq!(told.last().map(total), Some((130, 30, 30)));
+        region
+    };
+    let (mut later, mut fall) = (surge(day(29)), surge(day(29)));
+    later.end(None);
+    fall.direction = Direction::Drop;
+    let mut region = again();
+    let told = region.take(&told_of(1, &later, Transition::Retracted, 30));
+    assert_eq!(told.last().map(total), Some((0, 0, 0)), "the later alert");
+    let mut region = again();
+    region.take(&told_of(1, &fall, Transition::Opened, 30));
+    fall.end(None);
+    let told = region.take(&told_of(1, &fall, Transition::Retracted, 30));
+    assert_eq!(told.last().map(total), Some((130, 30, 30)), "a fall there");
+}
+
+#[test]
 fn an_alert_that_is_taken_back_after_its_incident_was_over_is_told_of_too() {
     let (mut region, _) = moved();
     let mut alert = surge(EventTime(28 * DAY_MS));
@@ -218,6 +249,68 @@ fn an_incident_whose_later_alert_is_taken_back_keeps_the_one_before_it() {
     assert_eq!(told[0].change, Change::Resolved(Some(Reason::Recounted)));
     assert!(!told[0].incident.is_taken_back());
     assert_eq!(told[0].incident.members[0].reason, Some(Reason::Calm));
+}
+
+#[test]
+fn an_incident_begins_when_its_first_alert_did_by_what_is_counted_now_but_not_before_its_name_says()
+{
+    let day = |n: i64| EventTime(n * DAY_MS);
+    let moved_to = |onset: i64| {
+        let mut alert = surge(day(28));
+        alert.onset = day(onset);
+        alert
+    };
+    let ended = |onset: i64, reason: Reason| {
+        let mut alert = moved_to(onset);
+        alert.reason = Some(reason);
+        alert
+    };
+    let began = |alerts: &[(u16, Alert, Transition)]| {
+        let (mut region, _) = moved();
+        for (crossing, alert, transition) in alerts {
+            region.take(&told_of(*crossing, alert, *transition, 33));
+        }
+        region.incidents()[0].began()
+    };
+    let later = |crossing, onset| (crossing, surge(day(onset)), Transition::Opened);
+    let over = (1, ended(28, Reason::Calm), Transition::Resolved);
+    let taken_back = (1, ended(28, Reason::Recounted), Transition::Retracted);
+    let table = [
+        ("as told", vec![], 28),
+        (
+            "its first days were wrong",
+            vec![(1, moved_to(30), Transition::Updated)],
+            30,
+        ),
+        (
+            "it began earlier",
+            vec![(1, moved_to(26), Transition::Updated)],
+            28,
+        ),
+        (
+            "known when it ends",
+            vec![(1, ended(30, Reason::Calm), Transition::Resolved)],
+            30,
+        ),
+        (
+            "taken back while a later one goes on",
+            vec![over, later(1, 32), taken_back],
+            32,
+        ),
+        (
+            "taken back beside another",
+            vec![later(0, 31), taken_back],
+            31,
+        ),
+        (
+            "taken back beside another, and come again",
+            vec![later(0, 31), taken_back, later(1, 32)],
+            31,
+        ),
+    ];
+    for (name, alerts, expected) in table {
+        assert_eq!(began(&alerts), day(expected), "{name}");
+    }
 }
 
 #[test]
