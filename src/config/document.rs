@@ -41,6 +41,20 @@ impl Document {
         })
     }
 
+    /// Where a span of its text was written, and the key of that line; no key where the span goes on over several lines.
+    pub(super) fn at(&self, text: &str, span: &std::ops::Range<usize>) -> (Option<String>, Place) {
+        let lines = Lines::of(text);
+        let [first, last] = [span.start, span.end].map(|byte| lines.holding(byte));
+        let key = text.lines().nth(first - 1).and_then(|line| {
+            let (key, _) = line.split_once('=').unwrap_or((line, ""));
+            let key = key.trim_matches(['[', ']', ' ', '\t', '"']);
+            (first == last && !key.is_empty()).then(|| key.to_owned())
+        });
+        let line = key.is_some().then_some(first);
+        let name = self.name.clone();
+        (key, Place::File { name, line })
+    }
+
     /// Where a key path was written.
     pub(super) fn place(&self, path: &str) -> Place {
         Place::File {

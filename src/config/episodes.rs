@@ -5,7 +5,6 @@ use super::document::Document;
 use super::problem::{Place, Problem, shown};
 use crate::core::alert::Direction;
 use crate::core::episode::{Curve, Families, Family, Measure, NONE_OF_THESE, Pattern, Range};
-use serde::Deserialize;
 
 /// The files that are used where no folder is named: name and text.
 const EMBEDDED: [(&str, &str); 9] = [
@@ -73,15 +72,17 @@ pub(super) fn families(check: &mut Checker<'_>, files: Option<&[(String, String)
     for (name, text) in files {
         match read(name, text) {
             Ok(family) => {
-                let same = |other: &&Family| other.id == family.id;
-                if families.iter().any(|other| same(&other)) {
-                    let place = whole(name);
+                let rule = "must differ from that of every other file";
+                let mut others = families.iter();
+                if others.any(|other: &Family| other.id == family.id) {
+                    check.add(problem("id", &family.id, rule, "rename it", whole(name)));
+                } else if families.iter().any(|other| other.name == family.name) {
                     check.add(problem(
-                        "id",
-                        &family.id,
-                        "must differ from that of every other file",
+                        "name",
+                        &family.name,
+                        rule,
                         "rename it",
-                        place,
+                        whole(name),
                     ));
                 }
                 families.push(family);
@@ -96,10 +97,18 @@ pub(super) fn families(check: &mut Checker<'_>, files: Option<&[(String, String)
 /// One file.
 fn read(name: &str, text: &str) -> Result<Family, Vec<Problem>> {
     let document = Document::parse(name, text).map_err(|problem| vec![*problem])?;
-    let family = Family::deserialize(document.root.clone()).map_err(|error| {
+    let family: Family = toml::from_str(text).map_err(|error| {
         let remedy = "compare it with config/episodes/arctic-2015-ramp.toml";
         let rule = format!("must have the shape of an episode: {}", error.message());
-        vec![problem("(file)", "(not shown)", &rule, remedy, whole(name))]
+        let span = error.span().unwrap_or(0..text.len());
+        let (key, place) = document.at(text, &span);
+        let key = key.unwrap_or_else(|| "(file)".to_owned());
+        let value = if key == "(file)" {
+            "(not shown)"
+        } else {
+            &text[span]
+        };
+        vec![problem(&key, value, &rule, remedy, place)]
     })?;
     let mut rules = Rules {
         document: &document,
@@ -168,6 +177,15 @@ impl Rules<'_> {
             0.0,
             400.0,
         );
+        let takes_days = matches!(
+            places.pattern,
+            Pattern::Turns | Pattern::Line | Pattern::Succession
+        );
+        if takes_days && places.spread_days.is_none() {
+            let rule = "must be given where the pattern is turns, line or succession";
+            let remedy = "say how many days pass from the first to the last of its crossings";
+            self.fail("places.spread_days", "(not given)", rule, remedy);
+        }
         self.given("places.moved_ratio", places.moved_ratio.as_ref(), 0.0, 1.0);
         if places.pattern == Pattern::One && places.crossings.high > 1.0 {
             let value = places.crossings.high.to_string();
@@ -327,11 +345,31 @@ mod tests {
         episode.curve.first_day = 0 to 8 (mine/a.toml line 14): must be above 0; correct the range, measure or direction
         episode.regularity.index = NaN to 12 (mine/a.toml line 21): must go from a lower to a higher number within 1 and 10000; correct the range
         "#);
-        let lines = told(vec![file("id = 3"), file("id ="), file(good), file(good)]);
+        let same_name = good.replace("id = \"arctic-2015-ramp\"", "id = \"another\"");
+        let at_once = good
+            .replace("pattern = \"one\"", "pattern = \"succession\"")
+            .replace("id = \"arctic-2015-ramp\"", "id = \"at-once\"")
+            .replace("name = \"", "name = \"Another like ");
+        let lines = told(vec![
+            file("id = 3"),
+            file("id ="),
+            file(good),
+            file(good),
+            file(&same_name),
+            file(&at_once),
+            file(&good.replace("[places]", "[place]")),
+            file(&good.replace("[curve]\n", "[curve]\npeek = 3\n")),
+            file(&good.replace("low = 7.0, high = 28.0", "low = \"seven\", high = 28.0")),
+        ]);
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        episode.(file) = (not shown) (mine/a.toml): must have the shape of an episode: invalid type: integer `3`, expected a string; compare it with config/episodes/arctic-2015-ramp.toml
+        episode.id = 3 (mine/a.toml line 1): must have the shape of an episode: invalid type: integer `3`, expected a string; compare it with config/episodes/arctic-2015-ramp.toml
         mine/a.toml line 1: the file must be TOML: string values must be quoted, expected literal string; correct the line
         episode.id = arctic-2015-ramp (mine/a.toml): must differ from that of every other file; rename it
+        episode.name = Storskog in the autumn of 2015 (mine/a.toml): must differ from that of every other file; rename it
+        episode.places.spread_days = (not given) (mine/a.toml): must be given where the pattern is turns, line or succession; say how many days pass from the first to the last of its crossings
+        episode.place = place (mine/a.toml line 24): must have the shape of an episode: unknown field `place`, expected one of `id`, `name`, `ordinary`, `direction`, `followed`, `usual_per_day`, `curve`, `regularity`, `places`; compare it with config/episodes/arctic-2015-ramp.toml
+        episode.peek = peek (mine/a.toml line 13): must have the shape of an episode: unknown field `peek`, expected one of `measure`, `first_day`, `doubling_days`, `growth_days`, `peak`, `hold_days`, `halving_days`, `on_special_days`; compare it with config/episodes/arctic-2015-ramp.toml
+        episode.doubling_days = "seven" (mine/a.toml line 15): must have the shape of an episode: invalid type: string "seven", expected f64; compare it with config/episodes/arctic-2015-ramp.toml
         "#);
         let lines = [
             told(Vec::new()),
@@ -339,7 +377,7 @@ mod tests {
         ];
         insta::assert_snapshot!(lines.concat().join("\n"), @r#"
         episodes.folder = 0 files (flag --set): must hold from 1 to 30 files that end in .toml; copy some of config/episodes there, or leave it empty for the embedded ones
-        episode.(file) = (not shown) (mine/a.toml): must have the shape of an episode: unknown field `patern`, expected one of `pattern`, `crossings`, `countries`, `spread_days`, `moved_ratio`; compare it with config/episodes/arctic-2015-ramp.toml
+        episode.patern = patern (mine/a.toml line 25): must have the shape of an episode: unknown field `patern`, expected one of `pattern`, `crossings`, `countries`, `spread_days`, `moved_ratio`; compare it with config/episodes/arctic-2015-ramp.toml
         "#);
     }
 }

@@ -3,8 +3,9 @@
 
 use super::encode::significant;
 use super::sentence::grouped;
+use crate::core::alert::Direction;
 use crate::core::episode::{
-    Called, Families, Likeness, NONE_OF_THESE, Name, Projection, Stage, TooLittle, Verdict,
+    Called, Families, Family, Likeness, NONE_OF_THESE, Name, Projection, Stage, TooLittle, Verdict,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub struct EpisodeRecord<'a> {
     /// Days in which what is above the usual doubles; negative while it halves; absent where it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubling_days: Option<f64>,
-    /// The shortest doubling time of 80 %; absent where it may as well not grow.
+    /// The shortest doubling time of 80 %; absent where it shrinks and may as well not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubling_days_low: Option<f64>,
     /// The longest doubling time of 80 %; absent where it may as well not grow.
@@ -102,8 +103,9 @@ pub fn record<'a>(
     let named = likeness.named().and_then(|(at, _)| families.get(at));
     let days = |per_day: f64| (per_day.abs() > 1e-3).then(|| significant(per_day.recip()));
     let growth = likeness.doubling;
-    // An interval of rates that holds zero is no interval of doubling times.
+    // An interval of rates that holds zero is one of doubling times without an end.
     let certain = growth.filter(|d| d.per_day_low > 0.0 || d.per_day_high < 0.0);
+    let growing = growth.filter(|d| d.per_day > 0.0);
     EpisodeRecord {
         day: likeness.day,
         onset: likeness.onset.likely.date(),
@@ -114,7 +116,7 @@ pub fn record<'a>(
         probabilities,
         stage,
         doubling_days: growth.and_then(|d| days(d.per_day)),
-        doubling_days_low: certain.and_then(|d| days(d.per_day_high)),
+        doubling_days_low: certain.or(growing).and_then(|d| days(d.per_day_high)),
         doubling_days_high: certain.and_then(|d| days(d.per_day_low)),
         followed: named.map(|family| family.followed.as_str().into()),
         projection: likeness.projections.iter().map(projection).collect(),
@@ -195,12 +197,13 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
         (Some((family, p)), _) if called == named => format!(
-            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{} By its counts it may have begun about {} ago and {}.{ahead} What came of it in that case, and need not come again: {}",
+            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{} By its counts it may have begun about {} ago and {}{}.{ahead} What came of it in that case, and need not come again: {}",
             family.name,
             in_ten(p),
             before(families, renamed_from),
             counted(likeness.day, "day", "days"),
             stage_in_words(stage),
+            pace(family, likeness, stage),
             family.followed
         ),
         (Some((family, p)), _) => format!(
@@ -257,6 +260,24 @@ fn stage_in_words(stage: Stage) -> &'static str {
         Stage::Decline => "is shrinking",
         Stage::Over => "is nearly back to usual",
     }
+}
+
+/// How fast a surge grows.
+fn pace(family: &Family, likeness: &Likeness, stage: Stage) -> String {
+    let is_growth = stage == Stage::Growth && family.direction == Direction::Surge;
+    let Some(growth) = likeness.doubling.filter(|d| is_growth && d.per_day > 0.0) else {
+        return String::new();
+    };
+    let days = |per_day: f64| per_day.recip().round().max(1.0) as u32;
+    let fastest = days(growth.per_day_high);
+    let pace = match growth.per_day_low > 0.0 {
+        true if days(growth.per_day_low) == fastest => {
+            format!("about {}", counted(fastest, "day", "days"))
+        }
+        true => format!("{fastest} to {} days", days(growth.per_day_low)),
+        false => format!("{} or more, if it goes on", counted(fastest, "day", "days")),
+    };
+    format!(" (at the pace of late, what is above the usual doubles in {pace})")
 }
 
 /// A probability as people say it.
@@ -380,35 +401,61 @@ mod tests {
     }
 
     #[test]
-    fn a_record_holds_all_candidates_and_no_interval_where_growth_is_not_certain() {
+    fn a_record_holds_all_candidates_and_how_fast_it_grows_at_most_and_at_least() {
         let families = families();
         let mut likeness = like(&families, 12, "finland-2023-shift", 0.8);
-        likeness.doubling = Some(Doubling {
-            per_day: 0.1,
-            per_day_low: -0.1,
-            per_day_high: 0.3,
-        });
         let told = record(&families, &likeness, called(&[&likeness]), REGION);
         let sum: f64 = told.probabilities.iter().map(|p| p.probability).sum();
         assert!((sum - 1.0).abs() < 1e-3);
         assert_eq!(told.probabilities.len(), families.families.len() + 1);
         assert_eq!(told.named.as_deref(), Some("finland-2023-shift"));
         assert_eq!(told.probabilities[1].episode, NONE_OF_THESE);
-        assert_eq!(
-            (told.doubling_days, told.doubling_days_low),
-            (Some(10.0), None)
-        );
-        likeness.doubling = Some(Doubling {
-            per_day: 0.5,
-            per_day_low: 0.25,
-            per_day_high: 1.0,
-        });
-        let told = record(&families, &likeness, called(&[&likeness]), REGION);
-        let growth = (
-            told.doubling_days,
-            told.doubling_days_low,
-            told.doubling_days_high,
-        );
-        assert_eq!(growth, (Some(2.0), Some(1.0), Some(4.0)));
+        let table = [
+            (
+                "growth that is certain",
+                [0.25, 0.5, 1.0],
+                [Some(1.0), Some(2.0), Some(4.0)],
+                " and is growing (at the pace of late, what is above the usual doubles in 1 to 4 days).",
+            ),
+            (
+                "at one pace",
+                [0.45, 0.5, 0.6],
+                [Some(1.667), Some(2.0), Some(2.222)],
+                " and is growing (at the pace of late, what is above the usual doubles in about 2 days).",
+            ),
+            (
+                "it may as well not grow",
+                [-0.1, 0.1, 0.25],
+                [Some(4.0), Some(10.0), None],
+                " and is growing (at the pace of late, what is above the usual doubles in 4 days or more, if it goes on).",
+            ),
+            (
+                "it may as well not shrink",
+                [-0.25, -0.1, 0.1],
+                [None, Some(-10.0), None],
+                " and is growing.",
+            ),
+            (
+                "it shrinks",
+                [-1.0, -0.5, -0.25],
+                [Some(-4.0), Some(-2.0), Some(-1.0)],
+                " and is growing.",
+            ),
+        ];
+        for (name, [per_day_low, per_day, per_day_high], expected, said) in table {
+            likeness.doubling = Some(Doubling {
+                per_day,
+                per_day_low,
+                per_day_high,
+            });
+            let told = record(&families, &likeness, called(&[&likeness]), REGION);
+            let found = [
+                told.doubling_days_low,
+                told.doubling_days,
+                told.doubling_days_high,
+            ];
+            assert_eq!(found, expected, "{name}");
+            assert!(told.sentence.contains(said), "{name}: {}", told.sentence);
+        }
     }
 }

@@ -135,7 +135,7 @@ pub struct DayRecord {
     pub observed: u64,
     /// Arrivals expected.
     pub expected: f64,
-    /// Arrivals above what is expected and the level before: moved and new ones.
+    /// Arrivals above what is expected, and where flow is missing near there, above the level before that too: moved and new ones.
     pub rise: u64,
     /// Those of the rise that are missing elsewhere, so that they may have moved; nobody is followed.
     pub moved: u64,
