@@ -39,7 +39,7 @@ pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason
 /// Civil days from its beginning to its last closed one.
 fn length(network: &Network, incident: &Incident) -> String {
     let tz = &network.crossing(incident.id.crossing).tz;
-    let [first, named] = [incident.began(), incident.id.onset].map(|at| Day::of(&local(tz, at)));
+    let [first, named] = [incident.began, incident.id.onset].map(|at| Day::of(&local(tz, at)));
     let days = match last_day(incident).map_or(1, |last| last.0 - first.0 + 1) {
         ..=1 => "one day".to_owned(),
         days => format!("{days} days"),
@@ -55,7 +55,7 @@ fn length(network: &Network, incident: &Incident) -> String {
 /// own, or its first days are not kept any more.
 fn total(network: &Network, incident: &Incident) -> String {
     let tz = &network.crossing(incident.id.crossing).tz;
-    let first = Day::of(&local(tz, incident.began()));
+    let first = Day::of(&local(tz, incident.began));
     let mut histories: BTreeMap<CrossingIx, &[DaySeen]> = BTreeMap::new();
     for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
         let known = histories.entry(member.crossing).or_default();
@@ -128,7 +128,7 @@ fn last_day(incident: &Incident) -> Option<Day> {
 
 /// Mean arrivals of the last open days of a member since the incident began; nothing where its last day was not seen.
 fn last_days(network: &Network, incident: &Incident, member: &Member) -> Option<f64> {
-    let onset = local(&network.crossing(member.crossing).tz, incident.began());
+    let onset = local(&network.crossing(member.crossing).tz, incident.began);
     let since = member.history.iter().rev();
     let since = since.take_while(|seen| Day::of(&onset) <= seen.day);
     let mut open = since.filter(|seen| seen.exposure > 0.0).peekable();

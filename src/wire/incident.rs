@@ -4,6 +4,7 @@ use super::ending::over;
 use super::sentence::{about, arrivals, grouped, opening};
 use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
+use crate::core::episode::Gate;
 use crate::core::ids::CrossingIx;
 use crate::core::network::{Crossing, Network};
 use crate::core::region::displacement::{Day, Move};
@@ -55,10 +56,8 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             Some(format!("It has become {severity}, {way} {name}{count}"))
         }
         Change::Revised(Revised::Day) => {
-            let moved = moves(network, incident);
-            let moved = moved.map_or_else(String::new, |moved| format!(" {moved}"));
-            let day = day_counts(network, incident)?;
-            Some(format!("{RECOUNTED} {day}{moved}"))
+            let day = moved(network, incident).or_else(|| day_counts(network, incident))?;
+            Some(format!("{RECOUNTED} {day}"))
         }
         Change::Revised(Revised::Crossing(at)) => Some(told_less(network, incident, at)),
         Change::Revised(Revised::Withdrawn(at)) => Some(withdrawn(network, incident, at)),
@@ -116,6 +115,8 @@ fn widest<'a>(network: &Network, incident: &'a Incident) -> Option<&'a GroupMemb
 fn begins_again(network: &Network, told: &Told, name: &str) -> String {
     let count = count(network, told);
     let way = told.by.map(|(_, way)| way);
+    let day = day_counts(network, &told.incident).filter(|_| told.count.is_none());
+    let count = day.map_or(count, |day| format!(". {day}"));
     match way.filter(|way| *way != told.incident.id.direction) {
         Some(Direction::Surge) => format!("After it {name} rises{count}"),
         Some(Direction::Drop) => format!("After it {name} falls{count}"),
@@ -210,9 +211,15 @@ fn counts(network: &Network, incident: &Incident) -> Option<String> {
                 Direction::Surge => "rises",
                 Direction::Drop => "falls",
             };
-            let names = days
-                .iter()
-                .map(|(at, _)| network.crossing(*at).name.clone());
+            let name = |at: &CrossingIx| {
+                let silent = if is_silent(incident, *at) {
+                    " (silent for most of the day)"
+                } else {
+                    ""
+                };
+                format!("{}{silent}", network.crossing(*at).name)
+            };
+            let names = days.iter().map(|(at, _)| name(at));
             let at = match names.collect::<Vec<_>>().as_slice() {
                 few if few.len() <= NAMED_AT_MOST => listed(few),
                 many => format!("the {} crossings where it {does}", many.len()),
@@ -228,12 +235,24 @@ fn counts(network: &Network, incident: &Incident) -> Option<String> {
 
 /// The counts of the last day at the crossings of the widest group with an alert that raise none of their own.
 fn group_counts(network: &Network, incident: &Incident, which: &str) -> Option<String> {
-    let open = incident.groups.iter().filter(|g| g.is_open);
+    let open = incident.groups.iter();
+    let open = open.filter(|g| g.is_open && g.today.expected > 0.0);
     let widest = open.max_by(|a, b| a.today.expected.total_cmp(&b.today.expected))?;
     let at = group_name(network, widest.group);
     let (observed, expected) = (widest.today.observed, widest.today.expected);
     let (came, usual) = (arrivals(observed), about(expected));
-    Some(format!("{which}{came} at {at} added up, usually {usual}"))
+    Some(format!(
+        "{which}{came} at {at} added up, without those that have an alert of their own or of fewer together, usually {usual}"
+    ))
+}
+
+/// Whether a crossing was not heard for most of the last day.
+fn is_silent(incident: &Incident, at: CrossingIx) -> bool {
+    let mut members = incident.members.iter().filter(|m| m.crossing == at);
+    members.any(|member| {
+        let mut days = member.history.iter().rev();
+        days.any(|seen| Some(seen.day) == incident.day && seen.gate == Gate::Blind)
+    })
 }
 
 /// What an incident is called.
@@ -366,7 +385,7 @@ fn count(network: &Network, told: &Told) -> String {
             Direction::Surge => "fall",
             Direction::Drop => "rise",
         };
-        format!(" Before its {other} a day there had {}.", about(before))
+        format!(" Before its {other} there were {} a day.", about(before))
     });
     format!(": {said}{clock}{before}")
 }
@@ -547,7 +566,10 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCoun
     };
     let rest = match day.rise - day.moved {
         0 => "how many really did nobody can tell".to_owned(),
-        new => format!("at least {} did not", grouped(new)),
+        new => format!(
+            "for the other {} none are known to be missing",
+            grouped(new)
+        ),
     };
     format!(
         "Up to {} of these {} may have moved there from {from}; {rest}.",

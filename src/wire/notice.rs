@@ -157,7 +157,7 @@ fn arrivals_while_closed(name: &str, since: &str, shut: Option<Shut>, is_over: b
     };
     if is_over {
         return format!(
-            "Taken back: {name} was open after all. A status that was read late says so of the time from {since} on, and what came in it is judged like any other."
+            "Taken back: {name} was open after all for some of the time since {since}. A status that was read late says so, and what came while it was open is judged like any other."
         );
     }
     let closed = match shut.map(|shut| shut.by) {
@@ -187,7 +187,7 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r"
         Salla reports 1 arrival though a status says that it has been closed since 20:00 on Friday 17 November 2023. No alert will follow of it: find out whether the gate is open.
         Salla reports 12 arrivals outside its published hours, which ended at 20:00 on Friday 17 November 2023. No alert will follow of it: find out whether the gate is open.
-        Taken back: Salla was open after all. A status that was read late says so of the time from 20:00 on Friday 17 November 2023 on, and what came in it is judged like any other.
+        Taken back: Salla was open after all for some of the time since 20:00 on Friday 17 November 2023. A status that was read late says so, and what came while it was open is judged like any other.
         ");
     }
 }

@@ -6,7 +6,7 @@ use super::episode::{self, EpisodeRecord};
 use super::incident::{region, spoken};
 use super::sentence::civil_time;
 use crate::core::alert::{Direction, Severity};
-use crate::core::episode::Families;
+use crate::core::episode::{Families, Likeness, Stage, Verdict};
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
 use crate::core::output::Source;
@@ -139,7 +139,7 @@ pub struct DayRecord {
     pub rise: u64,
     /// Those of the rise that are missing elsewhere, so that they may have moved; nobody is followed.
     pub moved: u64,
-    /// Those that are missing nowhere.
+    /// Those for which none are known to be missing at other crossings.
     pub new: u64,
 }
 
@@ -232,8 +232,8 @@ fn encoded(
     let episode =
         likeness.map(|likeness| episode::record(families, likeness, incident.called, &region));
     let mut summary = spoken(network, told);
-    if let Some(episode) = episode.as_ref().filter(|_| !transition.is_end()) {
-        summary = format!("{summary} {}", episode.sentence);
+    if let Some((episode, likeness)) = episode.as_ref().zip(likeness) {
+        summary += &likeness_in_words(told.change, likeness, &episode.sentence);
     }
     let record = IncidentRecord {
         incident_id: id.as_str().into(),
@@ -280,6 +280,21 @@ fn encoded(
         key: id,
         value,
         headers,
+    }
+}
+
+/// What its numbers are like is judged at the end of a day: what changes in the course of the next one is told with that date, and
+/// not where the day before was nearly back to usual.
+fn likeness_in_words(change: Change, likeness: &Likeness, sentence: &str) -> String {
+    match (change, &likeness.verdict) {
+        (Change::Resolved(_) | Change::Merged(_), _) => String::new(),
+        (Change::Updated | Change::Revised(_), _) => format!(" {sentence}"),
+        (_, Verdict::TooLittle(_)) => String::new(),
+        (_, Verdict::Compared { stage, .. }) if *stage == Stage::Over => String::new(),
+        _ => {
+            let day = likeness.last_day().date().strftime("%-d %B %Y");
+            format!(" At the end of {day} it was said: {sentence}")
+        }
     }
 }
 

@@ -119,8 +119,19 @@ pub fn notes(
     usual_is_new(transition, usual_for_days) + rests_on(data)
 }
 
-/// A bucket up to a moment where it is not over, beside what is usual.
+/// A bucket up to a moment where it is not over, beside what is usual; one that was closed or silent all along is beside nothing.
 fn numbers(tz: &TimeZone, stream: &str, reading: &Reading, until: Option<EventTime>) -> String {
+    if reading.exposure <= 0.0 {
+        let when = when(tz, reading, until);
+        return match (reading.closed_ratio > 0.0, reading.blind_ratio > 0.0) {
+            (true, _) => format!("it was closed {when}.{}", beside(reading)),
+            (false, true) => format!("nothing was heard of it {when}."),
+            (false, false) => {
+                let came = arrivals(reading.observed);
+                format!("{came} ({stream}) {when}; what is usual is not known.")
+            }
+        };
+    }
     format!(
         "{} ({stream}) {}; usually {} {}.{}",
         arrivals(reading.observed),
@@ -317,6 +328,7 @@ fn word(alert: &Alert) -> &'static str {
         Some(Reason::Lasting) => {
             return ", because it has lasted so long that it is what is usual from now on";
         }
+        Some(Reason::Redefined) => return ", because it can be followed no longer",
         _ => return "",
     };
     match feedback {

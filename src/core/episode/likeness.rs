@@ -110,6 +110,12 @@ pub struct Projection {
 }
 
 impl Likeness {
+    /// The day at whose end it was judged.
+    #[must_use]
+    pub fn last_day(&self) -> Day {
+        Day(self.onset.likely.0 + self.day as i32 - 1)
+    }
+
     /// The family that is named, and its probability: the likeliest of all candidates, if it has half or more.
     #[must_use]
     pub fn named(&self) -> Option<(usize, f64)> {

@@ -80,7 +80,7 @@ impl DayFlow {
     /// How many days flow is missing, by what this day is.
     fn missing_days(&self) -> i32 {
         let seen = (self.observed + self.while_closed) as f64;
-        if self.is_shut() || seen * 2.0 < self.expected {
+        if self.shut_ratio().is_some() || seen * 2.0 < self.expected {
             MISSING_DAYS
         } else {
             FALLEN_DAYS
@@ -97,8 +97,14 @@ impl DayFlow {
         }
     }
 
-    /// The share of `scheduled`, its open time of the day, for which a status shut it; nothing where that was hardly any of it.
-    fn shut_ratio(&self, scheduled: f64) -> Option<f64> {
+    /// The share of its open time of the day for which a status shut it; nothing where that was hardly any of it.
+    fn shut_ratio(&self) -> Option<f64> {
+        let scheduled = self.open_ratio + self.closed_ratio;
+        self.shut_ratio_of(scheduled.max(f64::MIN_POSITIVE))
+    }
+
+    /// The share of `scheduled`, its open time of the whole day, for which a status shut it so far.
+    fn shut_ratio_of(&self, scheduled: f64) -> Option<f64> {
         let ratio = (self.closed_ratio / scheduled).min(1.0);
         (self.is_shut() || ratio >= MIN_SHUT_RATIO).then_some(ratio)
     }
@@ -153,8 +159,8 @@ impl Displaced {
 /// One crossing of the stream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Flow {
-    /// Own arrivals of an open day, moved ones apart.
-    level: f64,
+    /// Own arrivals of an open day, moved ones apart; nothing before the first.
+    level: Option<f64>,
     /// The level before flow began to lack there or within reach, as long as any does: a rise is measured from it, so that what was
     /// there before has not moved, and what is new stays so.
     before: Option<f64>,
@@ -181,12 +187,13 @@ impl Flow {
             return 0;
         }
         let seen = (flow.observed + flow.while_closed) as f64;
-        let lacks = self.level - seen;
+        let level = self.level();
+        let lacks = level - seen;
         let usual = flow.expected;
         let has_fallen = lacks >= MIN_FALL
-            && seen * 2.0 < self.level
-            && (seen * 2.0 < usual || self.level > EPISODE_RATIO * usual.max(1.0));
-        let shut_ratio = flow.shut_ratio(scheduled);
+            && seen * 2.0 < level
+            && (seen * 2.0 < usual || level > EPISODE_RATIO * usual.max(1.0));
+        let shut_ratio = flow.shut_ratio();
         self.is_shut = shut_ratio.is_some();
         if !has_fallen && shut_ratio.is_none() {
             self.missing_since = None;
@@ -212,7 +219,7 @@ impl Flow {
 
     /// Arrivals that are missing on a day that is not over: those of a closure alone, since an open crossing may still count.
     fn missing_so_far(&mut self, day: Day, flow: &DayFlow) -> u64 {
-        let shut_ratio = flow.shut_ratio(1.0);
+        let shut_ratio = flow.shut_ratio_of(1.0);
         self.is_shut = shut_ratio.is_some();
         match shut_ratio {
             Some(ratio) if self.lacks_still(day, flow) => self.kept_out(flow, ratio) as u64,
@@ -222,8 +229,8 @@ impl Flow {
 
     /// What a closure for this share of the day kept out so far, by the clock.
     fn kept_out(&self, flow: &DayFlow, shut_ratio: f64) -> f64 {
-        let would_have = self.level * shut_ratio - flow.while_closed as f64;
-        let lacks = self.level - (flow.observed + flow.while_closed) as f64;
+        let would_have = self.level() * shut_ratio - flow.while_closed as f64;
+        let lacks = self.level() - (flow.observed + flow.while_closed) as f64;
         would_have.min(lacks).max(0.0)
     }
 
@@ -232,6 +239,10 @@ impl Flow {
         let since = *self.missing_since.get_or_insert(day);
         self.lacks_since = since;
         day.0 - since.0 < flow.missing_days()
+    }
+
+    fn level(&self) -> f64 {
+        self.level.unwrap_or(0.0)
     }
 
     fn has_pool(&self) -> bool {
@@ -258,12 +269,15 @@ impl Flow {
             return;
         }
         self.last_count = flow.observed;
-        self.level += GAIN * ((flow.observed - moved) as f64 - self.level);
+        let own = (flow.observed - moved) as f64;
+        self.level = Some(self.level.map_or(own, |level| level + GAIN * (own - level)));
     }
 
-    /// Arrivals of a day above what is expected, and where flow is missing near it, above the level before too.
+    /// Arrivals of a day above what is expected, and where flow is missing near it, above the level before too; none as long as
+    /// there is no level.
     fn rise(&mut self, flow: &DayFlow, is_missing_near: bool) -> u64 {
-        self.before = is_missing_near.then(|| self.before.unwrap_or(self.level));
+        let Some(level) = self.level else { return 0 };
+        self.before = is_missing_near.then(|| self.before.unwrap_or(level));
         let before = flow.expected.max(self.before.unwrap_or(0.0));
         (flow.observed as f64 - before.ceil()).max(0.0) as u64
     }

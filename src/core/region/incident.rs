@@ -116,6 +116,8 @@ pub struct Incident {
     pub called: Called,
     /// Its last change, by event time.
     pub as_of: EventTime,
+    /// Since when it goes on by what is known now: later than it is named by where late reports or corrections took the first days.
+    pub began: EventTime,
     /// When its last alert ended, and why, where that was not told yet.
     pub(super) ending: Option<(EventTime, Option<Reason>)>,
 }
@@ -156,9 +158,7 @@ impl Incident {
             })
     }
 
-    /// Since when it goes on by what is known now: later than it is named by where late reports or corrections took the first days.
-    #[must_use]
-    pub fn began(&self) -> EventTime {
+    pub(super) fn first_onset(&self) -> EventTime {
         let members = self.members.iter().filter(|m| !m.is_taken_back());
         let groups = self.groups.iter().filter(|g| !g.is_taken_back);
         let first = members.map(|m| m.began).chain(groups.map(|g| g.onset));
@@ -180,6 +180,7 @@ impl Incident {
             likeness: None,
             called: Called::default(),
             as_of,
+            began: id.onset,
             ending: None,
         }
     }
@@ -316,15 +317,17 @@ impl Incident {
         let was_open = self.is_open();
         for at in 0..self.members.len() {
             let (crossing, direction) = (self.members[at].crossing, self.members[at].direction);
-            let before = self.before(crossing, direction).filter(|_| was_open);
+            let before = self.before(crossing, direction);
             let Some(flow) = flows.get(&crossing) else {
                 continue;
             };
             let seen = DaySeen::of(day, flow);
             let member = &mut self.members[at];
             // A day that its crossing had closed when it joined was counted then.
-            if member.remember(seen) {
-                member.count_back(before, &[seen]);
+            match (member.remember(seen), was_open) {
+                (true, true) => member.count_back(before, &[seen]),
+                (true, false) => member.count_past(before, &seen),
+                (false, _) => {}
             }
         }
     }
@@ -471,7 +474,7 @@ impl Incident {
     /// Makes a change of it known.
     pub(super) fn tell(&mut self, change: Change, as_of: EventTime) -> Told {
         self.sequence += 1;
-        self.as_of = as_of;
+        (self.as_of, self.began) = (as_of, self.first_onset());
         Told {
             change,
             incident: self.clone(),

@@ -63,7 +63,7 @@ fn situation(
 ) -> Option<Situation> {
     let last = incident.day?;
     let tz = &network.crossing(incident.id.crossing).tz;
-    let onset = Day::of(&local(tz, incident.began()));
+    let onset = Day::of(&local(tz, incident.began));
     let first = Day(onset.0.max(last.0 - MOST_DAYS) - LEAD_DAYS as i32);
     let crossings = crossings(network, hops, state, incident);
     let days = usize::try_from(last.0 - first.0 + 1).ok()?;

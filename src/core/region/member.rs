@@ -2,13 +2,11 @@
 
 use super::displacement::Day;
 use super::groups::GroupIx;
-use super::incident::Incident;
 use crate::core::alert::{Alert, Direction, Reading, Reason, Severity};
 use crate::core::episode::Gate;
-use crate::core::ids::{CrossingIx, StreamIx};
+use crate::core::ids::CrossingIx;
 use crate::core::time::{EventTime, HOUR_MS};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// An alert joins an incident whose alerts near it ended at most this long ago.
 pub(super) const LINK_MS: i64 = 7 * 24 * HOUR_MS;
@@ -95,6 +93,8 @@ pub struct Member {
     /// Days in a row on which the crossing counted what it did before the incident: a rise after a drop is one back to it, and
     /// so is a fall after a surge.
     pub(super) back_days: u8,
+    /// Days in a row, once the incident was over, on which it went on past what was usual before: a fall after a surge below it.
+    pub(super) past_days: u8,
     /// The last day on which it was told of as displaced before the day was over.
     pub(super) displaced_on: Option<Day>,
 }
@@ -142,6 +142,7 @@ impl Member {
             today: None,
             before: usual_before(&history),
             back_days: 0,
+            past_days: 0,
             history,
             displaced_on: None,
         }
@@ -181,6 +182,31 @@ impl Member {
                 0
             };
         }
+    }
+
+    /// Counts the days in a row that go on past `before`; after as many as it takes to be back, its alert is no way back any more.
+    pub(super) fn count_past(&mut self, before: Option<f64>, day: &DaySeen) {
+        let Some(before) = before.filter(|_| f64::from(day.exposure) >= 0.5) else {
+            return;
+        };
+        let ratio = day.observed as f64 / before.max(1.0);
+        let is_past = match self.direction {
+            Direction::Surge => ratio > *BACK_RATIO.end(),
+            Direction::Drop => ratio < *BACK_RATIO.start(),
+        };
+        self.past_days = if is_past && self.is_open {
+            self.past_days + 1
+        } else {
+            0
+        };
+        if self.past_days >= BACK_DAYS {
+            (self.back_days, self.past_days) = (0, 0);
+        }
+    }
+
+    /// Whether an operator's word ended its alert.
+    pub(super) fn is_ended_by_word(&self) -> bool {
+        !self.is_open && matches!(self.reason, Some(Reason::Feedback(_)))
     }
 
     /// Its alert is open again, by a later one.
@@ -257,13 +283,6 @@ impl Member {
     }
 }
 
-/// Crossings with an open alert in an incident of a stream.
-pub(super) fn told_crossings(incidents: &[Incident], stream: StreamIx) -> BTreeSet<CrossingIx> {
-    let of_stream = incidents.iter().filter(|i| i.id.stream == stream);
-    let members = of_stream.flat_map(|i| &i.members);
-    members.filter(|m| m.is_open).map(|m| m.crossing).collect()
-}
-
 /// Mean arrivals of the days of which most was open; none where they are few.
 fn usual_before(days: &[DaySeen]) -> Option<f64> {
     let open = days.iter().filter(|day| day.exposure >= 0.5);
@@ -288,13 +307,17 @@ pub struct GroupMember {
     pub is_open: bool,
     /// Late reports or corrections left nothing of its alert.
     pub is_taken_back: bool,
-    /// Its last closed day: the crossings that raise no alert of their own, summed.
+    /// Its last closed day: the crossings that raise no alert of their own, summed; nothing where they are fewer than two.
     pub today: DayCount,
 }
 
 impl GroupMember {
     /// Takes the numbers of a closed day.
     pub(super) fn see(&mut self, reading: &Reading) {
+        if reading.exposure <= 0.0 {
+            self.today = DayCount::default();
+            return;
+        }
         self.today = DayCount {
             observed: reading.observed,
             expected: reading.expected,

@@ -94,7 +94,7 @@ fn a_day_that_is_counted_anew_is_told_again_at_the_next_hour_once_and_only_where
     assert_eq!(told.last().map(total), Some((130, 30, 30)));
     let next = EventTime(29 * DAY_MS + HOUR_MS);
     let table = [
-        ("late arrivals", [140, 150, 260], Some((260, 160, 99))),
+        ("late arrivals", [140, 150, 260], Some((260, 160, 100))),
         ("the same again", [260, 260, 260], None),
         ("corrected down", [200, 120, 101], Some((101, 1, 1))),
         ("nothing more than usual", [100, 100, 90], Some((90, 0, 0))),
@@ -270,7 +270,7 @@ fn an_incident_begins_when_its_first_alert_did_by_what_is_counted_now_but_not_be
         for (crossing, alert, transition) in alerts {
             region.take(&told_of(*crossing, alert, *transition, 33));
         }
-        region.incidents()[0].began()
+        region.incidents()[0].first_onset()
     };
     let later = |crossing, onset| (crossing, surge(day(onset)), Transition::Opened);
     let over = (1, ended(28, Reason::Calm), Transition::Resolved);

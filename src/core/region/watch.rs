@@ -5,7 +5,7 @@ use super::days::{ClosedDay, KeptDay, StreamState};
 use super::displacement::{Day, Displaced};
 use super::groups::{GroupIx, GroupTally, Judgement};
 use super::incident::{Change, Counted, GroupMember, Incident, IncidentId, Member, Told};
-use super::member::{DayCount, LINK_MS, told_crossings};
+use super::member::{DayCount, LINK_MS};
 use super::scan;
 use crate::core::alert::{Alert, Direction, Reading, Transition};
 use crate::core::calendar::local;
@@ -152,8 +152,12 @@ impl Region {
         let Some(day) = state.close_hour(place, crossing, reading) else {
             return Vec::new();
         };
+        let is_over = Day::of(&local(&place.tz, as_of)) != day;
         let mut told = self.look_again(stream, as_of);
-        told.extend(self.take_over(crossing, stream, day, reading, as_of));
+        // The last hour closes with its day, which is told of as a whole.
+        if !is_over {
+            told.extend(self.take_over(crossing, stream, day, reading, as_of));
+        }
         told
     }
 
@@ -203,7 +207,7 @@ impl Region {
                 day,
                 as_of,
                 closed,
-                told: told_crossings(&self.state.incidents, stream),
+                told: self.told_crossings(stream, day),
                 told_since: Vec::new(),
                 displaced: Displaced::default(),
                 judgements: Vec::new(),
@@ -211,6 +215,23 @@ impl Region {
             told.extend(self.day_over(stream, kept, as_of));
         }
         told
+    }
+
+    /// Crossings with an alert that is open when a day is over, or that an operator's word ended on it: what was said of its counts
+    /// is no news of a group.
+    pub(super) fn told_crossings(&self, stream: StreamIx, day: Day) -> BTreeSet<CrossingIx> {
+        let of_stream = self
+            .state
+            .incidents
+            .iter()
+            .filter(|i| i.id.stream == stream);
+        let members = of_stream.flat_map(|i| &i.members);
+        let is_of_day = |m: &Member| {
+            let tz = &self.border.network.crossing(m.crossing).tz;
+            m.ended.is_some_and(|at| Day::of(&local(tz, at)) == day)
+        };
+        let is_told = |m: &&Member| m.is_open || m.is_ended_by_word() && is_of_day(m);
+        members.filter(is_told).map(|m| m.crossing).collect()
     }
 
     fn next_over(&mut self, stream: StreamIx) -> Option<(Day, BTreeMap<CrossingIx, ClosedDay>)> {
@@ -222,16 +243,16 @@ impl Region {
         state.enter(&self.border, stream, kept, &mut self.tally);
         let kept = state.kept.back().expect("it was just entered").clone();
         let (flows, judgements) = (kept.flows(), &kept.judgements);
-        let mut told = Vec::new();
+        let (mut told, mut begun_again) = (Vec::new(), Vec::new());
         let of_stream = |i: &&mut Incident| i.id.stream == stream;
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
             let was_open = incident.is_open();
             incident.remember(kept.day, &flows);
-            if !was_open {
-                continue;
-            }
-            if !incident.is_open() {
-                incident.ending = Some((as_of, None));
+            match (was_open, incident.is_open()) {
+                (false, false) => continue,
+                (false, true) => begun_again.push(incident.id),
+                (true, false) => incident.ending = Some((as_of, None)),
+                (true, true) => {}
             }
             incident.on_day(kept.day, &flows, &kept.displaced);
             for (group, judgement) in judgements {
@@ -248,7 +269,14 @@ impl Region {
         self.explain_groups(stream);
         self.liken(stream);
         for incident in self.state.incidents.iter_mut().filter(of_stream) {
-            if incident.is_open() && incident.has_day() {
+            if begun_again.contains(&incident.id) {
+                let mut members = incident.members.iter().filter(|m| m.is_going_on());
+                let by = members.next().map(|m| (m.crossing, m.direction));
+                told.push(Told {
+                    by,
+                    ..incident.tell(Change::Reopened, as_of)
+                });
+            } else if incident.is_open() && incident.has_day() {
                 told.push(incident.tell(Change::Updated, as_of));
             }
         }
@@ -344,6 +372,7 @@ impl Region {
         }
         let older = linked.remove(0);
         let survivor = self.state.incidents[older].id;
+        let change = self.state.incidents[older].joining();
         let mut told = Vec::new();
         for at in linked.into_iter().rev() {
             let mut younger = self.state.incidents.remove(at);
@@ -351,7 +380,7 @@ impl Region {
             self.state.incidents[older].absorb(younger);
         }
         let incident = &mut self.state.incidents[older];
-        let (was_open, change) = (incident.is_open(), incident.joining());
+        let was_open = incident.is_open();
         let before = incident.before(crossing, alert.direction);
         let days = member.history.clone();
         member.count_back(before, &days);

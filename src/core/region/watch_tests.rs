@@ -2,7 +2,7 @@
 
 use super::super::groups::DayOf;
 use super::*;
-use crate::core::alert::{Reason, Severity};
+use crate::core::alert::{Feedback, Reason, Severity};
 use crate::core::event::GateState;
 use crate::core::ids::Partition;
 use crate::core::intake::BadRecordBudget;
@@ -136,7 +136,45 @@ fn what_merged_parts_under_its_own_name_and_counts_on() {
     assert_eq!(told, expected);
 }
 
-/// 10 of 12 moved to the first crossing and 20 of 25 to the fifth, from the last one.
+#[test]
+fn an_incident_that_was_over_begins_again_with_what_is_merged_into_it() {
+    let alerts = [(0, 0, true), (4, 1, true), (0, 3, false), (2, 5, true)];
+    let told = changes(&alerts);
+    let told: Vec<Change> = told.into_iter().map(|(change, _)| change).collect();
+    let (first, over) = (id(0, 0), Some(Reason::Calm));
+    let expected = [
+        Change::Opened,
+        Change::Opened,
+        Change::Resolved(over),
+        Change::Merged(first),
+        Change::Reopened,
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_an_operator_called_usual_is_no_news_of_its_groups_on_that_day() {
+    let noon = EventTime(2 * DAY_MS + DAY_MS / 2);
+    for (why, of_day) in [
+        (Reason::Feedback(Feedback::NewUsual), 1),
+        (Reason::Feedback(Feedback::False), 1),
+        (Reason::Calm, 0),
+    ] {
+        let mut region = region(3);
+        let mut alert = surge(EventTime(DAY_MS));
+        region.attach(CrossingIx(0), STREAM, &alert, EventTime(DAY_MS));
+        alert.end(Some(End {
+            at: noon,
+            why,
+            standing: None,
+        }));
+        region.end(CrossingIx(0), STREAM, &alert, noon);
+        let told = |day| region.told_crossings(STREAM, Day(day)).len();
+        assert_eq!((told(2), told(3)), (of_day, 0), "{why:?}");
+    }
+}
+
+/// All 25 moved to the fifth crossing and 5 of 12 to the first, from the last one.
 #[test]
 fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
     let mut region = region(9);
@@ -166,7 +204,9 @@ fn moves_are_as_many_as_the_members_tell_when_incidents_merge_and_part() {
         is_blind: false,
         is_hidden: false,
     };
-    let open = BTreeMap::from([(CrossingIx(8), gate(60, 1.0))]);
+    let open = [(0, 1), (4, 1), (8, 30)];
+    let open = open.map(|(crossing, observed)| (CrossingIx(crossing), gate(observed, 1.0)));
+    let open = BTreeMap::from(open);
     displacement.step(Day(0), &open, &region.border.hops);
     let mut shut = flows.clone();
     shut.insert(CrossingIx(8), gate(0, 0.0));
@@ -425,14 +465,20 @@ pub(in crate::core::region) fn reading(day: i64, observed: u64) -> Reading {
 
 /// Two crossings fall from 100 a day to 10 on day 27 and are back on day 40, which one of them tells of as a surge.
 #[test]
-fn an_incident_is_over_on_the_third_day_back_and_kept_while_an_alert_of_the_way_back_goes_on() {
+fn an_incident_is_over_on_the_third_day_back_and_begins_again_when_an_alert_of_the_way_back_goes_past()
+ {
     use Direction::{Drop, Surge};
     let mut region = region(2);
     let mut told = Vec::new();
-    for day in 0..60 {
-        let observed = if (27..40).contains(&day) { 10 } else { 100 };
-        let reading = reading(day, observed);
+    for day in 0..64 {
         for crossing in [0, 1].map(CrossingIx) {
+            let observed = match (day, crossing.0) {
+                (27..40, _) => 10,
+                // One day alone says nothing.
+                (50 | 60.., 0) => 200,
+                _ => 100,
+            };
+            let reading = reading(day, observed);
             told.extend(region.take(&Output::Count {
                 crossing,
                 stream: STREAM,
@@ -477,6 +523,7 @@ fn an_incident_is_over_on_the_third_day_back_and_kept_while_an_alert_of_the_way_
         (41, Change::Attached),
         // It is back on the 43rd, and told of half an hour later or with what comes next.
         (44, Change::Resolved(None)),
+        (63, Change::Reopened),
     ];
     assert_eq!(changes, expected);
 }
