@@ -2,12 +2,14 @@
 
 use super::{ASKED_DAYS, Said, machine, open};
 use crate::core::alert::Direction;
+use crate::core::calendar::local;
 use crate::core::episode::Families;
 use crate::core::event::Event;
 use crate::core::intake::BudgetSpent;
 use crate::core::network::Network;
 use crate::core::params::Params;
 use crate::core::region::displacement::Day;
+use crate::core::region::groups::{self, Group, Level};
 use crate::core::region::incident::IncidentId;
 use jiff::civil::Date;
 use serde::Serialize;
@@ -19,13 +21,13 @@ use std::sync::Arc;
 pub struct Lived {
     /// The replay.
     pub replay: String,
-    /// Crossing of its first alert.
-    pub crossing: String,
+    /// Crossing of its first alert, or the group it showed at.
+    pub place: String,
     /// What was counted there.
     pub stream: String,
     /// Which way it went.
     pub direction: &'static str,
-    /// First day at whose end it was open: that of its first alert.
+    /// The day on which its first alert opened, by the clock there.
     pub first_alert: Date,
     /// The family it is one of, by the facts; nothing where it is none.
     pub family: Option<&'static str>,
@@ -66,21 +68,34 @@ fn once(
     (network, params): (&Arc<Network>, &Params),
     sent: &[Event],
 ) -> Result<BTreeMap<(Day, IncidentId), Lived>, BudgetSpent> {
-    let mut first: BTreeMap<IncidentId, Day> = BTreeMap::new();
+    let groups = groups::of(network);
     let mut all: BTreeMap<(Day, IncidentId), Lived> = BTreeMap::new();
+    let mut known: BTreeMap<IncidentId, Day> = BTreeMap::new();
     machine::play(network, params, sent, |day, region| {
         for incident in open(region) {
             let id = incident.id;
-            let began = *first.entry(id).or_insert(day);
-            let crossing = &network.crossing(id.crossing).id;
+            let place = network.crossing(id.crossing);
+            let joined = incident.members.iter().map(|m| m.joined);
+            let joined = joined.chain(incident.groups.iter().map(|g| g.joined));
+            let opened = joined.min().unwrap_or(id.onset);
+            let opened = Day::of(&local(&place.tz, opened));
+            let began = *known.entry(id).or_insert(opened);
+            // A day is looked at some hours after its end: what opened in these is of the next day.
+            if day < began {
+                continue;
+            }
             let stream = network.stream(id.stream);
+            // What several crossings show together is told of by the one that has most of it.
+            let most = incident.explaining.first().filter(|_| id.group.is_some());
+            let most = most.map_or(&place.id, |at| &network.crossing(*at).id);
+            let group = id.group.and_then(|at| groups.get(usize::from(at.0)));
             let lived = all.entry((began, id)).or_insert_with(|| Lived {
                 replay: replay.to_owned(),
-                crossing: crossing.clone(),
+                place: group.map_or_else(|| place.id.clone(), together),
                 stream: stream.to_owned(),
                 direction: id.direction.label(),
                 first_alert: began.date(),
-                family: family(replay, crossing, stream, id.direction),
+                family: family(replay, most, stream, id.direction),
                 said: BTreeMap::new(),
                 without: BTreeMap::new(),
             });
@@ -93,6 +108,13 @@ fn once(
         }
     })?;
     Ok(all)
+}
+
+fn together(group: &Group) -> String {
+    match group.level {
+        Level::Network => "all crossings".to_owned(),
+        level => format!("{} {}", level.label(), group.name),
+    }
 }
 
 /// What an incident of a bundled replay is, by the facts that the replay is made of. Where less than usual came after a surge,

@@ -199,7 +199,7 @@ fn cell(coverage: Option<&Coverage>) -> String {
 }
 
 fn replays(lived: &[Lived]) -> String {
-    let mut head = days("incidents of the bundled replays");
+    let mut head = days("incidents of the bundled replays; day 1 is that of the first alert");
     head.insert(1, "first alert".to_owned());
     let mut rows = vec![head];
     for lived in lived {
@@ -214,7 +214,7 @@ fn replays(lived: &[Lived]) -> String {
         let mut row = vec![
             format!(
                 "{}: {} of {} at {}",
-                lived.replay, lived.direction, lived.stream, lived.crossing
+                lived.replay, lived.direction, lived.stream, lived.place
             ),
             lived.first_alert.to_string(),
         ];
