@@ -381,3 +381,48 @@ fn moves<'a>(network: &'a Network, incident: &Incident) -> Vec<MoveRecord<'a>> {
     });
     moves.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::episode::{Onset, TooLittle};
+
+    #[test]
+    fn what_an_incident_is_like_is_told_at_the_end_of_a_day_and_later_with_its_date() {
+        let likeness = |verdict| Likeness {
+            day: 3,
+            onset: Onset {
+                first: Day(19_674),
+                likely: Day(19_675),
+                last: Day(19_676),
+            },
+            verdict,
+            doubling: None,
+            projections: Vec::new(),
+        };
+        let at = |stage| {
+            likeness(Verdict::Compared {
+                families: vec![0.9],
+                none: 0.1,
+                stage,
+            })
+        };
+        let few = likeness(Verdict::TooLittle(TooLittle::Days { have: 2, need: 3 }));
+        let table = [
+            (Change::Updated, at(Stage::Growth), " It is."),
+            (Change::Updated, few.clone(), " It is."),
+            (Change::Resolved(None), at(Stage::Growth), ""),
+            (
+                Change::Attached,
+                at(Stage::Growth),
+                " At the end of 16 November 2023 it was said: It is.",
+            ),
+            (Change::Attached, at(Stage::Over), ""),
+            (Change::Attached, few, ""),
+        ];
+        for (change, likeness, expected) in table {
+            let said = likeness_in_words(change, &likeness, "It is.");
+            assert_eq!(said, expected, "{change:?} {likeness:?}");
+        }
+    }
+}

@@ -446,6 +446,50 @@ pub fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
 
+    /// Of 20 January 2026, of which these shares were open, closed by a status and silent.
+    fn day([open, closed, blind]: [f64; 3], observed: u64, while_closed: u32) -> Reading {
+        let start = 1_768_867_200_000;
+        Reading {
+            lens: Lens::Day,
+            start: EventTime(start),
+            end: EventTime(start + 86_400_000),
+            observed,
+            while_closed,
+            expected: 20.0 * open,
+            lower: 0,
+            upper: (40.0 * open) as u64,
+            exposure: open,
+            closed_ratio: closed,
+            blind_ratio: blind,
+            ln_tails: [None; 2],
+            log_evidence_rise: 0.0,
+            log_evidence_drop: 0.0,
+            p_surge: 0.0,
+            p_drop: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_day_of_which_nothing_was_open_and_seen_is_beside_no_usual_number() {
+        let told = [
+            day([1.0, 0.0, 0.0], 0, 0),
+            day([0.5, 0.5, 0.0], 3, 0),
+            day([0.0, 1.0, 0.0], 0, 0),
+            day([0.0, 0.6, 0.4], 0, 12),
+            day([0.0, 0.0, 1.0], 0, 0),
+            day([0.0, 0.0, 0.0], 21, 0),
+        ];
+        let told = told.map(|reading| numbers(&TimeZone::UTC, "asylum", &reading, None));
+        insta::assert_snapshot!(told.join("\n"), @r"
+        no arrivals (asylum) on Tuesday 20 January 2026; usually about 20, at most 40, on such a day.
+        3 arrivals (asylum) on Tuesday 20 January 2026; usually about 10, at most 20, on such a day.
+        it was closed on Tuesday 20 January 2026.
+        it was closed on Tuesday 20 January 2026. 12 more came while it was closed and are not judged.
+        nothing was heard of it on Tuesday 20 January 2026.
+        21 arrivals (asylum) on Tuesday 20 January 2026; what is usual is not known.
+        ");
+    }
+
     #[test]
     fn thousands_are_set_apart() {
         for (number, text) in [
