@@ -566,11 +566,8 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCoun
     };
     let rest = match day.rise - day.moved {
         0 => "how many really did nobody can tell".to_owned(),
-        1 => "for the other one none is known to be missing".to_owned(),
-        new => format!(
-            "for the other {} none are known to be missing",
-            grouped(new)
-        ),
+        1 => "no missing ones are left for the other one".to_owned(),
+        new => format!("no missing ones are left for the other {}", grouped(new)),
     };
     format!(
         "Up to {} of these {} may have moved there from {from}; {rest}.",

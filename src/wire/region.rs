@@ -139,7 +139,7 @@ pub struct DayRecord {
     pub rise: u64,
     /// Those of the rise that are missing elsewhere, so that they may have moved; nobody is followed.
     pub moved: u64,
-    /// Those for which none are known to be missing at other crossings.
+    /// Those for which no missing ones are left: more came than is missing, or another crossing may have taken it.
     pub new: u64,
 }
 

@@ -156,13 +156,22 @@ impl Displaced {
     }
 }
 
+/// For how long flow is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    /// For days, as after the end of an episode.
+    Short,
+    /// As long as the gate is shut or has less than half of what is usual, up to [`MISSING_DAYS`].
+    Lasting,
+}
+
 /// One crossing of the stream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Flow {
     /// Own arrivals of an open day, moved ones apart; nothing before the first.
     level: Option<f64>,
-    /// The level before flow began to lack there or within reach, as long as any does: a rise is measured from it, so that what was
-    /// there before has not moved, and what is new stays so.
+    /// The level before a gate there or within reach shut or fell below half of the usual, as long as it lacks: a rise is measured from
+    /// it, so that what was there before has not moved, and what is new stays so.
     before: Option<f64>,
     /// All arrivals of the last day it was open and had not fallen.
     last_count: u64,
@@ -245,6 +254,14 @@ impl Flow {
         self.level.unwrap_or(0.0)
     }
 
+    /// How long the flow that it lacked on its last day is missing.
+    fn lack(&self) -> Lack {
+        match self.lacked {
+            (1.., MISSING_DAYS) => Lack::Lasting,
+            _ => Lack::Short,
+        }
+    }
+
     fn has_pool(&self) -> bool {
         self.pool.iter().any(|(_, left)| *left > 0)
     }
@@ -275,10 +292,17 @@ impl Flow {
 
     /// Arrivals of a day above what is expected, and where flow is missing near it, above the level before too; none as long as
     /// there is no level.
-    fn rise(&mut self, flow: &DayFlow, is_missing_near: bool) -> u64 {
+    fn rise(&mut self, flow: &DayFlow, near: Option<Lack>) -> u64 {
         let Some(level) = self.level else { return 0 };
-        self.before = is_missing_near.then(|| self.before.unwrap_or(level));
-        let before = flow.expected.max(self.before.unwrap_or(0.0));
+        let before = match near {
+            Some(Lack::Lasting) => *self.before.get_or_insert(level),
+            Some(Lack::Short) => level,
+            None => 0.0,
+        };
+        if near != Some(Lack::Lasting) {
+            self.before = None;
+        }
+        let before = flow.expected.max(before);
         (flow.observed as f64 - before.ceil()).max(0.0) as u64
     }
 }
@@ -380,10 +404,12 @@ impl Displacement {
         displaced: &mut Displaced,
     ) {
         for (&crossing, flow) in flows.iter().filter(|(_, flow)| !flow.is_blind) {
-            let mut sources = displaced.sources.keys();
-            let is_missing_near = sources.any(|&from| hops.between(from, crossing).is_some());
+            let near = |from: &&CrossingIx| hops.between(**from, crossing).is_some();
+            let near = displaced.sources.keys().filter(near);
+            let near = near.filter_map(|from| self.flows.get(from).map(Flow::lack));
+            let near = near.max();
             let state = self.flows.entry(crossing).or_default();
-            let rise = state.rise(flow, is_missing_near);
+            let rise = state.rise(flow, near);
             if flow.open_ratio > 0.0 && rise > 0 {
                 displaced.rises.insert(crossing, rise);
             }
