@@ -45,7 +45,8 @@ impl Document {
     pub(super) fn at(&self, text: &str, span: &std::ops::Range<usize>) -> (Option<String>, Place) {
         let lines = Lines::of(text);
         let [first, last] = [span.start, span.end].map(|byte| lines.holding(byte));
-        let key = text.lines().nth(first - 1).and_then(|line| {
+        let line = text.lines().nth(first - 1);
+        let key = line.filter(|line| !line.starts_with('#')).and_then(|line| {
             let (key, _) = line.split_once('=').unwrap_or((line, ""));
             let key = key.trim_matches(['[', ']', ' ', '\t', '"']);
             (first == last && !key.is_empty()).then(|| key.to_owned())

@@ -357,6 +357,7 @@ mod tests {
             file(good),
             file(&same_name),
             file(&at_once),
+            file(&good.replace("id = \"arctic-2015-ramp\"\n", "")),
             file(&good.replace("[places]", "[place]")),
             file(&good.replace("[curve]\n", "[curve]\npeek = 3\n")),
             file(&good.replace("low = 7.0, high = 28.0", "low = \"seven\", high = 28.0")),
@@ -367,6 +368,7 @@ mod tests {
         episode.id = arctic-2015-ramp (mine/a.toml): must differ from that of every other file; rename it
         episode.name = Storskog in the autumn of 2015 (mine/a.toml): must differ from that of every other file; rename it
         episode.places.spread_days = (not given) (mine/a.toml): must be given where the pattern is turns, line or succession; say how many days pass from the first to the last of its crossings
+        episode.(file) = (not shown) (mine/a.toml): must have the shape of an episode: missing field `id`; compare it with config/episodes/arctic-2015-ramp.toml
         episode.place = place (mine/a.toml line 24): must have the shape of an episode: unknown field `place`, expected one of `id`, `name`, `ordinary`, `direction`, `followed`, `usual_per_day`, `curve`, `regularity`, `places`; compare it with config/episodes/arctic-2015-ramp.toml
         episode.peek = peek (mine/a.toml line 13): must have the shape of an episode: unknown field `peek`, expected one of `measure`, `first_day`, `doubling_days`, `growth_days`, `peak`, `hold_days`, `halving_days`, `on_special_days`; compare it with config/episodes/arctic-2015-ramp.toml
         episode.doubling_days = "seven" (mine/a.toml line 15): must have the shape of an episode: invalid type: string "seven", expected f64; compare it with config/episodes/arctic-2015-ramp.toml
