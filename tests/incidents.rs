@@ -313,6 +313,34 @@ fn late_finland() -> Feed {
     feed
 }
 
+/// The two countries, where nothing is heard of Storskog from 08:00 on its second day with the flow.
+#[test]
+fn an_incident_says_that_a_crossing_of_it_was_silent() {
+    let mut feed = two_countries();
+    let storskog = feed
+        .network
+        .crossing_ix("no-storskog")
+        .expect("it is there");
+    let moment = |text: &str| -> i64 {
+        let at: jiff::Timestamp = text.parse().expect("a moment");
+        at.as_millisecond()
+    };
+    let dead = moment("2023-06-13T08:00:00+02:00")..moment("2023-06-14T01:00:00+02:00");
+    feed.records.retain(|(_, input)| {
+        let event = input.event.as_ref().expect("replays hold no bad records");
+        event.crossing != storskog || !dead.contains(&event.time.0)
+    });
+    let (_, told) = feed.told();
+    let silent = told.iter().map(|one| spoken(&feed.network, one));
+    let silent = silent.filter(|said| said.contains("Storskog (silent for most of the day)"));
+    let silent: Vec<String> = silent.collect();
+    assert!(!silent.is_empty());
+    assert!(
+        silent.iter().all(|said| said.contains(" 13 June 2023: ")),
+        "{silent:?}"
+    );
+}
+
 /// The last word on a day: its members' counts, what moved, and the totals.
 fn last_word(feed: &Feed, day: &str) -> (Vec<Value>, Value) {
     let records = records(feed);
@@ -543,10 +571,9 @@ fn today_is_the_day_of_the_message() {
         let tz = &feed.network.crossing(at).tz;
         let today = local(tz, one.incident.as_of).date();
         let day = one.incident.day.expect("it is of a day").date();
-        let said = summary(&feed.network, one);
-        assert_eq!(said.is_some(), today == day, "{said:?}");
-        let told = said.unwrap_or_else(|| spoken(&feed.network, one));
-        assert_eq!(told.contains(" so far today at "), today == day, "{told}");
+        let said = summary(&feed.network, one).expect("flow moved");
+        assert_eq!(today, day, "{said}");
+        assert!(said.contains(" so far today at "), "{said}");
         displaced += 1;
     }
     assert!(displaced > 5, "{displaced}");

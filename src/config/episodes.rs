@@ -102,13 +102,10 @@ fn read(name: &str, text: &str) -> Result<Family, Vec<Problem>> {
         let rule = format!("must have the shape of an episode: {}", error.message());
         let span = error.span().unwrap_or(0..text.len());
         let (key, place) = document.at(text, &span);
-        let key = key.unwrap_or_else(|| "(file)".to_owned());
-        let value = if key == "(file)" {
-            "(not shown)"
-        } else {
-            &text[span]
-        };
-        vec![problem(&key, value, &rule, remedy, place)]
+        vec![match key {
+            Some(key) => problem(&key, &text[span], &rule, remedy, place),
+            None => problem("(file)", "(not shown)", &rule, remedy, place),
+        }]
     })?;
     let mut rules = Rules {
         document: &document,

@@ -7,6 +7,7 @@ use crate::core::alert::Direction;
 use crate::core::episode::{
     Called, Families, Family, Likeness, NONE_OF_THESE, Name, Projection, Stage, TooLittle, Verdict,
 };
+use crate::core::region::incident::Change;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -221,6 +222,22 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
             in_ten(none),
             before(families, renamed_from)
         ),
+    }
+}
+
+/// The sentence as the end of what is told of a change. What numbers are like is judged at the end of a day: what changes in the course of the next one is told with that date, and
+/// not where the day before was nearly back to usual.
+#[must_use]
+pub fn told(change: Change, likeness: &Likeness, sentence: &str) -> String {
+    match (change, &likeness.verdict) {
+        (Change::Resolved(_) | Change::Merged(_), _) => String::new(),
+        (Change::Updated | Change::Revised(_), _) => format!(" {sentence}"),
+        (_, Verdict::TooLittle(_)) => String::new(),
+        (_, Verdict::Compared { stage, .. }) if *stage == Stage::Over => String::new(),
+        _ => {
+            let day = likeness.last_day().date().strftime("%-d %B %Y");
+            format!(" At the end of {day} it was said: {sentence}")
+        }
     }
 }
 
@@ -456,6 +473,37 @@ mod tests {
             ];
             assert_eq!(found, expected, "{name}");
             assert!(told.sentence.contains(said), "{name}: {}", told.sentence);
+        }
+    }
+
+    #[test]
+    fn what_an_incident_is_like_is_told_at_the_end_of_a_day_and_later_with_its_date() {
+        let at = |stage| {
+            likeness(
+                3,
+                Verdict::Compared {
+                    families: vec![0.9],
+                    none: 0.1,
+                    stage,
+                },
+            )
+        };
+        let few = likeness(3, Verdict::TooLittle(TooLittle::Days { have: 2, need: 3 }));
+        let table = [
+            (Change::Updated, at(Stage::Growth), " It is."),
+            (Change::Updated, few.clone(), " It is."),
+            (Change::Resolved(None), at(Stage::Growth), ""),
+            (
+                Change::Attached,
+                at(Stage::Growth),
+                " At the end of 16 November 2023 it was said: It is.",
+            ),
+            (Change::Attached, at(Stage::Over), ""),
+            (Change::Attached, few, ""),
+        ];
+        for (change, likeness, expected) in table {
+            let said = told(change, &likeness, "It is.");
+            assert_eq!(said, expected, "{change:?} {likeness:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::core::calendar::local;
 use crate::core::episode::Gate;
 use crate::core::ids::CrossingIx;
 use crate::core::network::{Crossing, Network};
-use crate::core::region::displacement::{Day, Move};
+use crate::core::region::displacement::Move;
 use crate::core::region::groups::{self, GroupIx, Level};
 use crate::core::region::incident::{
     Change, DayCount, GroupMember, Incident, IncidentId, Member, Revised, Told,
@@ -159,7 +159,6 @@ pub fn spoken(network: &Network, told: &Told) -> String {
             format!("{what} was part of {from} and is by itself now, {shows}.")
         }
         (_, Some(said)) => format!("{what} goes on. {said}"),
-        (Change::Displaced(_), None) => format!("{what} goes on. So far it showed {shows}."),
         (_, None) => {
             let day = day_counts(network, incident);
             let day = day.map_or_else(String::new, |day| format!(" {day}"));
@@ -464,15 +463,11 @@ pub(super) fn whereabouts(network: &Network, incident: &Incident) -> String {
     }
 }
 
-/// What of a day may have moved to a crossing; nothing once the day is over, which is told of as a whole then.
+/// What of the day that goes on may have moved to a crossing.
 fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<String> {
     let mut members = incident.members.iter();
     let member = members.find(|m| m.is_same(at, Direction::Surge))?;
-    let (day, of) = (member.today?, incident.day?);
-    let place = network.crossing(at);
-    if Day::of(&local(&place.tz, incident.as_of)) != of {
-        return None;
-    }
+    let (day, place) = (member.today?, network.crossing(at));
     Some(format!(
         "{} so far today at {}, {}. {}",
         grouped(day.observed),

@@ -6,7 +6,7 @@ use super::episode::{self, EpisodeRecord};
 use super::incident::{region, spoken};
 use super::sentence::civil_time;
 use crate::core::alert::{Direction, Severity};
-use crate::core::episode::{Families, Likeness, Stage, Verdict};
+use crate::core::episode::Families;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
 use crate::core::output::Source;
@@ -233,7 +233,7 @@ fn encoded(
         likeness.map(|likeness| episode::record(families, likeness, incident.called, &region));
     let mut summary = spoken(network, told);
     if let Some((episode, likeness)) = episode.as_ref().zip(likeness) {
-        summary += &likeness_in_words(told.change, likeness, &episode.sentence);
+        summary += &episode::told(told.change, likeness, &episode.sentence);
     }
     let record = IncidentRecord {
         incident_id: id.as_str().into(),
@@ -280,21 +280,6 @@ fn encoded(
         key: id,
         value,
         headers,
-    }
-}
-
-/// What its numbers are like is judged at the end of a day: what changes in the course of the next one is told with that date, and
-/// not where the day before was nearly back to usual.
-fn likeness_in_words(change: Change, likeness: &Likeness, sentence: &str) -> String {
-    match (change, &likeness.verdict) {
-        (Change::Resolved(_) | Change::Merged(_), _) => String::new(),
-        (Change::Updated | Change::Revised(_), _) => format!(" {sentence}"),
-        (_, Verdict::TooLittle(_)) => String::new(),
-        (_, Verdict::Compared { stage, .. }) if *stage == Stage::Over => String::new(),
-        _ => {
-            let day = likeness.last_day().date().strftime("%-d %B %Y");
-            format!(" At the end of {day} it was said: {sentence}")
-        }
     }
 }
 
@@ -380,49 +365,4 @@ fn moves<'a>(network: &'a Network, incident: &Incident) -> Vec<MoveRecord<'a>> {
         lag_days: lag_days(one.since),
     });
     moves.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::episode::{Onset, TooLittle};
-
-    #[test]
-    fn what_an_incident_is_like_is_told_at_the_end_of_a_day_and_later_with_its_date() {
-        let likeness = |verdict| Likeness {
-            day: 3,
-            onset: Onset {
-                first: Day(19_674),
-                likely: Day(19_675),
-                last: Day(19_676),
-            },
-            verdict,
-            doubling: None,
-            projections: Vec::new(),
-        };
-        let at = |stage| {
-            likeness(Verdict::Compared {
-                families: vec![0.9],
-                none: 0.1,
-                stage,
-            })
-        };
-        let few = likeness(Verdict::TooLittle(TooLittle::Days { have: 2, need: 3 }));
-        let table = [
-            (Change::Updated, at(Stage::Growth), " It is."),
-            (Change::Updated, few.clone(), " It is."),
-            (Change::Resolved(None), at(Stage::Growth), ""),
-            (
-                Change::Attached,
-                at(Stage::Growth),
-                " At the end of 16 November 2023 it was said: It is.",
-            ),
-            (Change::Attached, at(Stage::Over), ""),
-            (Change::Attached, few, ""),
-        ];
-        for (change, likeness, expected) in table {
-            let said = likeness_in_words(change, &likeness, "It is.");
-            assert_eq!(said, expected, "{change:?} {likeness:?}");
-        }
-    }
 }
