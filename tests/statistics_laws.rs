@@ -268,6 +268,32 @@ fn a_level_that_stays_is_adopted_within_sixty_days() {
     }
 }
 
+/// The way of the Balkan route from October 2015 to September 2016: thousands a day that fall to a hundred and stay there.
+#[test]
+fn a_fall_in_the_first_year_is_not_expected_to_come_back_with_the_season() {
+    let params = alarming();
+    let mut state = LensState::new(&params, Prior::default());
+    let mut late_alarms = Vec::new();
+    for t in 0..430_u32 {
+        let mean = match t {
+            0..40 => 6_000.0,
+            40..160 => 6_000.0 * (-(f64::from(t) - 40.0) * 4.1 / 120.0).exp(),
+            _ => 100.0,
+        };
+        let noise = 0.5 + f64::from(t * 37 % 100) / 100.0;
+        state.close(&params, slot(Lens::Day, t), 1.0, (mean * noise) as u64);
+        let alarms = state.log_evidence_rise() >= params.log_threshold_rise
+            || state.log_evidence_drop() >= params.log_threshold_drop;
+        if t >= 260 && alarms {
+            late_alarms.push(t);
+        }
+    }
+    assert_eq!(late_alarms, [0; 0], "the level has been the same for long");
+    let usual = state.outlook(&params, slot(Lens::Day, 430), 1.0);
+    let mean = usual.expect("exposed").mean();
+    assert!((50.0..200.0).contains(&mean), "expects {mean}");
+}
+
 /// The drop goes on for 55 days, so that the sixtieth day since its first alarm is one of the rise after it.
 #[test]
 fn a_rise_after_a_drop_that_almost_lasted_is_no_new_usual() {

@@ -192,11 +192,18 @@ impl Track {
         self.runs = [Run::at(start); 2];
     }
 
-    /// A bucket begins. With the first one after an alert ended evidence begins anew, and the next alert begins no earlier.
-    pub(super) fn begin(&mut self, params: &LensParams, start: EventTime, resets: &[Reset]) {
+    /// A bucket of a day begins. With the first one after an alert ended evidence begins anew, and the next alert begins no earlier.
+    pub(super) fn begin(
+        &mut self,
+        params: &LensParams,
+        day: &DaySpan,
+        start: EventTime,
+        resets: &[Reset],
+    ) {
         let (done, mut newest) = (self.reset, self.reset);
         for reset in resets.iter().filter(|r| done < r.at && r.at <= start) {
-            self.model.dismiss(params, reset.direction, reset.why);
+            self.model
+                .dismiss(params, day.slot(), reset.direction, reset.why);
             self.runs = [Run::at(start); 2];
             newest = reset.at;
         }
@@ -450,8 +457,8 @@ pub(super) fn begin_day(
     day: &DaySpan,
     resets: &[Reset],
 ) {
-    days.begin(&params[0], day.start, resets);
-    hours.begin(&params[1], day.start, resets);
+    days.begin(&params[0], day, day.start, resets);
+    hours.begin(&params[1], day, day.start, resets);
     hours.model.follow(days.model.log_season_at(day.slot()));
 }
 
@@ -470,7 +477,7 @@ pub(super) fn advance(
     resets: &[Reset],
     observed: u64,
 ) -> Judged {
-    track.begin(params, start, resets);
+    track.begin(params, &day.span, start, resets);
     let shares = site.shares(&day.span, (start, end), true);
     let outlook = track.model.close(
         params,

@@ -133,7 +133,7 @@ impl LensState {
             return Some(outlook);
         }
         self.learn(params, &rate, &outlook, &weighed, &joint, y);
-        self.follow_alarm(params);
+        self.follow_alarm(params, slot);
         self.doubt_adopted(params);
         Some(outlook)
     }
@@ -242,7 +242,7 @@ impl LensState {
     /// An alarm that has lasted is no surge any more: its level is adopted, and learnt whole in silence, so that the same alarm
     /// does not come back of what is not known yet. Each direction lasts by itself: the way back from a drop is a level of days, not
     /// the one that lasted, and while a surge is likelier than not no drop goes on.
-    fn follow_alarm(&mut self, params: &LensParams) {
+    fn follow_alarm(&mut self, params: &LensParams, slot: Slot) {
         if params.adopt_after == 0 {
             return;
         }
@@ -265,7 +265,7 @@ impl LensState {
             }
         }
         if let Some(direction) = has_lasted {
-            self.adopt_now(params, direction);
+            self.adopt_now(params, slot, direction);
         }
     }
 
@@ -338,17 +338,18 @@ impl LensState {
 
     /// An alert on this series has ended: evidence begins anew. Where an operator called it false the series is usual again, and of
     /// a new usual the level is adopted and learnt whole in silence, as after an alarm that has lasted. So is one that is usual to
-    /// another lens by now and still strange to this one: else the same alert would come back of it within days.
-    pub fn dismiss(&mut self, params: &LensParams, direction: Direction, why: Reason) {
+    /// another lens by now and still strange to this one: else the same alert would come back of it within days. `slot` is that of
+    /// a bucket about now.
+    pub fn dismiss(&mut self, params: &LensParams, slot: Slot, direction: Direction, why: Reason) {
         match why {
-            Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params, direction),
+            Reason::Feedback(Feedback::NewUsual) => self.adopt_now(params, slot, direction),
             Reason::Feedback(_) => {
                 self.regime = Regime::default();
                 self.alarms = [[0; 2]; 2];
                 self.reset_evidence();
             }
             Reason::Lasting | Reason::Calm if self.p_abnormal(direction) >= STRANGE => {
-                self.adopt_now(params, direction);
+                self.adopt_now(params, slot, direction);
             }
             Reason::Lasting
             | Reason::Calm
@@ -379,8 +380,16 @@ impl LensState {
         self.adopted.map(|direction| (ago, direction))
     }
 
-    fn adopt_now(&mut self, params: &LensParams, direction: Direction) {
+    /// The level goes to what the alarm says and all of it is learnt whole. A fall that lasted is what the season was learnt from within
+    /// a series' first year, and it would be expected to come back with the year: the season begins anew. Of a rise little was learnt,
+    /// for its counts were cut.
+    fn adopt_now(&mut self, params: &LensParams, slot: Slot, direction: Direction) {
         self.adopted = Some(direction);
+        let is_first_year = f64::from(self.buckets_seen) < self.lens.buckets_a_year();
+        if is_first_year && direction == Direction::Drop {
+            self.filter.mean[0] += self.log_annual(slot);
+            self.filter.forget_season(self.lens, &params.filter);
+        }
         self.adopt(self.expected_ratio(params), ADOPTED_LOG_VARIANCE);
         self.whole_until = self.buckets_seen.saturating_add(params.learn_whole);
     }
@@ -401,12 +410,15 @@ impl LensState {
     /// ln of the factor that the season of the year puts on a bucket; nothing before a year is known, and while all is learnt whole.
     #[must_use]
     pub fn log_season_at(&self, slot: Slot) -> Option<f64> {
+        let known_from = self.whole_until.max(DAYS_OF_A_YEAR);
+        (self.buckets_seen >= known_from).then(|| self.log_annual(slot))
+    }
+
+    fn log_annual(&self, slot: Slot) -> f64 {
         let design = self.lens.design(slot);
         let annual = |i: &usize| self.lens.component(*i) == Component::Annual;
         let season = (0..self.lens.dim()).filter(annual);
-        let season = season.map(|i| design[i] * self.filter.mean[i]).sum();
-        let known_from = self.whole_until.max(DAYS_OF_A_YEAR);
-        (self.buckets_seen >= known_from).then_some(season)
+        season.map(|i| design[i] * self.filter.mean[i]).sum()
     }
 
     /// The level goes as far as the season that the lens of days knows, `log_season`, went since it was last followed; nothing is not

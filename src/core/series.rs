@@ -559,7 +559,8 @@ impl Series {
     fn look_ahead(&mut self, site: &Site, i: usize) {
         let params = self.lens(site.params, LENSES[i]);
         let lane = &mut self.lanes[i];
-        lane.front.begin(params, lane.open.start, &self.resets);
+        let day = &self.days[lane.open.day as usize].span;
+        lane.front.begin(params, day, lane.open.start, &self.resets);
         lane.open.ahead = None;
         if LENSES[i] != Lens::Hour {
             self.judge(site, i);

@@ -117,7 +117,8 @@ impl<'a> Series<'a> {
     /// A day is over. What is put out is in the order of the daemon: the count, then what became of alerts.
     fn close(&mut self, span: &DaySpan, slot: Slot, day: Day) -> Vec<Output> {
         for reset in self.resets.iter().filter(|reset| reset.at == span.start) {
-            self.model.dismiss(self.lens, reset.direction, reset.why);
+            self.model
+                .dismiss(self.lens, slot, reset.direction, reset.why);
             self.high_since = [span.start; 2];
         }
         let exposure = if day.state == State::Open { 1.0 } else { 0.0 };

@@ -312,14 +312,14 @@ impl Naive<'_> {
 
     /// The hours of a day follow what the days before it have learnt.
     fn begin_day(&mut self, day: &DaySpan) {
-        self.begin(0, day.start.0);
-        self.begin(1, day.start.0);
+        self.begin(0, day.slot(), day.start.0);
+        self.begin(1, day.slot(), day.start.0);
         let [days, hours] = &mut self.watches;
         hours.model.follow(days.model.log_season_at(day.slot()));
     }
 
     /// A bucket begins: what ended before it was judged.
-    fn begin(&mut self, lens: usize, start: i64) {
+    fn begin(&mut self, lens: usize, slot: Slot, start: i64) {
         let watch = &mut self.watches[lens];
         let mut fresh: Vec<_> = self
             .ends
@@ -328,7 +328,9 @@ impl Naive<'_> {
             .collect();
         fresh.sort_by_key(|(at, direction, _)| (*at, *direction));
         for (_, direction, why) in fresh {
-            watch.model.dismiss(&self.params[lens], *direction, *why);
+            watch
+                .model
+                .dismiss(&self.params[lens], slot, *direction, *why);
             watch.high_since = [start; 2];
         }
         watch.begun = start;
@@ -354,7 +356,7 @@ impl Naive<'_> {
         }
         let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
         let params = &self.params[lens];
-        self.begin(lens, start);
+        self.begin(lens, slot, start);
         let watch = &mut self.watches[lens];
         let outlook = watch.model.close(params, slot, expects, observed);
         let evidence = [

@@ -124,6 +124,17 @@ impl Filter {
         }
     }
 
+    /// Nothing is known of the season of the year any more: its prior, uncorrelated with all else.
+    pub fn forget_season(&mut self, lens: Lens, params: &FilterParams) {
+        for i in (0..lens.dim()).filter(|i| lens.component(*i) == Component::Annual) {
+            self.mean[i] = 0.0;
+            for j in 0..lens.dim() {
+                self.covariance[packed(i.max(j), i.min(j))] = 0.0;
+            }
+            self.covariance[packed(i, i)] = params.prior_variance.annual;
+        }
+    }
+
     /// Mean `F' a` and variance `F' R F` of the log rate, and the vector `R F`.
     #[must_use]
     pub fn log_rate(&self, dim: usize, design: &[f64; MAX_DIM]) -> LogRate {

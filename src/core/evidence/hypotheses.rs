@@ -209,34 +209,37 @@ impl Hypotheses {
         let others = before.surge[..self.rises]
             .iter()
             .chain(&before.drop[..self.drops]);
+        let used = NULLS + self.rises + self.drops;
         let mut factors = [f64::MIN_POSITIVE; MAX_HYPOTHESES];
+        let factors = &mut factors[..used];
         factors[0] = before.p_usual().max(f64::MIN_POSITIVE);
         for (factor, p) in factors[NULLS..].iter_mut().zip(others) {
             *factor = p.max(f64::MIN_POSITIVE);
         }
-        ln_each(&mut factors);
+        ln_each(factors);
         // The nulls of the guard band are no states of their own.
         factors[1..NULLS].fill(f64::NEG_INFINITY);
         for (factor, ln_most) in factors.iter_mut().zip(weighed.ln_most) {
             *factor += ln_most;
         }
         let most = factors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for factor in &mut factors {
+        for factor in factors.iter_mut() {
             *factor -= most;
         }
-        exp_each(&mut factors);
+        exp_each(factors);
         let mut sums = [0.0; DISPERSIONS];
+        let sums = &mut sums[..self.parts.len()];
         for (factor, shares) in factors.iter().zip(&weighed.shares) {
             for (sum, share) in sums.iter_mut().zip(shares) {
                 *sum += factor * share;
             }
         }
-        for sum in &mut sums {
+        for sum in sums.iter_mut() {
             *sum = sum.max(f64::MIN_POSITIVE);
         }
-        ln_each(&mut sums);
+        ln_each(sums);
         let mut out = [f64::NEG_INFINITY; DISPERSIONS];
-        for (out, ln_sum) in out.iter_mut().zip(sums).take(self.parts.len()) {
+        for (out, ln_sum) in out.iter_mut().zip(sums) {
             *out = most + ln_sum.max(LN_NOTHING);
         }
         out
@@ -246,7 +249,9 @@ impl Hypotheses {
 impl Growth {
     fn new(count: NegBin, excess: &[f64; MAX_HYPOTHESES]) -> Self {
         let mut ln = excess.map(|excess| 1.0 + excess * count.odds());
-        ln_each(&mut ln);
+        // The first is usual itself, and ln 1 is 0.
+        ln[0] = 0.0;
+        ln_each(&mut ln[1..]);
         Self {
             size: count.size(),
             ln,

@@ -4,7 +4,7 @@
 //! most 1, `R_t - t` is a supermartingale, so an alarm at `R >= A` is false at most once in `A` buckets on average, whatever the
 //! dependence (Pollak & Siegmund 1985; Shin, Ramdas & Rinaldo, "E-detectors"). The leak only lowers R.
 
-use crate::core::baseline::special::{ln_add_exp, ln_sum_exp};
+use crate::core::baseline::special::{exp_each, ln_each, ln_sum_exp};
 
 /// What a state keeps of ln R_j at most: far above every threshold, low enough to leak away.
 const LN_KEPT_MAX: f64 = 25.0;
@@ -37,8 +37,21 @@ impl<const N: usize> ShiryaevRoberts<N> {
     pub fn after(&self, ln_weights: &[f64], ln_ratios: &[f64; N], leak: f64) -> Self {
         let ln_keep = (-leak).ln_1p();
         let mut next = *self;
-        for ((r, ratio), ln_weight) in next.ln_r.iter_mut().zip(ln_ratios).zip(ln_weights) {
-            *r = ln_add_exp(*ln_weight, *r + ln_keep) + ratio;
+        // ln(a + b) is the larger's and ln(1 + the smaller's share of it).
+        let mut beside_one = [0.0; N];
+        let begun = next.ln_r.iter_mut().zip(ln_weights).zip(ln_ratios);
+        for (((r, ln_weight), ratio), share) in begun.zip(&mut beside_one) {
+            let kept = *r + ln_keep;
+            *share = kept.min(*ln_weight) - kept.max(*ln_weight);
+            *r = kept.max(*ln_weight) + ratio;
+        }
+        exp_each(&mut beside_one);
+        for share in &mut beside_one {
+            *share += 1.0;
+        }
+        ln_each(&mut beside_one);
+        for (r, more) in next.ln_r.iter_mut().zip(beside_one).take(ln_weights.len()) {
+            *r += more;
         }
         next
     }
