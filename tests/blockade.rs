@@ -253,7 +253,7 @@ fn nothing_is_withdrawn_where_nothing_comes_late() {
     assert_eq!(alerts(&feed, &outputs, Transition::Retracted), []);
     let opened = alerts(&feed, &outputs, Transition::Opened);
     let back = (
-        "2024-01-19".to_owned(),
+        "2024-01-17".to_owned(),
         "pl-dorohusk".to_owned(),
         Direction::Surge,
     );

@@ -294,6 +294,32 @@ fn a_fall_in_the_first_year_is_not_expected_to_come_back_with_the_season() {
     assert!((50.0..200.0).contains(&mean), "expects {mean}");
 }
 
+/// A level of 7 a day lasts for sixty days and is adopted; a fortnight later 30 come, as at Storskog in October 2015.
+#[test]
+fn a_surge_two_weeks_after_a_new_usual_is_found() {
+    let params = alarming();
+    let mut state = LensState::new(&params, Prior::default());
+    let mut adopted: Option<u32> = None;
+    let mut in_alarm = 0;
+    for t in 0..520_u32 {
+        let mean = match adopted {
+            None if t < 400 => 0.3,
+            Some(at) if t > at + 14 => 30.0,
+            _ => 7.0,
+        };
+        let count = (mean * (0.6 + f64::from(t * 37 % 80) / 100.0)).round() as u64;
+        state.close(&params, slot(Lens::Day, t), 1.0, count);
+        if adopted.is_none() && state.has_just_adopted(&params) {
+            adopted = Some(t);
+        }
+        if adopted.is_some_and(|at| (at + 17..at + 57).contains(&t)) {
+            in_alarm += u32::from(state.log_evidence_rise() >= params.log_threshold_rise);
+        }
+    }
+    assert!(adopted.is_some_and(|at| at < 460), "{adopted:?}");
+    assert_eq!(in_alarm, 40, "from the third day on");
+}
+
 /// The drop goes on for 55 days, so that the sixtieth day since its first alarm is one of the rise after it.
 #[test]
 fn a_rise_after_a_drop_that_almost_lasted_is_no_new_usual() {

@@ -483,10 +483,11 @@ fn summary(replay: &Replay, network: &Network, shown: &Shown) -> String {
         });
     }
     let (raised, open) = (shown.opened.len(), shown.open.len());
-    format!(
-        "{}\n\n{raised} alerts raised, {open} of them still open.",
-        table(&rows)
-    )
+    let raised = match raised {
+        1 => "1 alert".to_owned(),
+        many => format!("{many} alerts"),
+    };
+    format!("{}\n\n{raised} raised, {open} still open.", table(&rows))
 }
 
 /// The bucket that observed and expected are counts of.

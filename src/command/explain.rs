@@ -2,7 +2,7 @@
 
 use super::publish::progress;
 use super::{CommandError, ConfigArgs, say, setup};
-use crate::config::Settings;
+use crate::config::{Fingerprint, Settings};
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::EventTime;
 use crate::explain::{
@@ -104,13 +104,18 @@ impl Topics<'_> {
             idle_close.map(|secs| i64::from(secs) * 1_000),
             &signs.of(partition),
         );
-        let known = self.known(&alerts.ends, &names.arrivals, partition)?;
+        let known = self.known(
+            &alerts.ends,
+            &names.arrivals,
+            partition,
+            settings.fingerprint(),
+        )?;
         let last_told = alerts
             .told
             .iter()
             .filter_map(|told| told.value["source"]["offset"].as_i64());
         let until = committed.map(|next| next.0.max(last_told.max().map_or(0, |last| last + 1)));
-        let origin = self.origin(&names.arrivals);
+        let origin = self.origin(&names.arrivals, settings.fingerprint());
         let mut recomputation =
             Recomputation::new(engine.network(), engine.params(), origin, wanted, quiet);
         let limits = setup::limits(settings);
@@ -131,13 +136,18 @@ impl Topics<'_> {
         if alerts.told.is_empty() {
             return Err(self.unknown("incident_id", id)?);
         }
-        let known = self.known(&alerts.ends, &names.region, 0)?;
+        let known = self.known(
+            &alerts.ends,
+            &names.region,
+            0,
+            settings.region_fingerprint(),
+        )?;
         let last_told = alerts
             .told
             .iter()
             .filter_map(|told| told.value["source"]["offset"].as_i64());
         let until = committed.map(|next| next.0.max(last_told.max().map_or(0, |last| last + 1)));
-        let origin = self.origin(&names.region);
+        let origin = self.origin(&names.region, settings.region_fingerprint());
         let mut recomputation =
             IncidentRecomputation::new(engine.network(), engine.params(), origin, id);
         let mut outcome = Ok(());
@@ -247,7 +257,13 @@ impl Topics<'_> {
         Ok(())
     }
 
-    fn known(&self, alerts: &Ends, input: &str, partition: i32) -> Result<Known, ShellError> {
+    fn known(
+        &self,
+        alerts: &Ends,
+        input: &str,
+        partition: i32,
+        made_with: Fingerprint,
+    ) -> Result<Known, ShellError> {
         let ends = whole::ends(self.broker, input)?;
         let first = ends.get(&partition).map(|(first, _)| *first);
         let first = first.ok_or_else(|| ShellError::Topics {
@@ -261,14 +277,14 @@ impl Topics<'_> {
             input: input.to_owned(),
             partition,
             first,
-            config: self.settings.fingerprint().to_string(),
+            config: made_with.to_string(),
         })
     }
 
-    fn origin(&self, input: &str) -> Origin {
+    fn origin(&self, input: &str, made_with: Fingerprint) -> Origin {
         Origin {
             topic: input.to_owned(),
-            config: self.settings.fingerprint().to_string(),
+            config: made_with.to_string(),
         }
     }
 

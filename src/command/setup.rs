@@ -206,7 +206,8 @@ pub(super) fn stages(settings: &Settings) -> (Crossings, RegionStage, [LoopMetri
     let input = topics.arrivals.clone();
     let crossings = Crossings::new(engine, outbox, metrics, input, limits(settings));
     let machine = RegionMachine::new(network, params, hash.0);
-    let region = RegionStage::new(machine, region_metrics, topics, &hash.to_string());
+    let hash = settings.region_fingerprint().to_string();
+    let region = RegionStage::new(machine, region_metrics, topics, &hash);
     (crossings, region, loops, boards)
 }
 

@@ -12,7 +12,7 @@ pub(super) fn validate(args: &ConfigArgs) -> Result<(), CommandError> {
     let network = settings.network();
     let corridors = settings.corridors().len();
     super::say(&format!(
-        "the configuration is good: {} crossings in {corridors} {}, {} series, {} false alerts accepted a year, {} episodes to compare with, settings {}",
+        "the configuration is good: {} crossings in {corridors} {}, {} series, {} false alerts accepted a year, {} episodes to compare with, settings {}, {} in records of incidents",
         network.crossings.len(),
         if corridors == 1 {
             "corridor"
@@ -22,7 +22,8 @@ pub(super) fn validate(args: &ConfigArgs) -> Result<(), CommandError> {
         network.series_count(),
         settings.detection.false_alerts_per_year,
         settings.families().families.len(),
-        settings.fingerprint()
+        settings.fingerprint(),
+        settings.region_fingerprint()
     ));
     Ok(())
 }

@@ -321,6 +321,7 @@ mod tests {
         assert_eq!(own.families().position("our-own"), Some(0));
         let plain = load(&Sources::default()).expect("the defaults are good");
         assert_eq!(own.fingerprint(), plain.fingerprint());
+        assert_ne!(own.region_fingerprint(), plain.region_fingerprint());
     }
 
     #[test]

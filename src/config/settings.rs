@@ -385,6 +385,13 @@ impl Settings {
         Fingerprint(xxhash_rust::xxh3::xxh3_64(self.canonical().as_bytes()))
     }
 
+    /// The hash of what changes records of incidents: the same, and the episodes they are held against.
+    #[must_use]
+    pub fn region_fingerprint(&self) -> Fingerprint {
+        let text = format!("{}{:?}", self.canonical(), self.families);
+        Fingerprint(xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+    }
+
     fn write_kinds(&self, text: &mut String) {
         for ((crossing, stream), kind) in &self.kinds {
             let stream = self.network.stream(*stream);

@@ -150,7 +150,7 @@ impl LensState {
             self.adopted = None;
             let variance = &mut self.filter.covariance[packed(0, 0)];
             *variance = variance.max(ADOPTED_LOG_VARIANCE);
-            self.whole_until = self.buckets_seen.saturating_add(params.learn_whole);
+            self.whole_until = self.buckets_seen.saturating_add(params.relearn_whole);
         }
     }
 
@@ -163,10 +163,15 @@ impl LensState {
     /// nothing of how much they vary. So it does after a new usual was adopted.
     fn power(&self, params: &LensParams) -> f64 {
         let left = self.whole_until.saturating_sub(self.buckets_seen);
+        let all = if self.whole_until <= params.learn_whole {
+            params.learn_whole
+        } else {
+            params.relearn_whole
+        };
         if self.is_settling(params) {
             0.0
         } else if left > 0 {
-            (1.0 - f64::from(left) / f64::from(params.learn_whole)).max(0.0) * self.drift.power()
+            (1.0 - f64::from(left) / f64::from(all)).max(0.0) * self.drift.power()
         } else {
             self.drift.power()
         }
@@ -363,7 +368,7 @@ impl LensState {
     #[must_use]
     pub fn has_just_adopted(&self, params: &LensParams) -> bool {
         let seen = self.buckets_seen;
-        seen > 0 && self.whole_until == seen.saturating_add(params.learn_whole)
+        seen > 0 && self.whole_until == seen.saturating_add(params.relearn_whole)
     }
 
     /// Whether all of the last closed bucket was learnt, as of a series that is new or has a new usual.
@@ -376,7 +381,7 @@ impl LensState {
     /// for the one before it.
     #[must_use]
     pub fn adopted_ago(&self, params: &LensParams) -> Option<(u32, Direction)> {
-        let ago = (self.buckets_seen + params.learn_whole).checked_sub(self.whole_until)?;
+        let ago = (self.buckets_seen + params.relearn_whole).checked_sub(self.whole_until)?;
         self.adopted.map(|direction| (ago, direction))
     }
 
@@ -391,7 +396,7 @@ impl LensState {
             self.filter.forget_season(self.lens, &params.filter);
         }
         self.adopt(self.expected_ratio(params), ADOPTED_LOG_VARIANCE);
-        self.whole_until = self.buckets_seen.saturating_add(params.learn_whole);
+        self.whole_until = self.buckets_seen.saturating_add(params.relearn_whole);
     }
 
     /// A level that lasted becomes the new usual: the level moves by the factor, its log variance widens by `log_variance`, the

@@ -21,7 +21,7 @@ const LEAST_LOG_EVIDENCE: f64 = -200.0;
 pub struct Origin {
     /// Input topic.
     pub topic: String,
-    /// Fingerprint of the settings, 16 hex digits.
+    /// Fingerprint of the settings, 16 hex digits; of those and the episodes where incidents are told of.
     pub config: String,
 }
 
@@ -146,7 +146,7 @@ pub struct SourceRecord<'a> {
     pub partition: i32,
     /// The record's offset; none where the passing of time decided.
     pub offset: Option<i64>,
-    /// Fingerprint of the settings.
+    /// Fingerprint of the settings; in a record of an incident of these and the episodes that it was held against.
     pub config: Cow<'a, str>,
     /// Version of the program.
     pub version: Cow<'a, str>,

@@ -55,9 +55,10 @@ pub struct LensParams {
     /// How many buckets' worth of counts can be set aside as surges and drops, beyond a tenth of all, before the counts are learnt
     /// whole: what is strange all the time is the usual. Above 0.
     pub set_aside_limit: f64,
-    /// First buckets of a series, and first after a new usual was adopted, that are learnt whole: none is cut or weighed, for no
-    /// surge is known from a level that is not.
+    /// First buckets of a series that are learnt whole: none is cut or weighed, for no surge is known from a level that is not.
     pub learn_whole: u32,
+    /// The same after a new usual was adopted: only its level is new, its weekdays are known.
+    pub relearn_whole: u32,
     /// Buckets in alarm after which the level is adopted as the new usual; 0: never.
     pub adopt_after: u32,
     /// Share of what is known of runs of forecast errors that is kept at each bucket, in [0, 1].
@@ -96,11 +97,12 @@ impl LensParams {
             Lens::Week => (0.6, 0.02, 0.02, 0.5, 0.2),
         };
         let is_week = lens == Lens::Week;
-        let (settle_in, learn_whole, adopt_after, set_aside_limit, drift_memory) = match lens {
-            Lens::Day => (2, 28, 60, 75.0, 0.999),
-            Lens::Hour => (2 * 24, 28 * 24, 60 * 24, 75.0 * HOURS, per_day(0.001)),
+        let [settle_in, learn_whole, relearn_whole, adopt_after] = lasting(lens);
+        let (set_aside_limit, drift_memory) = match lens {
+            Lens::Day => (75.0, 0.999),
+            Lens::Hour => (75.0 * HOURS, per_day(0.001)),
             // A memory of two weeks has no runs to add up, nor a small excess: no drift, and no guard band below.
-            Lens::Week => (2, 13, 9, 12.0, 0.0),
+            Lens::Week => (12.0, 0.0),
         };
         Self {
             lens,
@@ -135,6 +137,7 @@ impl LensParams {
             settle_in,
             set_aside_limit,
             learn_whole,
+            relearn_whole,
             adopt_after,
             drift_memory,
             log_threshold_rise: f64::INFINITY,
@@ -161,6 +164,7 @@ impl LensParams {
             let shorter = |buckets: u32| (f64::from(buckets) * ratio).ceil() as u32;
             self.settle_in = shorter(self.settle_in);
             self.learn_whole = shorter(self.learn_whole);
+            self.relearn_whole = shorter(self.relearn_whole);
             self.adopt_after = shorter(self.adopt_after);
             self.set_aside_limit *= ratio;
         }
@@ -269,6 +273,15 @@ impl LensParams {
             drop_entry: self.drop_entry,
             drop_exit: self.drop_exit,
         }
+    }
+}
+
+/// Buckets of `settle_in`, `learn_whole`, `relearn_whole` and `adopt_after`.
+fn lasting(lens: Lens) -> [u32; 4] {
+    match lens {
+        Lens::Day => [2, 28, 14, 60],
+        Lens::Hour => [2, 28, 14, 60].map(|days| 24 * days),
+        Lens::Week => [2, 13, 13, 9],
     }
 }
 
