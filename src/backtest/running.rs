@@ -66,13 +66,14 @@ pub fn run(detector: &Detector, series: &Counts) -> Vec<Point> {
             outlook,
             ..
         } = step;
-        let score = [state.log_evidence_rise(), state.log_evidence_drop()];
+        let evidence = [state.log_evidence_rise(), state.log_evidence_drop()];
         let alarm = [
-            score[0] >= params.log_threshold_rise,
-            score[1] >= params.log_threshold_drop,
+            evidence[0] >= params.log_threshold_rise,
+            evidence[1] >= params.log_threshold_drop,
         ];
         Point {
-            score,
+            // Where it begins anew it is told as after a first bucket, of which nothing is known.
+            score: evidence.map(|ln| if ln.is_finite() { ln } else { 0.0 }),
             alarm: alarm.map(|is_over| is_over && outlook.is_some()),
             ln_upper_tail: outlook
                 .filter(|outlook| count as f64 > outlook.mean())

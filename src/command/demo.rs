@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -323,6 +323,8 @@ struct Shown {
     opened: Vec<First>,
     /// Ids of alerts that were not resolved.
     open: BTreeSet<String>,
+    /// What each incident was said to be like.
+    likened: BTreeMap<String, String>,
 }
 
 /// Reads the alert topic and prints it.
@@ -392,11 +394,20 @@ impl Show {
         Some(())
     }
 
-    fn show_incident(&self, value: &[u8]) -> Option<()> {
+    /// Of the days of an incident only those that call it like something else than before.
+    fn show_incident(&self, value: &[u8], shown: &mut Shown) -> Option<()> {
         let incident: IncidentRecord<'_> = serde_json::from_slice(value).ok()?;
+        let compared = incident.episode.as_ref();
+        let compared = compared.filter(|episode| !episode.probabilities.is_empty());
+        // The sentence begins with it, and goes on with how sure that is.
+        let likened = compared.and_then(|episode| episode.sentence.split([';', '(']).next());
+        let is_news = likened.is_some_and(|likened| {
+            let id = incident.incident_id.to_string();
+            shown.likened.insert(id, likened.to_owned()).as_deref() != Some(likened)
+        });
         if self.json {
             say(&String::from_utf8_lossy(value));
-        } else if incident.transition != IncidentTransition::Updated {
+        } else if incident.transition != IncidentTransition::Updated || is_news {
             say(&format!(
                 "{}  INCIDENT   {} {}\n    {}",
                 incident.as_of.get(..16)?.replace('T', " "),
@@ -412,7 +423,7 @@ impl Show {
         let Ok(alert) = serde_json::from_slice::<AlertRecord<'_>>(value) else {
             return self
                 .show_notice(value)
-                .or_else(|| self.show_incident(value));
+                .or_else(|| self.show_incident(value, shown));
         };
         if self.json {
             say(&String::from_utf8_lossy(value));

@@ -385,13 +385,11 @@ impl LensState {
         self.adopted.map(|direction| (ago, direction))
     }
 
-    /// The level goes to what the alarm says and all of it is learnt whole. A fall that lasted is what the season was learnt from within
-    /// a series' first year, and it would be expected to come back with the year: the season begins anew. Of a rise little was learnt,
-    /// for its counts were cut.
+    /// The level goes to what the alarm says and all of it is learnt whole. Within a series' first year the season was learnt from what
+    /// led to that level, and would go on with it, or come back with the year: it begins anew.
     fn adopt_now(&mut self, params: &LensParams, slot: Slot, direction: Direction) {
         self.adopted = Some(direction);
-        let is_first_year = f64::from(self.buckets_seen) < self.lens.buckets_a_year();
-        if is_first_year && direction == Direction::Drop {
+        if f64::from(self.buckets_seen) < self.lens.buckets_a_year() {
             self.filter.mean[0] += self.log_annual(slot);
             self.filter.forget_season(self.lens, &params.filter);
         }

@@ -52,7 +52,7 @@ pub(crate) fn hold(deployment: &Deployment) -> (usize, usize) {
     let mut machine = RegionMachine::new(Arc::clone(&network), params, 0);
     let origin = Origin {
         topic: deployment.topics.region.clone(),
-        config: settings.fingerprint().to_string(),
+        config: settings.region_fingerprint().to_string(),
     };
     let log = rig::read_committed(&deployment.topics.region, PATIENCE);
     let mut alerts = Vec::new();
