@@ -348,7 +348,18 @@ fn steps_are_counted_along_the_neighbours_both_ways() {
     assert_eq!(between(0, 9), None);
 }
 
+/// Beside this file: the top level is for what tools insist on.
+fn kept_failures() -> ProptestConfig {
+    let beside = proptest::test_runner::FileFailurePersistence::WithSource("regressions");
+    ProptestConfig {
+        failure_persistence: Some(Box::new(beside)),
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(kept_failures())]
+
     #[test]
     fn no_arrival_is_moved_twice_and_none_is_lost(
         days in prop::collection::vec(prop::collection::vec((0u64..200, 0usize..6), 5), 1..25)
