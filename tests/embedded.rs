@@ -44,6 +44,23 @@ fn the_picture_in_the_readme_is_what_the_demo_prints() {
 }
 
 #[test]
+fn the_demo_tells_what_an_incident_is_like_whenever_that_changes() {
+    let shown = demo(&[]);
+    let days = shown.lines().zip(shown.lines().skip(1));
+    let days = days.filter(|(head, _)| head.contains("INCIDENT   updated"));
+    let likened = days.map(|(_, said)| said.split_once("By its numbers it ").expect("a likeness"));
+    let likened: Vec<&str> = likened.map(|(_, said)| said).collect();
+    let [first, .., last] = likened[..] else {
+        panic!("it changes: {likened:?}");
+    };
+    assert!(first.contains(" in 2021"), "{first}");
+    assert!(
+        last.starts_with("looks most like Finland in the autumn of 2023"),
+        "{last}"
+    );
+}
+
+#[test]
 fn the_demo_raises_its_first_alerts_on_the_published_days_and_none_before() {
     let first = first_alerts(&demo(&["--json"]));
     let southeast = ["fi-vaalimaa", "fi-nuijamaa", "fi-imatra"];

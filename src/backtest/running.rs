@@ -187,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn scores_are_numbers_also_where_evidence_begins_anew() {
+        let mut text = String::from("series,t,count\n");
+        for t in 1..=140 {
+            let _ = writeln!(text, "x,{t},{}", if t > 57 { 40 } else { 9 + t % 3 });
+        }
+        let points = run(&detector(), &series(&text));
+        assert!(points.iter().flat_map(|p| p.score).all(f64::is_finite));
+        let anew = points.windows(2).find(|w| w[0].alarm[0] && !w[1].alarm[0]);
+        let anew = anew.expect("the level is adopted")[1].score;
+        assert!(anew.iter().all(|score| score.abs() < 1e-12), "{anew:?}");
+    }
+
+    #[test]
     fn rows_without_exposure_have_neither_alarm_nor_score() {
         let text = "series,date,count,exposure,state\n\"a, b\",2024-01-01,9,1,open\n\"a, b\",2024-01-02,900,1,closed\n\"a, b\",2024-01-03,900,0,\n\"a, b\",2024-01-04,,1,\n";
         let series = series(text);

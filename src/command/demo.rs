@@ -494,11 +494,11 @@ fn summary(replay: &Replay, network: &Network, shown: &Shown) -> String {
         });
     }
     let (raised, open) = (shown.opened.len(), shown.open.len());
-    let raised = match raised {
-        1 => "1 alert".to_owned(),
-        many => format!("{many} alerts"),
-    };
-    format!("{}\n\n{raised} raised, {open} still open.", table(&rows))
+    format!(
+        "{}\n\n{} raised, {open} still open.",
+        table(&rows),
+        super::alerts(raised)
+    )
 }
 
 /// The bucket that observed and expected are counts of.

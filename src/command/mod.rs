@@ -324,6 +324,14 @@ fn no_secrets(all: &[NoSecret]) -> String {
     format!("secrets for Kafka cannot be had:\n{}", lines.join("\n"))
 }
 
+/// So many alerts, in words.
+fn alerts(number: usize) -> String {
+    match number {
+        1 => "1 alert".to_owned(),
+        many => format!("{many} alerts"),
+    }
+}
+
 /// A line on standard output. A reader that went away is no error.
 fn say(line: &str) {
     use std::io::Write;

@@ -99,11 +99,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
         }
     }
     let series = report.series.len() + report.left_out[0];
-    let alerts = match told.len() {
-        1 => "1 alert".to_owned(),
-        many => format!("{many} alerts"),
-    };
-    say(&format!("{series} series, {alerts}"));
+    say(&format!("{series} series, {}", super::alerts(told.len())));
     Ok(())
 }
 
