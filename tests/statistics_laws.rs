@@ -3,6 +3,9 @@
 use proptest::prelude::*;
 use surgewatch::core::lens::{Lens, LensParams, LensParamsError, LensState, Prior, Slot};
 
+/// Sums of logs that are the same number but for the order of their terms.
+const ROUNDING: f64 = 1e-9;
+
 fn slot(lens: Lens, t: u32) -> Slot {
     let hours = match lens {
         Lens::Hour => f64::from(t),
@@ -67,20 +70,69 @@ proptest! {
     }
 
     #[test]
-    fn evidence_of_a_rise_grows_with_the_count(mean in 0.05..400.0_f64, noise in prop::collection::vec(0.5..1.5_f64, 40..80)) {
-        let params = LensParams::for_lens(Lens::Day);
-        let counts: Vec<u64> = noise.iter().map(|n| (mean * n).round() as u64).collect();
+    fn more_arrivals_never_lower_the_evidence_of_a_rise(
+        lens in lens(),
+        mean in prop_oneof![0.02..2.0_f64, 2.0..400.0_f64, 400.0..20_000.0_f64],
+        threshold in prop_oneof![Just(f64::INFINITY), 0.5..14.0_f64],
+        spread in 0.0..1.0_f64,
+        bursts in any::<bool>(),
+        noise in prop::collection::vec((0.0..1.0_f64, 0.0..1.0_f64), 3..90),
+        fill in 1.01..1.3_f64,
+    ) {
+        let params = LensParams { log_threshold_rise: threshold, ..LensParams::for_lens(lens) };
+        // From days that are all alike to bursts of a hundred times as many as on the days between them.
+        let count = |(one, other): &(f64, f64)| {
+            let height = if !bursts { 1.0 } else if *other < 0.1 { 10.0 } else { 0.1 };
+            (mean * height * (1.0 - spread - spread * one.max(1e-9).ln())).round() as u64
+        };
+        let counts: Vec<u64> = noise.iter().map(count).collect();
         let state = run(&params, Prior::new(mean, 0.5).expect("in range"), &counts);
-        let outlook = state.outlook(&params, slot(Lens::Day, counts.len() as u32), 1.0).expect("exposed");
-        let mut most = f64::NEG_INFINITY;
-        for y in outlook.mean() as u64..(4.0 * mean) as u64 + 20 {
+        let slot = slot(lens, counts.len() as u32);
+        let outlook = state.outlook(&params, slot, 1.0).expect("exposed");
+        let (mut least, mut least_kept) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+        let mut y = 0;
+        while y <= 1_000_000_000 {
             let evidence = outlook.log_evidence_rise(y);
-            // Each dispersion's ratio grows with the count; where the weight passes from one dispersion to a wider one their
-            // mixture may step back a little.
-            prop_assert!(evidence >= most - std::f64::consts::LN_2, "falls from {most} to {evidence} at {y}");
-            most = most.max(evidence);
+            prop_assert!(evidence >= least - ROUNDING, "falls from {least} to {evidence} at {y}");
+            least = least.max(evidence);
+            if y < 3_000 {
+                let mut closed = state.clone();
+                closed.close(&params, slot, 1.0, y);
+                let kept = closed.log_evidence_rise();
+                // What the level that is adopted begins with is nothing, whatever came.
+                if !closed.has_just_adopted(&params) {
+                    prop_assert!(kept >= least_kept - ROUNDING, "kept falls from {least_kept} to {kept} at {y}");
+                    least_kept = kept;
+                }
+            }
+            y = (y + 1).max((y as f64 * if y < 3_000 { 1.0 + (fill - 1.0) / 10.0 } else { fill }) as u64);
         }
-        prop_assert!(outlook.log_evidence_rise(1_000_000) > most);
+    }
+
+    /// Beyond what is kept of it evidence says no more: there a count that is out of all reckoning would count for ever.
+    #[test]
+    fn a_usual_bucket_is_no_evidence_of_a_rise_on_average(
+        lens in prop_oneof![Just(Lens::Day), Just(Lens::Week)],
+        mean in prop_oneof![0.05..2.0_f64, 2.0..30.0_f64],
+        spread in 0.0..1.0_f64,
+        noise in prop::collection::vec(0.0..1.0_f64, 1..90),
+    ) {
+        let params = LensParams { settle_in: 0, learn_whole: 0, drift_memory: 0.0, ..LensParams::for_lens(lens) };
+        let count = |n: &f64| (mean * (1.0 - spread - spread * n.max(1e-9).ln())).round() as u64;
+        let counts: Vec<u64> = noise.iter().map(count).collect();
+        let mut state = run(&params, Prior::new(mean, 0.5).expect("in range"), &counts);
+        state.reset_evidence();
+        let outlook = state.outlook(&params, slot(lens, counts.len() as u32), 1.0).expect("exposed");
+        // With R = 0 before it, R after the bucket is the likelihood ratio of its count.
+        let (mut sum, mut from) = (0.0, 1.0);
+        for y in 0..600 {
+            let above = outlook.ln_upper_tail(y + 1).exp();
+            if from > above {
+                sum += (from - above) * outlook.log_evidence_rise(y).min(27.0).exp();
+            }
+            from = above;
+        }
+        prop_assert!(sum > 0.1 && sum < 1.006, "{sum}");
     }
 
     #[test]
@@ -90,12 +142,8 @@ proptest! {
         let state = run(&params, Prior::new(mean, 0.5).expect("in range"), &counts);
         let outlook = state.outlook(&params, slot(Lens::Day, counts.len() as u32), 1.0).expect("exposed");
         let alarm = outlook.alarm_count().expect("a finite threshold is reached");
-        prop_assert!(outlook.alarms(alarm) && (alarm == 0 || !outlook.alarms(alarm - 1)), "{alarm}");
-        // The small steps back where the weight passes between dispersions are all that a scan finds otherwise.
-        let step_back = std::f64::consts::LN_2;
-        for y in 0..alarm + 3_000 {
-            let evidence = outlook.log_evidence_rise(y);
-            prop_assert!(if y < alarm { evidence < threshold + step_back } else { evidence >= threshold - step_back }, "{evidence} at {y}");
+        for y in 0..alarm + 500 {
+            prop_assert_eq!(outlook.alarms(y), y >= alarm, "{} of {}", y, alarm);
         }
         // The same for the fall, whose count is the largest that alarms.
         if let Some(alarm) = outlook.drop_alarm_count() {
@@ -128,8 +176,9 @@ proptest! {
             prop_assert!(outlook.verdict(alarm + more).log_evidence_rise >= threshold);
         }
         for y in 0..alarm {
-            let (closed, plain) = (outlook.verdict(y).log_evidence_rise, outlook.log_evidence_rise(y));
-            prop_assert_eq!(closed.to_bits(), plain.to_bits(), "{} is less than {}, which alarms first", y, alarm);
+            let mut closed = state.clone();
+            closed.close(&params, slot, 1.0, y);
+            prop_assert!(closed.log_evidence_rise() < threshold, "{y} alarms at its close, the open bucket from {alarm} on");
         }
     }
 

@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(alarms, [58, 59, 60]);
         assert!(points.iter().all(|p| !p.alarm[1]));
         assert!(
-            points[59].score[0] > points[58].score[0],
+            points[58].score[0] > points[57].score[0] && points[59].score[0] > 20.0,
             "evidence is not begun anew"
         );
         assert!(points[57].ln_upper_tail < -10.0 && points[56].ln_upper_tail <= 0.0);

@@ -113,7 +113,7 @@ impl LensState {
         if slot.whole_ratio > 1.0 {
             let outlook = self.outlook(params, slot, exposure)?;
             let said = outlook.said(y);
-            self.rise = outlook.rise_at_close(&said, y).kept();
+            self.rise = outlook.rise_after(&said, y).kept();
             self.drop = outlook.drop_after(&said).kept();
             self.regime = outlook.regime_after(&said);
             return Some(outlook);
@@ -124,7 +124,7 @@ impl LensState {
         let joint = outlook.forecast.ln_joint(y);
         let weighed = outlook.hypotheses.weigh(&joint, y);
         let said = outlook.hypotheses.likelihoods(&weighed);
-        self.rise = outlook.rise_at_close(&said, y).kept();
+        self.rise = outlook.rise_after(&said, y).kept();
         self.drop = outlook.drop_after(&said).kept();
         self.regime = outlook.regime_after(&said);
         let is_settling = self.is_settling(params);

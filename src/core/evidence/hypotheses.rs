@@ -11,6 +11,8 @@ pub const MAX_RISES: usize = 8;
 pub const MAX_DROPS: usize = 4;
 /// Usual, and the two nulls of the guard band.
 const NULLS: usize = 3;
+/// Place of the null of rises.
+const UP: usize = 1;
 const MAX_HYPOTHESES: usize = NULLS + MAX_RISES + MAX_DROPS;
 /// exp of less is lost beside 1, whatever it is multiplied by here.
 const LN_NOTHING: f64 = -700.0;
@@ -198,6 +200,48 @@ impl Hypotheses {
             let ln = weighed.ln[NULLS + self.rises + j];
             out.drop[j] = ln - down;
             out.drop_to_usual[j] = ln - usual;
+        }
+        out
+    }
+
+    /// ln of each rise's likelihood ratio at a count `y` below `at`, as [`Likelihoods::rise`], with each dispersion's say in it left as it
+    /// is at `at`, where `ln_joint_at` is the forecast's; 0 beyond the grid.
+    ///
+    /// Every dispersion's ratio grows with the count, and so does their mean at fixed weights; with the weights of `y` itself fewer
+    /// arrivals may say more, for they speak for the wide dispersions, by which few say little.
+    #[must_use]
+    pub fn rises_below(
+        &self,
+        ln_joint_at: &[f64; DISPERSIONS],
+        at: u64,
+        y: u64,
+    ) -> [f64; MAX_RISES] {
+        let (count, at) = (y as f64, at as f64);
+        let parts = self.parts.len();
+        let mut says = [f64::NEG_INFINITY; DISPERSIONS];
+        for ((say, joint), part) in says.iter_mut().zip(ln_joint_at).zip(&self.parts) {
+            *say = joint - (part.size + at) * part.ln[UP];
+        }
+        let all = ln_sum_exp(&says);
+        let mut sums = [1.0; MAX_RISES];
+        let mut out = [0.0; MAX_RISES];
+        for j in 0..self.rises {
+            let mut shares = [0.0; DISPERSIONS];
+            for ((share, say), part) in shares.iter_mut().zip(&says).zip(&self.parts) {
+                *share = say - (part.size + count) * (part.ln[NULLS + j] - part.ln[UP]);
+            }
+            let shares = &mut shares[..parts];
+            let most = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            for share in shares.iter_mut() {
+                *share -= most;
+            }
+            exp_each(shares);
+            sums[j] = shares.iter().sum();
+            out[j] = most - all + count * (self.ln_scale[NULLS + j] - self.ln_scale[UP]);
+        }
+        ln_each(&mut sums);
+        for (out, ln_sum) in out.iter_mut().zip(sums) {
+            *out += ln_sum;
         }
         out
     }

@@ -4,15 +4,18 @@ use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES};
 use super::shiryaev_roberts::ShiryaevRoberts;
 use super::switching::Regime;
 use crate::core::baseline::forecast::{Mixture, smallest};
-use std::cell::Cell;
 
 /// Counts beyond this are no counts.
 const COUNT_LIMIT: u64 = 1 << 40;
 
-/// Evidence of a rise steps back by less than this, in nats, where the weight passes from one dispersion to another.
-const STEP_BACK: f64 = 5.0;
-/// So many nats more that a sum of logs does not miss the threshold by its rounding.
-const ROUNDING: f64 = 1e-9;
+/// Standard deviations above the mean up to which every count speaks for itself, where the mean is at least 1.
+const EACH_COUNT_TO: u64 = 4;
+/// Variance of a series of bursts where less than one is expected.
+const BURSTS: f64 = 1.0;
+/// Standard deviation over the mean of a series of bursts.
+const BURSTS_RATIO: f64 = 3.0;
+/// Share of its way above the mean by which a rung is followed by the next.
+const RUNG: u64 = 16;
 
 /// What a bucket is expected to hold, before it is seen, and the evidence it starts from.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +67,12 @@ impl Outlook {
         self.forecast.mean()
     }
 
+    /// ln of the rises' weights in the evidence.
+    #[must_use]
+    pub fn ln_rise_weights(&self) -> &[f64] {
+        self.hypotheses.ln_rise_weights()
+    }
+
     /// Shares of the evidence of a rise, and of a drop, before this bucket that are forgotten, in [0, 1].
     #[must_use]
     pub fn leaks(&self) -> [f64; 2] {
@@ -94,10 +103,10 @@ impl Outlook {
         self.forecast.ln_lower_tail(y)
     }
 
-    /// ln of the rise statistic R after this bucket if it closes with `y`.
+    /// ln of the rise statistic R after this bucket if it closes with `y`; it never falls with the count.
     #[must_use]
     pub fn log_evidence_rise(&self, y: u64) -> f64 {
-        self.rise_after(&self.said(y)).ln_statistic()
+        self.rise_after(&self.said(y), y).ln_statistic()
     }
 
     /// ln of the drop statistic R after this bucket if it closes with `y`.
@@ -106,20 +115,21 @@ impl Outlook {
         self.drop_after(&self.said(y)).ln_statistic()
     }
 
-    /// The count from which on a rise is announced: evidence reaches the threshold there and not one below. `None` if the
-    /// threshold is infinite or beyond any count.
-    ///
-    /// Evidence grows with the count, but for small steps back (less than ln 2) where the weight passes from one dispersion to
-    /// another; where the threshold lies in such a step there are several such counts, and this is the one that the search
-    /// from [`Outlook::far_count`] comes to.
+    /// The count from which on a rise is announced. `None` if the threshold is infinite or beyond any count.
     #[must_use]
     pub fn alarm_count(&self) -> Option<u64> {
         if !self.log_threshold_rise.is_finite() {
             return None;
         }
-        smallest(self.far_count(), self.spread(), COUNT_LIMIT, |y| {
-            self.alarms(y)
-        })
+        let first = self.first_rung();
+        let alarms = |y| self.rise_of_count(y) >= self.log_threshold_rise;
+        if self.alarms(first) {
+            smallest(first, self.spread(), first, |y| self.alarms(y))
+        } else if self.power > 0.0 {
+            self.rungs_above(first).find(|rung| alarms(*rung))
+        } else {
+            None
+        }
     }
 
     /// Whether a rise is announced if the bucket closes with `y`.
@@ -158,14 +168,16 @@ impl Outlook {
         let said = self.said(y);
         let regime = self.regime_after(&said);
         Verdict {
-            log_evidence_rise: self.rise_at_close(&said, y).ln_statistic(),
+            log_evidence_rise: self.rise_after(&said, y).ln_statistic(),
             log_evidence_drop: self.drop_after(&said).ln_statistic(),
             p_surge: regime.p_surge(),
             p_drop: regime.p_drop(),
         }
     }
 
-    pub(crate) fn said(&self, y: u64) -> Likelihoods {
+    /// What a count says by itself. Of a drop nothing where much of the bucket was hidden.
+    #[must_use]
+    pub fn said(&self, y: u64) -> Likelihoods {
         let weighed = self.hypotheses.weigh(&self.forecast.ln_joint(y), y);
         let mut said = self.hypotheses.likelihoods(&weighed);
         if self.is_hidden {
@@ -175,41 +187,68 @@ impl Outlook {
         said
     }
 
-    pub(crate) fn rise_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_RISES> {
-        let ratios = said.rise.map(|ln| self.power * ln);
-        self.rise
-            .after(self.hypotheses.ln_rise_weights(), &ratios, self.rise_leak)
+    /// The rise statistic of a bucket that closes with `y`. Its total never falls with the count, as the mixtures' own likelihood ratio may
+    /// where the weight passes to a dispersion of which the count says less: below the mean the dispersions keep the say they have at
+    /// the mean, and far above it the count counts as the rung at or below it that says most. What that adds to its mean over usual
+    /// counts is held by a law of `tests/statistics_laws.rs`: six in a thousand at most, up to what is kept of it.
+    pub(crate) fn rise_after(&self, said: &Likelihoods, y: u64) -> ShiryaevRoberts<MAX_RISES> {
+        let middle = self.middle();
+        if y < middle {
+            let joint = self.forecast.ln_joint(middle);
+            return self.rise_by(&self.hypotheses.rises_below(&joint, middle, y));
+        }
+        let first = self.first_rung();
+        if y <= first {
+            return self.rise_by(&said.rise);
+        }
+        let mut most = self.rise_by(&self.said(first).rise);
+        for rung in self.rungs_above(first).take_while(|rung| *rung <= y) {
+            let next = self.rise_by(&self.said(rung).rise);
+            if next.ln_statistic() > most.ln_statistic() {
+                most = next;
+            }
+        }
+        most
     }
 
-    /// The rise statistic of a bucket that closes with `y`. From the count on that announced a rise it is at least what announces one:
-    /// more that comes takes back nothing, also where the weight passes to a dispersion of which the count says less.
-    pub(crate) fn rise_at_close(&self, said: &Likelihoods, y: u64) -> ShiryaevRoberts<MAX_RISES> {
-        let after = self.rise_after(said);
-        let lacks = self.log_threshold_rise - after.ln_statistic();
-        let may_step_back = 0.0 < lacks && lacks < STEP_BACK;
-        if may_step_back && self.has_alarmed_by(y) {
-            after.raised(lacks + ROUNDING)
+    fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
+        let ratios = ln_ratios.map(|ln| self.power * ln);
+        self.rise
+            .after(self.ln_rise_weights(), &ratios, self.rise_leak)
+    }
+
+    /// ln of the rise statistic by the likelihood ratio of that count alone.
+    fn rise_of_count(&self, y: u64) -> f64 {
+        self.rise_by(&self.said(y).rise).ln_statistic()
+    }
+
+    /// The count nearest the mean; of a series of bursts that is nearer none at all, one.
+    fn middle(&self) -> u64 {
+        let nearest = self.forecast.mean().round().min(COUNT_LIMIT as f64) as u64;
+        if nearest == 0 && self.forecast.variance() > BURSTS {
+            1
         } else {
-            after
+            nearest
         }
     }
 
-    /// Whether [`Outlook::alarm_count`] is at most `y`: the same search, in which nothing is computed any more once that is known.
-    fn has_alarmed_by(&self, y: u64) -> bool {
-        let known = Cell::new(None);
-        let alarms = |count| {
-            if known.get().is_some() {
-                return true;
-            }
-            let alarms = self.alarms(count);
-            if alarms && count <= y || !alarms && y <= count {
-                known.set(Some(alarms));
-            }
-            alarms
-        };
-        let least = smallest(self.far_count(), self.spread(), COUNT_LIMIT, alarms);
-        let found = || least.is_some_and(|least| least <= y);
-        known.get().unwrap_or_else(found)
+    /// The largest count that speaks for itself. Where hardly one is expected, or days of bursts among days of few, the second
+    /// already may be the sign of a wide dispersion.
+    fn first_rung(&self) -> u64 {
+        let mean = self.forecast.mean();
+        let middle = self.middle();
+        if mean < 1.0 || self.forecast.variance() > (BURSTS_RATIO * mean).powi(2) {
+            middle.max(1)
+        } else {
+            middle + EACH_COUNT_TO * self.spread()
+        }
+    }
+
+    /// The counts above the first rung that speak for those up to the next.
+    fn rungs_above(&self, first: u64) -> impl Iterator<Item = u64> {
+        let middle = self.middle();
+        let next = move |rung: &u64| Some(rung + ((rung - middle) / RUNG).max(1));
+        std::iter::successors(next(&first), next).take_while(|rung| *rung <= COUNT_LIMIT)
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {

@@ -6,8 +6,10 @@
 
 use crate::core::baseline::special::{exp_each, ln_each, ln_sum_exp};
 
-/// What a state keeps of ln R_j at most: far above every threshold, low enough to leak away.
-const LN_KEPT_MAX: f64 = 25.0;
+/// What a state keeps of ln R at most: far above every threshold, low enough to leak away.
+const LN_KEPT_MAX: f64 = 27.0;
+/// The same of ln R_j by itself.
+const LN_EACH_KEPT_MAX: f64 = 25.0;
 
 /// ln of w_j R_j of up to `N` alternatives; minus infinity is the start, R = 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,20 +58,19 @@ impl<const N: usize> ShiryaevRoberts<N> {
         next
     }
 
-    /// The same with so many nats more.
-    #[must_use]
-    pub fn raised(mut self, nats: f64) -> Self {
-        for r in &mut self.ln_r {
-            *r += nats;
-        }
-        self
-    }
-
-    /// Bounded as it is kept between buckets.
+    /// Bounded as it is kept between buckets: each alternative, so that none loses its say to one that grew faster, and all together by
+    /// what R was, so that a larger R is kept as no smaller one.
     #[must_use]
     pub fn kept(mut self) -> Self {
+        let whole = self.ln_statistic().min(LN_KEPT_MAX);
         for r in &mut self.ln_r {
-            *r = r.min(LN_KEPT_MAX);
+            *r = r.min(LN_EACH_KEPT_MAX);
+        }
+        let lost = whole - self.ln_statistic();
+        if lost.is_finite() {
+            for r in &mut self.ln_r {
+                *r += lost;
+            }
         }
         self
     }
@@ -101,7 +102,7 @@ mod tests {
         let sr = ShiryaevRoberts::<2>::default().after(&HALVES, &[1e10, -1e10], 0.05);
         assert!((sr.ln_statistic() - 1e10).abs() < 1.0);
         let kept = sr.kept();
-        assert!(kept.ln_statistic() <= 25.0 + f64::ln(2.0));
+        assert!(kept.ln_statistic() <= 27.0 + 1e-12);
         let full_leak = kept.after(&HALVES, &[0.0, 0.0], 1.0);
         assert!(full_leak.ln_statistic().abs() < 1e-12, "{full_leak:?}");
         assert!(ShiryaevRoberts::<2>::default().ln_statistic() < f64::MIN);
