@@ -140,6 +140,9 @@ pub(super) type Moments = (f64, f64);
 /// Shares below the lower end, the middle and the upper end of an interval of 80 %.
 pub(super) const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
 
+/// Share below the lower end of the next day's interval, settled on made-up borders and real daily counts.
+const NEXT_DAY_LOW: f64 = 0.15;
+
 /// Arrivals of the next days: the mixture of what the fits go on to, each held against the last days, and of days like the last ones,
 /// because a fall may deepen and a rise end as no shape has it.
 pub(super) fn projections(
@@ -155,7 +158,7 @@ pub(super) fn projections(
         let fits = parts.iter().map(|fit| ahead_of(days, fit, ahead));
         let go_on = std::iter::repeat_n(last_days_go_on(days, ahead), GOES_ON);
         let moments: Vec<Moments> = fits.chain(go_on.flatten()).collect();
-        let [low, median, high] = QUANTILES.map(|share| quantile(&moments, share));
+        let [low, median, high] = shares(ahead).map(|share| quantile(&moments, share));
         Projection {
             days: ahead,
             came: situation.came(ahead),
@@ -165,6 +168,13 @@ pub(super) fn projections(
         }
     });
     each.to_vec()
+}
+
+/// The shares of [`QUANTILES`]; for the next day a larger one below the lower end, so that as many days come below it as above the upper
+/// end: shapes that end or fall off tomorrow have a part in every mixture, and few days are the last.
+fn shares(ahead: u32) -> [f64; 3] {
+    let [low, middle, high] = QUANTILES;
+    [if ahead == 1 { NEXT_DAY_LOW } else { low }, middle, high]
 }
 
 /// Some fits, each as often as its weight says: systematic resampling.
