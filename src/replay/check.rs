@@ -25,6 +25,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Problems> {
         found.figure(figure);
     }
     found.overlaps();
+    found.gaps();
     if found.problems.is_empty() {
         // Room depends on everything above: it is asked only of a file that is otherwise sound.
         scenario
@@ -267,6 +268,27 @@ impl Finder<'_> {
                         place: place.clone(),
                         day,
                     });
+                }
+            }
+        }
+    }
+
+    fn gaps(&mut self) {
+        let s = self.scenario;
+        for gap in &s.gaps {
+            let at = format!("gap of {}", gap.from);
+            self.crossings(&at, &gap.crossings);
+            self.length(&at, "crossings", gap.crossings.len().min(1), 1);
+            self.days(&at, gap.from, gap.last_day());
+            for figure in &s.figures {
+                for place in &figure.places {
+                    if let Some(day) = figure.days().find(|day| gap.holds(place, *day)) {
+                        self.problems.push(Problem::InGap {
+                            figure: figure.id.clone(),
+                            place: place.clone(),
+                            day,
+                        });
+                    }
                 }
             }
         }

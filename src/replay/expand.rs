@@ -2,7 +2,7 @@
 
 use super::draw::{self, Drawn, Parties};
 use super::plan;
-use super::scenario::{Change, Figure, Place, Scenario, StatusChange};
+use super::scenario::{Change, Figure, Gap, Place, Scenario, StatusChange};
 use super::{Expectation, Replay, ReplayEvent};
 use crate::core::time::EventTime;
 use jiff::civil::{Date, DateTime};
@@ -163,11 +163,14 @@ impl Scenario {
         for place in &self.crossings {
             let mut time = start.timestamp().to_zoned(place.time_zone.clone());
             while event_time(&time) < end {
-                drafts.push(Draft {
-                    time: time.clone(),
-                    place,
-                    kind: DraftKind::Heartbeat,
-                });
+                let is_silent = |gap: &Gap| gap.holds(&place.id, time.date());
+                if !self.gaps.iter().any(is_silent) {
+                    drafts.push(Draft {
+                        time: time.clone(),
+                        place,
+                        kind: DraftKind::Heartbeat,
+                    });
+                }
                 time = time.saturating_add(every);
             }
         }
@@ -255,4 +258,35 @@ fn event_time(time: &Zoned) -> EventTime {
 
 fn wire_time(time: &Zoned) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::replay::{ReplayError, load};
+
+    const ARCTIC: &str = include_str!("../../config/replays/arctic-2015.toml");
+
+    #[test]
+    fn a_day_of_which_nothing_was_found_is_silent() {
+        let replay = load(ARCTIC).unwrap().expand();
+        let said = |day: &str| {
+            let at_storskog = replay.events.iter().filter(|e| e.crossing == "no-storskog");
+            at_storskog.filter(|e| e.json.contains(day)).count()
+        };
+        assert_eq!(said("2015-11-01T"), 0);
+        assert!(said("2015-10-31T") >= 24 && said("2015-11-02T") >= 24);
+    }
+
+    #[test]
+    fn a_gap_that_a_figure_counts_is_refused() {
+        let from = "from = \"2015-11-01\"";
+        let longer = format!("{from}\nto = \"2015-11-03\"");
+        let Err(ReplayError::Invalid(problems)) = load(&ARCTIC.replacen(from, &longer, 1)) else {
+            panic!("a figure counts its second day")
+        };
+        assert_eq!(
+            problems.to_string(),
+            "  figure \"storskog-11-02\" counts arrivals at no-storskog on 2015-11-02, which a [[gap]] says nothing is known of: shorten one of them"
+        );
+    }
 }

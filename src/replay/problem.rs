@@ -128,6 +128,18 @@ pub enum Problem {
         /// The first day they share.
         day: Date,
     },
+    /// A figure that counts arrivals of a gap.
+    #[error(
+        "figure {figure:?} counts arrivals at {place} on {day}, which a [[gap]] says nothing is known of: shorten one of them"
+    )]
+    InGap {
+        /// The figure.
+        figure: String,
+        /// The crossing.
+        place: String,
+        /// The first day they share.
+        day: Date,
+    },
 }
 
 /// Everything that is wrong with a scenario file, at least one problem.

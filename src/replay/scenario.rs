@@ -39,6 +39,9 @@ pub struct Scenario {
     /// Closures, reopenings, limits; by crossing in order of time.
     #[serde(rename = "status", default)]
     pub statuses: Vec<StatusChange>,
+    /// Days of which nothing was found.
+    #[serde(rename = "gap", default)]
+    pub gaps: Vec<Gap>,
     /// The figures, each met exactly.
     #[serde(rename = "figure")]
     pub figures: Vec<Figure>,
@@ -133,6 +136,21 @@ pub struct StatusChange {
     pub source: String,
     /// What is inexact about it.
     #[serde(default)]
+    pub note: String,
+}
+
+/// Days of which nothing was found: none is drawn, and no heartbeat, so that they are seen as a feed that is silent and not as days of
+/// none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// The crossings.
+    pub crossings: Vec<String>,
+    /// First day.
+    pub from: Date,
+    /// Last day; absent is the first.
+    pub to: Option<Date>,
+    /// What is known of it.
     pub note: String,
 }
 
@@ -271,6 +289,20 @@ impl Place {
     pub fn comes_twice(&self, moment: DateTime) -> bool {
         let moment = self.time_zone.to_ambiguous_timestamp(moment);
         matches!(moment.offset(), AmbiguousOffset::Fold { .. })
+    }
+}
+
+impl Gap {
+    /// Its last day.
+    #[must_use]
+    pub fn last_day(&self) -> Date {
+        self.to.unwrap_or(self.from)
+    }
+
+    /// Whether it holds a day of a crossing.
+    #[must_use]
+    pub fn holds(&self, crossing: &str, day: Date) -> bool {
+        (self.from..=self.last_day()).contains(&day) && self.crossings.iter().any(|c| c == crossing)
     }
 }
 
