@@ -139,7 +139,8 @@ impl Region {
         }
     }
 
-    /// An hour of a crossing closed, or is counted anew. Where it takes flow over from a gate that is shut, that is told at once.
+    /// An hour of a crossing closed, or is counted anew. Where it takes over flow from where none moved to it on the day before, that is
+    /// told at once; what goes on is told with its day.
     fn hour(
         &mut self,
         crossing: CrossingIx,
@@ -182,6 +183,13 @@ impl Region {
         let (flows, displaced) = state.so_far(day, &self.border.hops);
         let mut ahead = incident.clone();
         ahead.on_day(day, &flows, &displaced);
+        let last = state.kept.back().map(|kept| &kept.displaced.moves);
+        let goes_on =
+            |from| last.is_some_and(|l| l.iter().any(|m| (m.from, m.to) == (from, crossing)));
+        let mut of_member = ahead.moves.iter().filter(|m| m.to == crossing);
+        if of_member.all(|m| goes_on(m.from)) {
+            return None;
+        }
         let is_plain = |m: &Member| surge(m) && m.today.is_some_and(|d| d.is_displaced());
         let member = ahead.members.iter_mut().find(|m| is_plain(m))?;
         member.displaced_on = Some(day);
