@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_day_of_which_nothing_was_found_is_silent() {
-        let replay = load(ARCTIC).unwrap().expand();
+        let replay = load(ARCTIC).expect("a good file").expand();
         let said = |day: &str| {
             let at_storskog = replay.events.iter().filter(|e| e.crossing == "no-storskog");
             at_storskog.filter(|e| e.json.contains(day)).count()
