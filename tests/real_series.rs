@@ -100,13 +100,13 @@ fn rate(
         if reason.is_none() {
             ordinary += 1;
             let what = if alarm.is_rise { "rise" } else { "drop" };
-            println!("{} {what} {}", alarm.day, alarm.series);
+            eprintln!("{} {what} {}", alarm.day, alarm.series);
         }
     }
     let days = run.judged.iter().filter(|day| !is_known(**day)).count();
     let years = days as f64 / 365.25;
     let rate = f64::from(ordinary) / years;
-    println!("{by_reason:?}; {ordinary} on {years:.1} ordinary series-years: {rate:.2}");
+    eprintln!("{by_reason:?}; {ordinary} on {years:.1} ordinary series-years: {rate:.2}");
     assert!(!run.alarms.is_empty() && years > 1.0);
     rate
 }

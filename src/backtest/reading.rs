@@ -493,5 +493,7 @@ mod tests {
         assert!(empty.contains("has no rows below its header"), "{empty}");
         let cut = told(read(Lens::Day, Layout::default(), &[&[0x1f, 0x8b, 8, 0]])).concat();
         assert!(cut.contains("column (file)"), "{cut}");
+        let binary = told(read(Lens::Day, Layout::default(), &[b"\xff\xfe,count\n"])).concat();
+        assert!(binary.contains("bytes that are no UTF-8"), "{binary}");
     }
 }

@@ -130,9 +130,13 @@ impl<'a> Sheet<'a> {
 }
 
 fn into_io(error: csv::Error) -> io::Error {
+    let said = error.to_string();
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
-        other => io::Error::new(ErrorKind::InvalidData, format!("{other:?}")),
+        csv::ErrorKind::Utf8 { .. } => {
+            io::Error::new(ErrorKind::InvalidData, "bytes that are no UTF-8")
+        }
+        _ => io::Error::new(ErrorKind::InvalidData, said),
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
     let tables = summary.table(lens, promised) + &matched.table(lens);
     super::say(tables.trim_end());
     eprintln!(
-        "{:.1} s on {} threads; {:.2} us of one core a bucket",
+        "{:.1} s on {} threads; {:.2} us of a thread a bucket",
         begun.elapsed().as_secs_f64(),
         pool.current_num_threads(),
         busy.as_secs_f64() * 1e6 / summary.buckets().max(1) as f64

@@ -70,27 +70,31 @@ pub(super) fn families(check: &mut Checker<'_>, files: Option<&[(String, String)
         );
     }
     for (name, text) in files {
-        match read(name, text) {
-            Ok(family) => {
-                let rule = "must differ from that of every other file";
-                let mut others = families.iter();
-                if others.any(|other: &Family| other.id == family.id) {
-                    check.add(problem("id", &family.id, rule, "rename it", whole(name)));
-                } else if families.iter().any(|other| other.name == family.name) {
-                    check.add(problem(
-                        "name",
-                        &family.name,
-                        rule,
-                        "rename it",
-                        whole(name),
-                    ));
-                }
-                families.push(family);
+        let family = match read(name, text) {
+            Ok(family) => family,
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| check.add(problem));
+                continue;
             }
-            Err(problems) => problems.into_iter().for_each(|problem| check.add(problem)),
+        };
+        let alike = families.iter().find_map(|(other, known): &(&str, Family)| {
+            let key = if known.id == family.id {
+                ("id", &family.id)
+            } else if known.name == family.name {
+                ("name", &family.name)
+            } else {
+                return None;
+            };
+            Some((*other, key))
+        });
+        if let Some((other, (key, value))) = alike {
+            let rule = format!("must differ from that of {other}");
+            check.add(problem(key, value, &rule, "rename it", whole(name)));
         }
+        families.push((name, family));
     }
-    families.sort_by(|a: &Family, b| a.id.cmp(&b.id));
+    let mut families: Vec<Family> = families.into_iter().map(|(_, family)| family).collect();
+    families.sort_by(|a, b| a.id.cmp(&b.id));
     Families { families }
 }
 
@@ -99,7 +103,8 @@ fn read(name: &str, text: &str) -> Result<Family, Vec<Problem>> {
     let document = Document::parse(name, text).map_err(|problem| vec![*problem])?;
     let family: Family = toml::from_str(text).map_err(|error| {
         let remedy = "compare it with config/episodes/arctic-2015-ramp.toml";
-        let rule = format!("must have the shape of an episode: {}", error.message());
+        let said = error.message().replace("expected f64", "expected a number");
+        let rule = format!("must have the shape of an episode: {said}");
         let span = error.span().unwrap_or(0..text.len());
         let (key, place) = document.at(text, &span);
         vec![match key {
@@ -352,7 +357,7 @@ mod tests {
             file("id = 3"),
             file("id ="),
             file(good),
-            file(good),
+            ("mine/b.toml".to_owned(), good.to_owned()),
             file(&same_name),
             file(&at_once),
             file(&good.replace("id = \"arctic-2015-ramp\"\n", "")),
@@ -363,13 +368,13 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r#"
         episode.id = 3 (mine/a.toml line 1): must have the shape of an episode: invalid type: integer `3`, expected a string; compare it with config/episodes/arctic-2015-ramp.toml
         mine/a.toml line 1: the file must be TOML: string values must be quoted, expected literal string; correct the line
-        episode.id = arctic-2015-ramp (mine/a.toml): must differ from that of every other file; rename it
-        episode.name = Storskog in the autumn of 2015 (mine/a.toml): must differ from that of every other file; rename it
+        episode.id = arctic-2015-ramp (mine/b.toml): must differ from that of mine/a.toml; rename it
+        episode.name = Storskog in the autumn of 2015 (mine/a.toml): must differ from that of mine/a.toml; rename it
         episode.places.spread_days = (not given) (mine/a.toml): must be given where the pattern is turns, line or succession; say how many days pass from the first to the last of its crossings
         episode.(file) = (not shown) (mine/a.toml): must have the shape of an episode: missing field `id`; compare it with config/episodes/arctic-2015-ramp.toml
         episode.place = place (mine/a.toml line 24): must have the shape of an episode: unknown field `place`, expected one of `id`, `name`, `ordinary`, `direction`, `followed`, `usual_per_day`, `curve`, `regularity`, `places`; compare it with config/episodes/arctic-2015-ramp.toml
         episode.peek = peek (mine/a.toml line 13): must have the shape of an episode: unknown field `peek`, expected one of `measure`, `first_day`, `doubling_days`, `growth_days`, `peak`, `hold_days`, `halving_days`, `on_special_days`; compare it with config/episodes/arctic-2015-ramp.toml
-        episode.doubling_days = "seven" (mine/a.toml line 15): must have the shape of an episode: invalid type: string "seven", expected f64; compare it with config/episodes/arctic-2015-ramp.toml
+        episode.doubling_days = "seven" (mine/a.toml line 15): must have the shape of an episode: invalid type: string "seven", expected a number; compare it with config/episodes/arctic-2015-ramp.toml
         "#);
         let lines = [
             told(Vec::new()),

@@ -349,13 +349,14 @@ impl Watch<'_> {
         let bucket = |(start, reading): (&EventTime, &Reading)| {
             let from = civil(&place.tz, *start);
             let is_open = reading.exposure > 0.0;
+            let is_heard = is_open || reading.counted() > 0 || reading.blind_ratio <= 0.0;
             let day = over_limit(reading, self.params);
             let hours = kept.hours.get(start).copied();
             let evidence = hours.map_or(day, |hours| [0, 1].map(|i: usize| day[i].max(hours[i])));
             Bucket {
                 start: from,
                 end: civil(&place.tz, reading.end),
-                count: Some(reading.counted()),
+                count: is_heard.then_some(reading.counted()),
                 is_published: is_published(scenario, &place.id, stream, from.date()),
                 band: kept
                     .outlooks
@@ -463,6 +464,20 @@ fn shades(scenario: &Scenario, crossing: &str) -> Vec<Shade> {
         GateState::Closed => Some(ShadeKind::Closed),
         GateState::Restricted => Some(ShadeKind::Restricted),
     };
+    let of_it = scenario
+        .gaps
+        .iter()
+        .filter(|gap| gap.crossings.iter().any(|c| c == crossing));
+    let gaps = of_it.map(|gap| Shade {
+        kind: ShadeKind::Uncounted,
+        from: gap.from.to_datetime(Time::midnight()),
+        to: gap
+            .last_day()
+            .saturating_add(jiff::Span::new().days(1))
+            .to_datetime(Time::midnight()),
+        lasts: false,
+        reason: gap.note.clone(),
+    });
     let spans = gate.spans().into_iter();
     spans
         .filter_map(|span| {
@@ -479,6 +494,7 @@ fn shades(scenario: &Scenario, crossing: &str) -> Vec<Shade> {
                 reason: reasons[&span.change.from].clone(),
             })
         })
+        .chain(gaps)
         .collect()
 }
 

@@ -524,7 +524,9 @@ fn told_bucket(bucket: &Bucket, lens: Lens) -> String {
     } else {
         "%A %-d %B %Y"
     };
-    let count = bucket.count.map_or("not counted".to_owned(), grouped);
+    let Some(count) = bucket.count.map(grouped) else {
+        return format!("{}: not counted", bucket.start.strftime(format));
+    };
     let usual = bucket.band.map_or("closed".to_owned(), |band| {
         let inner = band.inner;
         let median = inner.map_or(String::new(), |i| format!(", median {}", grouped(i.median)));

@@ -203,7 +203,7 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
             in_ten(p),
             before(families, renamed_from),
             counted(likeness.day, "day", "days"),
-            stage_in_words(stage),
+            stage_in_words(stage, family.direction),
             pace(family, likeness, stage),
             family.followed
         ),
@@ -261,21 +261,26 @@ fn ahead(likeness: &Likeness, region: &str) -> String {
     let mut all = likeness.projections.iter();
     all.find(|p| p.days == TOLD_AHEAD_DAYS)
         .map_or_else(String::new, |p| {
+            let may_come = match (p.low, p.high) {
+                (0, 0) => "none".to_owned(),
+                (low, high) => format!("{} to {}", grouped(low), grouped(high)),
+            };
             format!(
-                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {} to {} may come at {region}, if what is open stays open (this is right in four cases of five); in the last {TOLD_AHEAD_DAYS} days {} came.",
-                grouped(p.low),
-                grouped(p.high),
+                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {may_come} may come at {region}, if what is open stays open (this is right in four cases of five); in the last {TOLD_AHEAD_DAYS} days {} came.",
                 grouped(p.came)
             )
         })
 }
 
-fn stage_in_words(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Growth => "is growing",
-        Stage::Level => "is neither clearly growing nor clearly shrinking",
-        Stage::Decline => "is shrinking",
-        Stage::Over => "is nearly back to usual",
+fn stage_in_words(stage: Stage, direction: Direction) -> &'static str {
+    match (stage, direction) {
+        (Stage::Growth, Direction::Surge) => "is growing",
+        (Stage::Growth, Direction::Drop) => "goes on falling",
+        (Stage::Level, Direction::Surge) => "is neither clearly growing nor clearly shrinking",
+        (Stage::Level, Direction::Drop) => "is neither clearly falling on nor clearly recovering",
+        (Stage::Decline, Direction::Surge) => "is shrinking",
+        (Stage::Decline, Direction::Drop) => "is recovering",
+        (Stage::Over, _) => "is nearly back to usual",
     }
 }
 

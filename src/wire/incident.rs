@@ -226,10 +226,25 @@ fn counts(network: &Network, incident: &Incident) -> Option<String> {
             let (came, usual) = (arrivals(observed), about(expected));
             let beside = group_counts(network, incident, "beside these, ");
             let beside = beside.map_or_else(String::new, |group| format!("; {group}"));
-            return Some(format!("{came} at {at}, usually {usual}{beside}"));
+            let unheard = unheard(network, incident, direction);
+            return Some(format!("{came} at {at}, usually {usual}{unheard}{beside}"));
         }
     }
     group_counts(network, incident, "")
+}
+
+/// That nothing was heard on the last day of crossings whose alert goes on.
+fn unheard(network: &Network, incident: &Incident, direction: Direction) -> String {
+    let members = incident.members.iter();
+    let silent = members.filter(|m| m.is_open && m.direction == direction && m.today.is_none());
+    let silent = silent.filter(|m| is_silent(incident, m.crossing));
+    let names: Vec<String> = silent
+        .map(|m| network.crossing(m.crossing).name.clone())
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; nothing was heard of {}", listed(&names))
 }
 
 /// The counts of the last day at the crossings of the widest group with an alert that raise none of their own.

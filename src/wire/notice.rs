@@ -1,7 +1,7 @@
 //! Owns the records of notices: what is told of a crossing beside its alerts, as JSON with CloudEvents headers and a plain sentence.
 
 use super::encode::{Encoded, Origin, SourceRecord, cloud_event, json, source_record};
-use super::sentence::civil_time;
+use super::sentence::{civil_time, grouped};
 use crate::core::alert::Transition;
 use crate::core::calendar::local;
 use crate::core::ids::CrossingIx;
@@ -152,7 +152,7 @@ pub fn summary(
 fn arrivals_while_closed(name: &str, since: &str, shut: Option<Shut>, is_over: bool) -> String {
     let arrivals = match shut.map(|shut| shut.arrivals) {
         Some(1) => "1 arrival".to_owned(),
-        Some(n) => format!("{n} arrivals"),
+        Some(n) => format!("{} arrivals", grouped(n.into())),
         None => "arrivals".to_owned(),
     };
     if is_over {

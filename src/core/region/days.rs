@@ -259,7 +259,10 @@ impl StreamState {
     ) -> (BTreeMap<CrossingIx, DayFlow>, Displaced) {
         let of_day = self.so_far.iter().filter(|(_, (of, _))| *of == day);
         let flows = of_day.map(|(at, (_, hours))| (*at, sum(hours))).collect();
-        let displaced = self.front.displacement.so_far(day, &flows, hops);
+        let last = self.kept.back().map(KeptDay::flows).unwrap_or_default();
+        let expected = last.into_iter().map(|(at, flow)| (at, flow.expected));
+        let expected = expected.collect();
+        let displaced = self.front.displacement.so_far(day, &flows, &expected, hops);
         (flows, displaced)
     }
 

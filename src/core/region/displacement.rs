@@ -359,12 +359,14 @@ impl Displacement {
         displaced
     }
 
-    /// What a day that is not over says so far.
+    /// What a day that is not over says so far. Its hours say what is expected up to now; a rise counts from what was expected of the
+    /// whole of the last day, `last_expected`, so that none is told of that the day's end would take back.
     #[must_use]
     pub fn so_far(
         &self,
         day: Day,
         flows: &BTreeMap<CrossingIx, DayFlow>,
+        last_expected: &BTreeMap<CrossingIx, f64>,
         hops: &Hops,
     ) -> Displaced {
         let mut ahead = self.clone();
@@ -378,7 +380,12 @@ impl Displacement {
             }
         }
         ahead.find_sources(day, &mut displaced);
-        ahead.find_rises(flows, hops, &mut displaced);
+        let whole = flows.iter().map(|(crossing, flow)| {
+            let of_last = last_expected.get(crossing).copied().unwrap_or(0.0);
+            let expected = flow.expected.max(of_last);
+            (*crossing, DayFlow { expected, ..*flow })
+        });
+        ahead.find_rises(&whole.collect(), hops, &mut displaced);
         displaced.moves = ahead.draw(&displaced, hops);
         displaced
     }

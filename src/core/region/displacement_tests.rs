@@ -271,7 +271,7 @@ fn a_gate_that_shuts_within_the_day_lacks_on_that_day_already() {
             closed_ratio,
             ..open(50)
         };
-        let said = state.so_far(Day(2), &flows(first, open(40)), &hops);
+        let said = state.so_far(Day(2), &flows(first, open(40)), &BTreeMap::new(), &hops);
         let from = said.moves.first().map(|m| m.is_from_shut);
         let found = (said.moved_to(CrossingIx(1)), from);
         assert_eq!(found, (moved, is_from_shut), "{name}");

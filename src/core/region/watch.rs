@@ -2,7 +2,7 @@
 
 use super::border::Border;
 use super::days::{ClosedDay, KeptDay, StreamState};
-use super::displacement::{Day, Displaced};
+use super::displacement::{Day, Displaced, Move};
 use super::groups::{GroupIx, GroupTally, Judgement};
 use super::incident::{Change, Counted, GroupMember, Incident, IncidentId, Member, Told};
 use super::member::{DayCount, LINK_MS};
@@ -184,15 +184,20 @@ impl Region {
         let mut ahead = incident.clone();
         ahead.on_day(day, &flows, &displaced);
         let last = state.kept.back().map(|kept| &kept.displaced.moves);
-        let goes_on =
-            |from| last.is_some_and(|l| l.iter().any(|m| (m.from, m.to) == (from, crossing)));
-        let mut of_member = ahead.moves.iter().filter(|m| m.to == crossing);
-        if of_member.all(|m| goes_on(m.from)) {
-            return None;
-        }
+        let goes_on = |from| {
+            let same = |m: &Move| (m.from, m.to) == (from, crossing);
+            last.is_some_and(|moves| moves.iter().any(same))
+        };
+        let is_news = |m: &Member| {
+            let mut of_member = ahead.moves.iter().filter(|one| one.to == m.crossing);
+            m.displaced_on.is_none() || !of_member.all(|one| goes_on(one.from))
+        };
         let is_plain = |m: &Member| surge(m) && m.today.is_some_and(|d| d.is_displaced());
-        let member = ahead.members.iter_mut().find(|m| is_plain(m))?;
-        member.displaced_on = Some(day);
+        let at = ahead
+            .members
+            .iter()
+            .position(|m| is_plain(m) && is_news(m))?;
+        ahead.members[at].displaced_on = Some(day);
         *incident = ahead;
         Some(incident.tell(Change::Displaced(crossing), as_of))
     }
