@@ -74,7 +74,7 @@ proptest! {
         lens in lens(),
         mean in prop_oneof![0.02..2.0_f64, 2.0..400.0_f64, 400.0..20_000.0_f64],
         threshold in prop_oneof![Just(f64::INFINITY), 0.5..14.0_f64],
-        spread in 0.0..1.0_f64,
+        spread in prop_oneof![Just(0.0), 0.0..0.02_f64, 0.0..1.0_f64],
         bursts in any::<bool>(),
         noise in prop::collection::vec((0.0..1.0_f64, 0.0..1.0_f64), 3..90),
         fill in 1.01..1.3_f64,
@@ -390,6 +390,26 @@ fn a_rise_after_a_drop_that_almost_lasted_is_no_new_usual() {
     }
     assert!(last_drop > 445, "the alarms of the drop end on {last_drop}");
     assert!(state.log_evidence_rise() >= params.log_threshold_rise);
+}
+
+/// Nobody comes, for eleven years, and then somebody does.
+#[test]
+fn days_of_none_are_no_evidence_of_a_rise_however_many() {
+    let params = LensParams::for_lens(Lens::Day);
+    let mut state = LensState::new(&params, Prior::default());
+    let mut most = f64::NEG_INFINITY;
+    for t in 0..4_000 {
+        state.close(&params, slot(Lens::Day, t), 1.0, 0);
+        most = most.max(state.log_evidence_rise());
+    }
+    assert!(most < 4.0, "{most}");
+    let mut slowly = state.clone();
+    for t in 4_000..4_003 {
+        state.close(&params, slot(Lens::Day, t), 1.0, 3);
+        slowly.close(&params, slot(Lens::Day, t), 1.0, u64::from(t == 4_000));
+    }
+    assert!(state.log_evidence_rise() > 7.0, "three on three days");
+    assert!(slowly.log_evidence_rise() < 7.0, "one on one day");
 }
 
 #[test]

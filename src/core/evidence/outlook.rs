@@ -1,6 +1,7 @@
 //! Owns the outlook of one open bucket: what it is expected to hold and what any count in it would mean; it changes no state.
 
 use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES};
+use super::memory;
 use super::shiryaev_roberts::ShiryaevRoberts;
 use super::switching::Regime;
 use crate::core::baseline::forecast::{Mixture, smallest};
@@ -213,8 +214,10 @@ impl Outlook {
 
     fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
         let ratios = ln_ratios.map(|ln| self.power * ln);
+        let begun = memory::rise_begun(self.rise_leak, self.leak);
         self.rise
-            .after(self.ln_rise_weights(), &ratios, self.rise_leak)
+            .after(self.ln_rise_weights(), &ratios, (self.rise_leak, begun))
+            .at_least_none()
     }
 
     /// ln of the rise statistic by the likelihood ratio of that count alone.
@@ -254,7 +257,7 @@ impl Outlook {
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
         let ratios = said.drop.map(|ln| self.power * ln);
         self.drop
-            .after(self.hypotheses.ln_drop_weights(), &ratios, self.leak)
+            .after(self.hypotheses.ln_drop_weights(), &ratios, (self.leak, 1.0))
     }
 
     pub(crate) fn regime_after(&self, said: &Likelihoods) -> Regime {
