@@ -9,7 +9,7 @@ use crate::core::baseline::negbin::NegBin;
 /// Factor of the rise by which buckets are measured: the least that an alert calls major.
 const RISE: f64 = 3.0;
 /// Share of the whole leak from which on a bucket adds its whole 1.
-const BEGUN_WHOLE_RATIO: f64 = 0.1;
+const BEGUN_WHOLE_RATIO: f64 = 0.07;
 
 /// Share of the evidence of a rise that is forgotten at a bucket: `most`, or less in proportion where a threefold rise brings
 /// less than `whole_nats` of evidence a bucket on average. `most` in [0, 1]; with a `whole_nats` of 0 always `most`.
@@ -26,7 +26,7 @@ pub fn rise_leak(most: f64, whole_nats: f64, forecast: &Mixture) -> f64 {
 }
 
 /// Share of the 1 that a bucket adds to the evidence of a rise before its count is looked at: 1, or less in proportion where less than
-/// a tenth of the whole leak is forgotten. Where next to nothing is forgotten, buckets of none would else add up to an alarm of
+/// [`BEGUN_WHOLE_RATIO`] of the whole leak is forgotten. Where next to nothing is forgotten, buckets of none would else add up to an alarm of
 /// nothing: none is what a gate that nobody comes to counts, whatever the rise that is looked for.
 #[must_use]
 pub fn rise_begun(rise_leak: f64, most: f64) -> f64 {
@@ -96,7 +96,7 @@ mod tests {
         for (leak, begun) in [
             (0.05, 1.0),
             (0.005, 1.0),
-            (0.0005, 0.1),
+            (0.00035, 0.1),
             (0.0, f64::MIN_POSITIVE),
         ] {
             assert!((rise_begun(leak, 0.05) - begun).abs() < 1e-12, "{leak}");
