@@ -65,7 +65,7 @@ fn agrees_with_the_reference() {
             );
             let (ratios, [leak, _]) = (outlook.said(row.count).rise, outlook.leaks());
             evidence = evidence
-                .after(outlook.ln_rise_weights(), &ratios, (leak, 1.0))
+                .after(outlook.ln_rise_weights(), &ratios, leak)
                 .kept();
             let checks = [
                 ("mean", outlook.mean(), row.mean),

@@ -395,15 +395,14 @@ fn a_rise_after_a_drop_that_almost_lasted_is_no_new_usual() {
 /// Nobody comes, for eleven years, and then somebody does.
 #[test]
 fn days_of_none_are_no_evidence_of_a_rise_however_many() {
-    let params = LensParams::for_lens(Lens::Day);
+    let params = alarming();
     let mut state = LensState::new(&params, Prior::default());
     let mut most = f64::NEG_INFINITY;
     for t in 0..4_000 {
         state.close(&params, slot(Lens::Day, t), 1.0, 0);
         most = most.max(state.log_evidence_rise());
     }
-    // What is added and what is forgotten balance at 1 / (0.05 x 0.07).
-    assert!(most < 5.66, "{most}");
+    assert!(most < params.log_threshold_rise - 1.9, "{most}");
     let mut slowly = state.clone();
     for t in 4_000..4_003 {
         state.close(&params, slot(Lens::Day, t), 1.0, 3);

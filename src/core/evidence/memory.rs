@@ -8,8 +8,6 @@ use crate::core::baseline::negbin::NegBin;
 
 /// Factor of the rise by which buckets are measured: the least that an alert calls major.
 const RISE: f64 = 3.0;
-/// Share of the whole leak from which on a bucket adds its whole 1.
-const BEGUN_WHOLE_RATIO: f64 = 0.07;
 
 /// Share of the evidence of a rise that is forgotten at a bucket: `most`, or less in proportion where a threefold rise brings
 /// less than `whole_nats` of evidence a bucket on average. `most` in [0, 1]; with a `whole_nats` of 0 always `most`.
@@ -23,18 +21,6 @@ pub fn rise_leak(most: f64, whole_nats: f64, forecast: &Mixture) -> f64 {
         .map(|part| part.ln_weight.exp() * information(part.count))
         .sum();
     most * (nats / whole_nats).clamp(0.0, 1.0)
-}
-
-/// Share of the 1 that a bucket adds to the evidence of a rise before its count is looked at: 1, or less in proportion where less than
-/// [`BEGUN_WHOLE_RATIO`] of the whole leak is forgotten. Where next to nothing is forgotten, buckets of none would else add up to an alarm of
-/// nothing: none is what a gate that nobody comes to counts, whatever the rise that is looked for.
-#[must_use]
-pub fn rise_begun(rise_leak: f64, most: f64) -> f64 {
-    if most > 0.0 {
-        (rise_leak / most / BEGUN_WHOLE_RATIO).clamp(f64::MIN_POSITIVE, 1.0)
-    } else {
-        1.0
-    }
 }
 
 /// Kullback-Leibler divergence, in nats, of the negative binomial with [`RISE`] times the mean and the same size from this one:
@@ -93,14 +79,5 @@ mod tests {
         assert!(is_whole(leak(5.0, 0.5)) && is_whole(leak(-8.0, 0.0)));
         let rare = leak(-8.0, 0.5);
         assert!(rare > 0.0 && rare < 0.001, "{rare}");
-        for (leak, begun) in [
-            (0.05, 1.0),
-            (0.005, 1.0),
-            (0.00035, 0.1),
-            (0.0, f64::MIN_POSITIVE),
-        ] {
-            assert!((rise_begun(leak, 0.05) - begun).abs() < 1e-12, "{leak}");
-        }
-        assert!(rise_begun(0.0, 0.0) >= 1.0, "none is ever forgotten");
     }
 }

@@ -1,7 +1,6 @@
 //! Owns the outlook of one open bucket: what it is expected to hold and what any count in it would mean; it changes no state.
 
 use super::hypotheses::{Hypotheses, Likelihoods, MAX_DROPS, MAX_RISES};
-use super::memory;
 use super::shiryaev_roberts::ShiryaevRoberts;
 use super::switching::Regime;
 use crate::core::baseline::forecast::{Mixture, smallest};
@@ -9,6 +8,9 @@ use crate::core::baseline::forecast::{Mixture, smallest};
 /// Counts beyond this are no counts.
 const COUNT_LIMIT: u64 = 1 << 40;
 
+/// How far below what announces a rise counts below the mean take the evidence, in nats: where hardly any evidence is forgotten, the 1
+/// that every bucket adds would else come to an alarm of years of none. The first that comes then is no alarm by itself.
+const CALM_BELOW_NATS: f64 = 2.0;
 /// Standard deviations above the mean up to which every count speaks for itself, where the mean is at least 1.
 const EACH_COUNT_TO: u64 = 4;
 /// Variance of a series of bursts where less than one is expected.
@@ -194,13 +196,21 @@ impl Outlook {
     /// counts is held by a law of `tests/statistics_laws.rs`: six in a thousand at most, up to what is kept of it.
     pub(crate) fn rise_after(&self, said: &Likelihoods, y: u64) -> ShiryaevRoberts<MAX_RISES> {
         let middle = self.middle();
+        // Few arrivals or none, however often, are no surge.
+        let most = if (y as f64) < self.forecast.mean() {
+            let calm = self.log_threshold_rise - CALM_BELOW_NATS;
+            calm.max(self.rise.ln_statistic())
+        } else {
+            f64::INFINITY
+        };
         if y < middle {
             let joint = self.forecast.ln_joint(middle);
-            return self.rise_by(&self.hypotheses.rises_below(&joint, middle, y));
+            let ratios = self.hypotheses.rises_below(&joint, middle, y);
+            return self.rise_by(&ratios).within(most);
         }
         let first = self.first_rung();
         if y <= first {
-            return self.rise_by(&said.rise);
+            return self.rise_by(&said.rise).within(most);
         }
         let mut most = self.rise_by(&self.said(first).rise);
         for rung in self.rungs_above(first).take_while(|rung| *rung <= y) {
@@ -214,10 +224,9 @@ impl Outlook {
 
     fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
         let ratios = ln_ratios.map(|ln| self.power * ln);
-        let begun = memory::rise_begun(self.rise_leak, self.leak);
         self.rise
-            .after(self.ln_rise_weights(), &ratios, (self.rise_leak, begun))
-            .at_least_none()
+            .after(self.ln_rise_weights(), &ratios, self.rise_leak)
+            .within(f64::INFINITY)
     }
 
     /// ln of the rise statistic by the likelihood ratio of that count alone.
@@ -257,7 +266,7 @@ impl Outlook {
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
         let ratios = said.drop.map(|ln| self.power * ln);
         self.drop
-            .after(self.hypotheses.ln_drop_weights(), &ratios, (self.leak, 1.0))
+            .after(self.hypotheses.ln_drop_weights(), &ratios, self.leak)
     }
 
     pub(crate) fn regime_after(&self, said: &Likelihoods) -> Regime {

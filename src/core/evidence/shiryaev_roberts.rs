@@ -1,8 +1,8 @@
 //! Owns the leaky Shiryaev-Roberts statistic over a grid of alternatives; what they are and who is told is not its concern.
 //!
-//! `R_j <- (b + (1 - leak) R_j) LR_j`, `R = sum of w_j R_j` with weights that sum to 1. While every LR_j has conditional mean at
+//! `R_j <- (1 + (1 - leak) R_j) LR_j`, `R = sum of w_j R_j` with weights that sum to 1. While every LR_j has conditional mean at
 //! most 1, `R_t - t` is a supermartingale, so an alarm at `R >= A` is false at most once in `A` buckets on average, whatever the
-//! dependence (Pollak & Siegmund 1985; Shin, Ramdas & Rinaldo, "E-detectors"). The leak and a `b` below 1 only lower R.
+//! dependence (Pollak & Siegmund 1985; Shin, Ramdas & Rinaldo, "E-detectors"). The leak only lowers R.
 
 use crate::core::baseline::special::{exp_each, ln_each, ln_sum_exp};
 
@@ -36,24 +36,18 @@ impl<const N: usize> ShiryaevRoberts<N> {
     }
 
     /// The statistic after a bucket with these finite log likelihood ratios of the alternatives that have a weight, given as logs;
-    /// `leak` in [0, 1], `begun` (b) in (0, 1].
+    /// `leak` in [0, 1].
     #[must_use]
-    pub fn after(
-        &self,
-        ln_weights: &[f64],
-        ln_ratios: &[f64; N],
-        (leak, begun): (f64, f64),
-    ) -> Self {
-        let ln_begun = begun.ln();
+    pub fn after(&self, ln_weights: &[f64], ln_ratios: &[f64; N], leak: f64) -> Self {
         let ln_keep = (-leak).ln_1p();
         let mut next = *self;
         // ln(a + b) is the larger's and ln(1 + the smaller's share of it).
         let mut beside_one = [0.0; N];
-        let alternatives = next.ln_r.iter_mut().zip(ln_weights).zip(ln_ratios);
-        for (((r, ln_weight), ratio), share) in alternatives.zip(&mut beside_one) {
-            let (kept, anew) = (*r + ln_keep, ln_weight + ln_begun);
-            *share = kept.min(anew) - kept.max(anew);
-            *r = kept.max(anew) + ratio;
+        let begun = next.ln_r.iter_mut().zip(ln_weights).zip(ln_ratios);
+        for (((r, ln_weight), ratio), share) in begun.zip(&mut beside_one) {
+            let kept = *r + ln_keep;
+            *share = kept.min(*ln_weight) - kept.max(*ln_weight);
+            *r = kept.max(*ln_weight) + ratio;
         }
         exp_each(&mut beside_one);
         for share in &mut beside_one {
@@ -66,13 +60,14 @@ impl<const N: usize> ShiryaevRoberts<N> {
         next
     }
 
-    /// No less than what is as good as none.
+    /// No less than what is as good as none, and no more than `ln_most`: all alternatives alike.
     #[must_use]
-    pub fn at_least_none(mut self) -> Self {
-        let lacks = LN_LEAST - self.ln_statistic();
-        if lacks > 0.0 && lacks.is_finite() {
+    pub fn within(mut self, ln_most: f64) -> Self {
+        let whole = self.ln_statistic();
+        let change = whole.clamp(LN_LEAST, ln_most.max(LN_LEAST)) - whole;
+        if change.is_finite() {
             for r in &mut self.ln_r {
-                *r += lacks;
+                *r += change;
             }
         }
         self
@@ -112,18 +107,18 @@ mod tests {
             ([3.0, 1.0], (6.0 + 3.0) / 2.0),
             ([0.5, 0.25], (2.0 + 0.625) / 2.0),
         ] {
-            sr = sr.after(&HALVES, &ratios.map(f64::ln), (0.5, 1.0)).kept();
+            sr = sr.after(&HALVES, &ratios.map(f64::ln), 0.5).kept();
             assert!((sr.ln_statistic().exp() - want).abs() < 1e-12, "{sr:?}");
         }
     }
 
     #[test]
     fn extremes_stay_numbers() {
-        let sr = ShiryaevRoberts::<2>::default().after(&HALVES, &[1e10, -1e10], (0.05, 1.0));
+        let sr = ShiryaevRoberts::<2>::default().after(&HALVES, &[1e10, -1e10], 0.05);
         assert!((sr.ln_statistic() - 1e10).abs() < 1.0);
         let kept = sr.kept();
         assert!(kept.ln_statistic() <= 27.0 + 1e-12);
-        let full_leak = kept.after(&HALVES, &[0.0, 0.0], (1.0, 1.0));
+        let full_leak = kept.after(&HALVES, &[0.0, 0.0], 1.0);
         assert!(full_leak.ln_statistic().abs() < 1e-12, "{full_leak:?}");
         assert!(ShiryaevRoberts::<2>::default().ln_statistic() < f64::MIN);
     }
