@@ -165,13 +165,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_surge_alarms_and_goes_on_alarming() {
+    /// About ten a day, and forty from the 58th day on.
+    fn risen(days: u32) -> Vec<Point> {
         let mut text = String::from("series,t,count\n");
-        for t in 1..=60 {
+        for t in 1..=days {
             let _ = writeln!(text, "x,{t},{}", if t > 57 { 40 } else { 9 + t % 3 });
         }
-        let points = run(&detector(), &series(&text));
+        run(&detector(), &series(&text))
+    }
+
+    #[test]
+    fn a_surge_alarms_and_goes_on_alarming() {
+        let points = risen(60);
         let alarms: Vec<usize> = (1..)
             .zip(&points)
             .filter(|(_, p)| p.alarm[0])
@@ -188,11 +193,7 @@ mod tests {
 
     #[test]
     fn scores_are_numbers_also_where_evidence_begins_anew() {
-        let mut text = String::from("series,t,count\n");
-        for t in 1..=140 {
-            let _ = writeln!(text, "x,{t},{}", if t > 57 { 40 } else { 9 + t % 3 });
-        }
-        let points = run(&detector(), &series(&text));
+        let points = risen(140);
         assert!(points.iter().flat_map(|p| p.score).all(f64::is_finite));
         let anew = points.windows(2).find(|w| w[0].alarm[0] && !w[1].alarm[0]);
         let anew = anew.expect("the level is adopted")[1].score;

@@ -399,6 +399,21 @@ mod tests {
     }
 
     #[test]
+    fn a_drop_recovers_where_a_surge_shrinks_and_none_is_no_range() {
+        let families = families();
+        let mut drop = like(&families, 12, "blockade-2023", 0.9);
+        if let Verdict::Compared { stage, .. } = &mut drop.verdict {
+            *stage = Stage::Decline;
+        }
+        for projection in &mut drop.projections {
+            (projection.low, projection.high) = (0, 0);
+        }
+        let said = sentence(&families, &drop, called(&[&drop]), REGION);
+        assert!(said.contains("days ago and is recovering."), "{said}");
+        assert!(said.contains("days together none may come at"), "{said}");
+    }
+
+    #[test]
     fn what_is_as_near_on_one_day_does_not_change_the_name() {
         let families = families();
         let before = like(&families, 11, "belarus-2021-push", 0.6);

@@ -212,14 +212,14 @@ impl Outlook {
         if y <= first {
             return self.rise_by(&said.rise).within(most);
         }
-        let mut most = self.rise_by(&self.said(first).rise);
+        let mut loudest = self.rise_by(&self.said(first).rise);
         for rung in self.rungs_above(first).take_while(|rung| *rung <= y) {
             let next = self.rise_by(&self.said(rung).rise);
-            if next.ln_statistic() > most.ln_statistic() {
-                most = next;
+            if next.ln_statistic() > loudest.ln_statistic() {
+                loudest = next;
             }
         }
-        most
+        loudest
     }
 
     fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {

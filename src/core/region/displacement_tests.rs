@@ -276,6 +276,15 @@ fn a_gate_that_shuts_within_the_day_lacks_on_that_day_already() {
         let found = (said.moved_to(CrossingIx(1)), from);
         assert_eq!(found, (moved, is_from_shut), "{name}");
     }
+    // What was expected of the whole of the last day is no rise, however little the hours so far made expect.
+    let first = DayFlow {
+        open_ratio: 0.5,
+        closed_ratio: 0.5,
+        ..open(50)
+    };
+    let expected = BTreeMap::from([(CrossingIx(1), 30.0)]);
+    let said = state.so_far(Day(2), &flows(first, open(40)), &expected, &hops);
+    assert_eq!(said.moved_to(CrossingIx(1)), 10);
     // It began on the day it shut, and the level of its whole days stands while it is shut for part of one.
     state.step(Day(2), &flows(shut_for(0.5, 50), open(0)), &hops);
     let said = state.step(Day(3), &flows(shut(0), open(80)), &hops);
