@@ -28,13 +28,7 @@ fn params() -> LensParams {
 }
 
 fn slot(day: u32) -> Slot {
-    Slot {
-        hour_of_day: 0.0,
-        day_of_week: f64::from(day % 7),
-        year: (f64::from(day) / 365.25).fract(),
-        special_log_variance: 0.0,
-        whole_ratio: 1.0,
-    }
+    Slot::at(0.0, f64::from(day % 7), (f64::from(day) / 365.25).fract())
 }
 
 struct Dice(ChaCha8Rng);

@@ -11,13 +11,17 @@ use support::Feed;
 use support::random::{self, Options};
 use surgewatch::core::alert::{Alert, Reading};
 use surgewatch::core::crossing::Outcome;
-use surgewatch::core::event::{Event, Kind};
+use surgewatch::core::event::{Event, GateState, Kind};
 use surgewatch::core::ids::{self, CrossingIx, EventId, Partition, StreamIx};
+use surgewatch::core::lens::Lens;
 use surgewatch::core::network::Network;
 use surgewatch::core::output::Output;
 use surgewatch::core::partition::Input;
 use surgewatch::core::seen::{Arrival, PAGE_IDS, Remembered, Seen};
 use surgewatch::core::time::{EventTime, HOUR_MS, WallTime};
+
+/// When the streams of these tests begin: 14 November 2023, 22:13:20 in Greenwich.
+const START_MS: i64 = 1_700_000_000_000;
 
 /// Names of fields that may be without a value.
 const OPTIONAL: [&str; 2] = ["known_at", "offset"];
@@ -35,7 +39,7 @@ fn assert_numbers(value: &Value, path: &str) {
 
 /// One arrival of a count each hour at a crossing; 0 is none.
 fn hourly(counts: &[u32]) -> Feed {
-    hourly_in(random::network(), 1_700_000_000_000, counts)
+    hourly_in(random::network(), START_MS, counts)
 }
 
 fn hourly_in(network: Network, start: i64, counts: &[u32]) -> Feed {
@@ -73,8 +77,12 @@ fn hourly_in(network: Network, start: i64, counts: &[u32]) -> Feed {
 fn told(offset_hours: i8, counts: &[u32]) -> Vec<(Reading, Option<Alert>)> {
     let mut network = random::network();
     network.crossings[0].tz = TimeZone::fixed(Offset::constant(offset_hours));
-    let start = 1_700_000_000_000 - i64::from(offset_hours) * HOUR_MS;
-    let feed = hourly_in(network, start, counts);
+    let start = START_MS - i64::from(offset_hours) * HOUR_MS;
+    told_of(&hourly_in(network, start, counts))
+}
+
+/// What a machine says of each bucket it closes and of each alert.
+fn told_of(feed: &Feed) -> Vec<(Reading, Option<Alert>)> {
     let mut engine = feed.engine();
     engine
         .assign(Partition(0), [])
@@ -103,6 +111,33 @@ fn later((mut reading, alert): (Reading, Option<Alert>), ms: i64) -> (Reading, O
         alert
     });
     (reading, alert)
+}
+
+/// The same with a closure of so many minutes that begins so long after the last arrival of all.
+fn shut_after(mut feed: Feed, last: i64, after_ms: i64, minutes: i64) -> Feed {
+    let from = START_MS + last * HOUR_MS + after_ms;
+    let at = feed
+        .records
+        .partition_point(|(_, input)| input.recorded.is_some_and(|recorded| recorded.0 <= from));
+    let event = Event {
+        crossing: CrossingIx(0),
+        time: EventTime(from),
+        id: EventId(1 << 40),
+        kind: Kind::Status {
+            state: GateState::Closed,
+            until: Some(EventTime(from + minutes * 60_000)),
+        },
+    };
+    let input = Input {
+        offset: ids::Offset(0),
+        recorded: Some(WallTime(from)),
+        event: Ok(event),
+    };
+    feed.records.insert(at, (Partition(0), input));
+    for ((_, input), n) in feed.records.iter_mut().zip(0..) {
+        input.offset = ids::Offset(n);
+    }
+    feed
 }
 
 proptest! {
@@ -136,6 +171,35 @@ proptest! {
             alerts.filter(|o| o.headers[3].1 == "border.alert.opened.v1").count()
         };
         prop_assert!(opened_with(surge) <= opened_with(surge + more));
+    }
+
+    #[test]
+    fn a_gate_that_shuts_after_the_arrivals_of_a_surge_takes_no_evidence_of_it_back(
+        counts in prop::collection::vec(0u32..3, 24 * 6..24 * 7),
+        surge in 20u32..1_000,
+        after_minutes in 1i64..46,
+        minutes in 1i64..700,
+    ) {
+        let mut counts = counts;
+        let last = counts.len() as i64;
+        counts.push(surge);
+        counts.extend([0; 50]);
+        let evidence = |feed: &Feed| {
+            let holds = |reading: &Reading| {
+                let at = EventTime(START_MS + last * HOUR_MS);
+                reading.start <= at && at < reading.end
+            };
+            let mut told: Vec<_> = told_of(feed).into_iter().map(|(reading, _)| reading).filter(holds).collect();
+            told.sort_by_key(|reading| reading.start);
+            let newest = |lens| told.iter().rev().find(|reading| reading.lens == lens).map(|reading| (reading.log_evidence_rise, reading.closed_ratio));
+            [Lens::Day, Lens::Hour].map(|lens| newest(lens).expect("it is closed"))
+        };
+        let open = evidence(&hourly(&counts));
+        let shut = evidence(&shut_after(hourly(&counts), last, after_minutes * 60_000, minutes));
+        for ((of_open, none), (of_shut, closed)) in open.into_iter().zip(shut) {
+            prop_assert!(none == 0.0 && closed > 0.0, "{none}, {closed}");
+            prop_assert!((of_open - of_shut).abs() < 1e-6, "{of_open} while it is open, {of_shut} with {closed} of it shut");
+        }
     }
 
     #[test]

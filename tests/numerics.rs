@@ -179,13 +179,7 @@ fn the_filter_is_that_of_pybats() {
             };
             filter = Filter::new(Lens::Week, &params, mean.ln(), 1.0);
         }
-        let slot = surgewatch::core::lens::Slot {
-            special_log_variance: 0.0,
-            whole_ratio: 1.0,
-            hour_of_day: 0.0,
-            day_of_week: 0.0,
-            year: week / 52.0,
-        };
+        let slot = surgewatch::core::lens::Slot::at(0.0, 0.0, week / 52.0);
         let (dim, design) = (Lens::Week.dim(), Lens::Week.design(slot));
         assert!((design[2] - (TAU * week / 52.0).cos()).abs() < 1e-12);
         filter.evolve(Lens::Week, &params);

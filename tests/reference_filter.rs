@@ -46,13 +46,7 @@ fn agrees_with_the_reference() {
         let mut state = LensState::new(&params, prior);
         let mut evidence = ShiryaevRoberts::default();
         for (t, row) in rows.iter().enumerate() {
-            let slot = Slot {
-                hour_of_day: 0.0,
-                day_of_week: 0.0,
-                year: (t % 52) as f64 / 52.0,
-                special_log_variance: 0.0,
-                whole_ratio: 1.0,
-            };
+            let slot = Slot::at(0.0, 0.0, (t % 52) as f64 / 52.0);
             let expected = state
                 .outlook(&params, slot, 1.0)
                 .expect("the bucket is exposed");

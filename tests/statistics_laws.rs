@@ -12,13 +12,7 @@ fn slot(lens: Lens, t: u32) -> Slot {
         Lens::Day => f64::from(t) * 24.0,
         Lens::Week => f64::from(t) * 168.0,
     };
-    Slot {
-        hour_of_day: hours % 24.0,
-        day_of_week: (hours / 24.0) % 7.0,
-        year: (hours / 8766.0).fract(),
-        special_log_variance: 0.0,
-        whole_ratio: 1.0,
-    }
+    Slot::at(hours % 24.0, (hours / 24.0) % 7.0, (hours / 8766.0).fract())
 }
 
 fn lens() -> impl Strategy<Value = Lens> {
@@ -110,6 +104,35 @@ proptest! {
     }
 
     /// Beyond what is kept of it evidence says no more: there a count that is out of all reckoning would count for ever.
+    #[test]
+    fn a_part_of_a_bucket_alarms_at_the_count_at_which_the_whole_does(
+        lens in prop_oneof![Just(Lens::Day), Just(Lens::Hour)],
+        counts in prop::collection::vec(0..40_u64, 1..90),
+        share in 0.01..1.0_f64,
+        y in 0..2_000_u64,
+    ) {
+        let params = LensParams { log_threshold_rise: 6.0, ..LensParams::for_lens(lens) };
+        let state = run(&params, Prior::new(10.0, 0.5).expect("in range"), &counts);
+        let t = counts.len() as u32;
+        let missed = 1.0 - share;
+        let is_hidden = lens == Lens::Day && missed >= 0.125;
+        let part = Slot {
+            whole_ratio: 1.0 / share,
+            is_hidden,
+            missed_log_variance: if is_hidden || lens == Lens::Hour { 0.0 } else { (missed / share).powi(2) },
+            ..slot(lens, t)
+        };
+        let of_whole = state.outlook(&params, slot(lens, t), 1.0).expect("exposed");
+        let of_part = state.outlook(&params, part, share).expect("exposed");
+        prop_assert_eq!(of_part.alarm_count(), of_whole.alarm_count());
+        prop_assert_eq!(of_part.leaks(), of_whole.leaks());
+        let mut closed = state.clone();
+        closed.close(&params, part, share, y);
+        let want = of_whole.log_evidence_rise(y);
+        prop_assert!((of_part.log_evidence_rise(y) - want).abs() < 1e-9);
+        prop_assert_eq!(closed.log_evidence_rise() >= 6.0, want >= 6.0);
+    }
+
     #[test]
     fn a_usual_bucket_is_no_evidence_of_a_rise_on_average(
         lens in prop_oneof![Just(Lens::Day), Just(Lens::Week)],
@@ -224,8 +247,6 @@ fn no_exposure_changes_nothing() {
             &params,
             Slot {
                 year: f64::NAN,
-                special_log_variance: 0.0,
-                whole_ratio: 1.0,
                 ..slot(Lens::Day, 4)
             },
             1.0,

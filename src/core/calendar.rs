@@ -82,13 +82,7 @@ impl DaySpan {
     /// The day's place in the week and the year.
     #[must_use]
     pub fn slot(&self) -> Slot {
-        Slot {
-            hour_of_day: 0.0,
-            day_of_week: weekday_index(self.date),
-            year: share_of_year(self.date),
-            special_log_variance: 0.0,
-            whole_ratio: 1.0,
-        }
+        Slot::at(0.0, weekday_index(self.date), share_of_year(self.date))
     }
 
     /// An hour's place in the day, the week and the year, by the clock on the wall there.
@@ -96,13 +90,8 @@ impl DaySpan {
     pub fn hour_slot(&self, tz: &TimeZone, hour: usize) -> Slot {
         let at = local(tz, self.hour_span(hour).0);
         let hour_of_day = f64::from(at.hour()) + f64::from(at.minute()) / 60.0;
-        Slot {
-            hour_of_day,
-            day_of_week: weekday_index(self.date) + hour_of_day / 24.0,
-            year: share_of_year(self.date),
-            special_log_variance: 0.0,
-            whole_ratio: 1.0,
-        }
+        let day_of_week = weekday_index(self.date) + hour_of_day / 24.0;
+        Slot::at(hour_of_day, day_of_week, share_of_year(self.date))
     }
 }
 

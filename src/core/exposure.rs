@@ -70,7 +70,7 @@ pub fn is_hidden(missed: f64, seen: f64) -> bool {
 }
 
 /// Standard deviation of an hour's log count outside the published hours.
-const MAX_MISSED_LOG_SD: f64 = 1.5;
+const EXTRA_LOG_SD: f64 = 1.5;
 
 impl Shares {
     /// The share that a lens expects by. A day goes by what it was open of its published hours, since nobody knows what comes outside
@@ -84,34 +84,48 @@ impl Shares {
         }
     }
 
-    /// The log variance a bucket has because part of it is not known. A day is expected in proportion to its open time, and the rest of
-    /// it may be its busy or its idle hours; of one that is [hidden](Self::whole_ratio) nothing is expected in proportion. An hour has
-    /// none inside the published hours, and the most outside them: nobody knows what comes then.
+    /// The log variance of an hour of which a part lies outside the published hours: nobody knows what comes then.
     #[must_use]
-    pub fn missed_log_variance(&self, lens: Lens) -> f64 {
-        if lens == Lens::Hour {
-            let is_known = self.extra <= 0.0;
-            return if is_known {
-                0.0
-            } else {
-                MAX_MISSED_LOG_SD.powi(2)
-            };
+    pub fn extra_log_variance(&self, lens: Lens) -> f64 {
+        if lens == Lens::Hour && self.extra > 0.0 {
+            EXTRA_LOG_SD.powi(2)
+        } else {
+            0.0
         }
-        if self.open <= 0.0 || self.whole_ratio(lens) > 1.0 {
-            return 0.0;
-        }
-        ((self.closed + self.blind) / self.expects(lens)).powi(2)
     }
 
-    /// All that a day was to be open as a multiple of what it is expected by, where an eighth or more of it was closed or blind; else 1.
+    /// The log variance of a day of which a part was closed or blind: it is expected in proportion to its open time, and the rest of
+    /// it may be its busy or its idle hours. An hour has none, and of a day that is [hidden](Self::is_hidden) nothing is expected in
+    /// proportion.
+    #[must_use]
+    pub fn missed_log_variance(&self, lens: Lens) -> f64 {
+        let expects = self.expects(lens);
+        if lens == Lens::Hour || expects <= 0.0 || self.is_hidden(lens) {
+            return 0.0;
+        }
+        (self.missed() / expects).powi(2)
+    }
+
+    /// Whether an eighth or more of what a day was to be open was closed or blind.
+    #[must_use]
+    pub fn is_hidden(&self, lens: Lens) -> bool {
+        let expects = self.expects(lens);
+        lens != Lens::Hour && expects > 0.0 && is_hidden(self.missed(), expects)
+    }
+
+    /// All that a bucket was to be open as a multiple of what it is expected by; 1 where that is nothing.
     #[must_use]
     pub fn whole_ratio(&self, lens: Lens) -> f64 {
-        let (missed, seen) = (self.closed + self.blind, self.expects(lens));
-        if lens != Lens::Hour && seen > 0.0 && is_hidden(missed, seen) {
-            (seen + missed) / seen
+        let (missed, expects) = (self.missed(), self.expects(lens));
+        if missed > 0.0 && expects > 0.0 {
+            (expects + missed) / expects
         } else {
             1.0
         }
+    }
+
+    fn missed(&self) -> f64 {
+        self.closed + self.blind
     }
 }
 

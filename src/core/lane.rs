@@ -444,8 +444,10 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize, shares: 
     };
     let class = site.params.day_class(&site.crossing.corridor, day.date);
     Slot {
-        special_log_variance: class.log_variance() + shares.missed_log_variance(lens),
+        special_log_variance: class.log_variance() + shares.extra_log_variance(lens),
         whole_ratio: shares.whole_ratio(lens),
+        missed_log_variance: shares.missed_log_variance(lens),
+        is_hidden: shares.is_hidden(lens),
         ..seasons
     }
 }
@@ -516,7 +518,7 @@ mod tests {
             mut asked in prop::collection::vec(0..2_000_u64, 1..20),
         ) {
             let params = LensParams { log_threshold_rise: threshold, ..LensParams::for_lens(Lens::Day) };
-            let slot = Slot { hour_of_day: 0.0, day_of_week: 2.0, year: 0.5, special_log_variance: 0.0, whole_ratio: 1.0 };
+            let slot = Slot::at(0.0, 2.0, 0.5);
             let mut model = LensState::new(&params, Prior::new(mean, 0.5).expect("in range"));
             for n in noise {
                 model.close(&params, slot, 1.0, (mean * n).round() as u64);

@@ -4,7 +4,7 @@ use super::alert::{Direction, Feedback, Reason};
 use super::baseline::filter::{Filter, LogRate, Said, packed};
 use super::baseline::forecast::{DISPERSIONS, Mixture};
 use super::baseline::season::Component;
-use super::evidence::drift::Drift;
+use super::evidence::drift::{Drift, Errors};
 use super::evidence::hypotheses::{Hypotheses, MAX_DROPS, MAX_RISES, Weighed};
 use super::evidence::memory;
 use super::evidence::shiryaev_roberts::ShiryaevRoberts;
@@ -110,7 +110,7 @@ impl LensState {
         if !is_observed(slot, exposure) {
             return None;
         }
-        if slot.whole_ratio > 1.0 {
+        if slot.is_hidden {
             let outlook = self.outlook(params, slot, exposure)?;
             let said = outlook.said(y);
             self.rise = outlook.rise_after(&said, y).kept();
@@ -229,10 +229,20 @@ impl LensState {
         } else {
             forecast.ln_joint(learnt)
         };
-        let error = (learnt as f64 - forecast.mean()) / forecast.variance().sqrt();
         if params.drift_memory > 0.0 {
-            self.drift
-                .learn(error, weight, params.drift_memory, params.leak);
+            let spread = forecast.variance().sqrt();
+            let off = |count: u64| (count as f64 - forecast.mean()) / spread;
+            let errors = Errors {
+                learnt: off(learnt),
+                weight,
+                whole: off(y),
+                weight_before: if is_robust {
+                    outlook.regime.p_usual()
+                } else {
+                    1.0
+                },
+            };
+            self.drift.learn(&errors, params.drift_memory, params.leak);
         }
         let heard = Said {
             forecast,
@@ -440,11 +450,11 @@ impl LensState {
         self.buckets_seen
     }
 
-    /// What a special day may do to the rate is noise that no component of the state explains: it widens the forecast and takes
-    /// from the gain, so that such a day says less and teaches less.
+    /// What a special day, or hours that were missed, may do to the rate is noise that no component of the state explains: it widens
+    /// the forecast and takes from the gain, so that such a day says less and teaches less.
     fn log_rate(&self, filter: &Filter, slot: Slot) -> LogRate {
         let mut rate = filter.log_rate(self.lens.dim(), &self.lens.design(slot));
-        rate.variance += slot.special_log_variance;
+        rate.variance += slot.special_log_variance + slot.missed_log_variance;
         rate
     }
 
@@ -455,18 +465,42 @@ impl LensState {
         (rate, slot): (&LogRate, Slot),
         exposure: f64,
     ) -> Outlook {
-        let is_hidden = slot.whole_ratio > 1.0;
         let with = |exposure: f64, log_variance| {
             let log_mean = rate.mean + exposure.ln();
             let (weights, matching) = (&filter.ln_weights, params.filter.matching);
             Mixture::match_moments(log_mean, log_variance, weights, matching)
         };
-        let forecast = with(exposure * slot.whole_ratio, rate.variance);
-        let usual = if is_hidden || slot.special_log_variance > 0.0 {
-            with(exposure, rate.variance - slot.special_log_variance).mean()
+        let whole = || {
+            let log_variance = rate.variance - slot.missed_log_variance;
+            with(exposure * slot.whole_ratio, log_variance)
+        };
+        let forecast = if slot.is_hidden {
+            whole()
+        } else {
+            with(exposure, rate.variance)
+        };
+        let of_plain = rate.variance - slot.special_log_variance - slot.missed_log_variance;
+        let usual = if slot.is_hidden || of_plain < rate.variance {
+            with(exposure, of_plain).mean()
         } else {
             forecast.mean()
         };
+        let is_part = slot.whole_ratio > 1.0 && !slot.is_hidden;
+        let whole = is_part.then(|| Box::new(self.outlook_of(params, whole(), slot, usual)));
+        Outlook {
+            whole,
+            ..self.outlook_of(params, forecast, slot, usual)
+        }
+    }
+
+    /// The outlook of a forecast from the evidence so far.
+    fn outlook_of(
+        &self,
+        params: &LensParams,
+        forecast: Mixture,
+        slot: Slot,
+        usual: f64,
+    ) -> Outlook {
         let hypotheses = Hypotheses::new(
             &forecast,
             &params.rises,
@@ -477,7 +511,8 @@ impl LensState {
         let rise_leak = memory::rise_leak(params.leak, params.whole_leak_nats, &forecast);
         Outlook {
             usual,
-            is_hidden,
+            is_hidden: slot.is_hidden,
+            whole: None,
             forecast,
             hypotheses,
             rise: self.rise,

@@ -343,15 +343,15 @@ impl Naive<'_> {
         if lens == 1 && shares.extra > 0.0 {
             slot.special_log_variance += 1.5_f64.powi(2);
         }
-        if lens == 0 {
-            if shares.seen > shares.extra {
-                expects = shares.seen - shares.extra;
-            }
-            let whole = expects + closed_or_blind;
-            if closed_or_blind >= whole / 8.0 && expects > 0.0 {
-                slot.whole_ratio = whole / expects;
-            } else if exposure > 0.0 {
-                slot.special_log_variance += (closed_or_blind / expects).powi(2);
+        if lens == 0 && shares.seen > shares.extra {
+            expects = shares.seen - shares.extra;
+        }
+        let whole = expects + closed_or_blind;
+        if closed_or_blind > 0.0 && expects > 0.0 {
+            slot.whole_ratio = whole / expects;
+            slot.is_hidden = lens == 0 && closed_or_blind >= whole / 8.0;
+            if lens == 0 && !slot.is_hidden {
+                slot.missed_log_variance = (closed_or_blind / expects).powi(2);
             }
         }
         let (observed, _) = self.facts.count(self.place, self.stream, (start, end));

@@ -122,18 +122,39 @@ pub struct Slot {
     pub year: f64,
     /// Variance of the log rate that a special day adds to what the seasons say, 0 on other days.
     pub special_log_variance: f64,
-    /// What the whole of the bucket was to be open as a multiple of its exposure, where so much of that was hidden that the rest is no
-    /// measure of it; else 1. Of such a bucket only more than the whole would have is evidence, fewer is none, and nothing is learnt.
+    /// What the whole of the bucket was to be open as a multiple of its exposure, at least 1: by all of it a rise is judged, so that a
+    /// closure or a silence that comes after an alarm does not take it back.
     pub whole_ratio: f64,
+    /// Variance of the log rate that is added where part of the bucket was closed or blind, else 0: the rest may be its busy or its
+    /// idle time. A rise is judged without.
+    pub missed_log_variance: f64,
+    /// Whether so much was closed or blind that the rest is no measure of the whole: only more than the whole would have is evidence,
+    /// fewer is none, and nothing is learnt.
+    pub is_hidden: bool,
 }
 
 impl Slot {
+    /// A bucket that is seen whole, on no special day.
+    #[must_use]
+    pub fn at(hour_of_day: f64, day_of_week: f64, year: f64) -> Self {
+        Self {
+            hour_of_day,
+            day_of_week,
+            year,
+            special_log_variance: 0.0,
+            whole_ratio: 1.0,
+            missed_log_variance: 0.0,
+            is_hidden: false,
+        }
+    }
+
     /// Whether every field is a number.
     #[must_use]
     pub fn is_finite(self) -> bool {
         let seasons = [self.hour_of_day, self.day_of_week, self.year];
         seasons.iter().all(|v| v.is_finite())
             && (0.0..=25.0).contains(&self.special_log_variance)
+            && (0.0..=25.0).contains(&self.missed_log_variance)
             && (1.0..=8766.0).contains(&self.whole_ratio)
     }
 }
@@ -144,13 +165,7 @@ mod tests {
 
     #[test]
     fn design_rows_are_cosines_and_sines() {
-        let slot = Slot {
-            hour_of_day: 6.0,
-            day_of_week: 1.75,
-            year: 0.125,
-            special_log_variance: 0.0,
-            whole_ratio: 1.0,
-        };
+        let slot = Slot::at(6.0, 1.75, 0.125);
         let half = 0.5_f64.sqrt();
         let week = Lens::Week.design(slot);
         for (got, want) in week.iter().zip([1.0, 0.0, half, half, 0.0, 1.0, 0.0]) {

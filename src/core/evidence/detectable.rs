@@ -127,13 +127,7 @@ mod tests {
             log_threshold_rise: threshold,
             ..LensParams::for_lens(Lens::Day)
         };
-        let slot = |day: u32| Slot {
-            hour_of_day: 0.0,
-            day_of_week: f64::from(day % 7),
-            year: f64::from(day) / 366.0,
-            special_log_variance: 0.0,
-            whole_ratio: 1.0,
-        };
+        let slot = |day: u32| Slot::at(0.0, f64::from(day % 7), f64::from(day) / 366.0);
         let prior = Prior::new(mean, 4.0).expect("in range");
         let mut state = LensState::new(&params, prior);
         for day in 0..days {

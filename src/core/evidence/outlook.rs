@@ -26,6 +26,8 @@ pub struct Outlook {
     pub(crate) usual: f64,
     /// The forecast is of the whole bucket, of which much was hidden.
     pub(crate) is_hidden: bool,
+    /// The outlook of all of the bucket, where the forecast is of a part of it: by that a rise is judged.
+    pub(crate) whole: Option<Box<Outlook>>,
     pub(crate) forecast: Mixture,
     pub(crate) hypotheses: Hypotheses,
     /// Statistics before this bucket.
@@ -73,13 +75,13 @@ impl Outlook {
     /// ln of the rises' weights in the evidence.
     #[must_use]
     pub fn ln_rise_weights(&self) -> &[f64] {
-        self.hypotheses.ln_rise_weights()
+        self.judging_rises().hypotheses.ln_rise_weights()
     }
 
     /// Shares of the evidence of a rise, and of a drop, before this bucket that are forgotten, in [0, 1].
     #[must_use]
     pub fn leaks(&self) -> [f64; 2] {
-        [self.rise_leak, self.leak]
+        [self.judging_rises().rise_leak, self.leak]
     }
 
     /// Variance of the count.
@@ -121,6 +123,9 @@ impl Outlook {
     /// The count from which on a rise is announced. `None` if the threshold is infinite or beyond any count.
     #[must_use]
     pub fn alarm_count(&self) -> Option<u64> {
+        if let Some(whole) = &self.whole {
+            return whole.alarm_count();
+        }
         if !self.log_threshold_rise.is_finite() {
             return None;
         }
@@ -144,7 +149,8 @@ impl Outlook {
     /// A count that few buckets get beyond: where to look first for the one that alarms.
     #[must_use]
     pub fn far_count(&self) -> u64 {
-        (self.mean() as u64).saturating_add(4 * self.spread())
+        let judging = self.judging_rises();
+        (judging.mean() as u64).saturating_add(4 * judging.spread())
     }
 
     fn spread(&self) -> u64 {
@@ -195,6 +201,9 @@ impl Outlook {
     /// the mean, and far above it the count counts as the rung at or below it that says most. What that adds to its mean over usual
     /// counts is held by a law of `tests/statistics_laws.rs`: six in a thousand at most, up to what is kept of it.
     pub(crate) fn rise_after(&self, said: &Likelihoods, y: u64) -> ShiryaevRoberts<MAX_RISES> {
+        if let Some(whole) = &self.whole {
+            return whole.rise_after(&whole.said(y), y);
+        }
         let middle = self.middle();
         // Few arrivals or none, however often, are no surge.
         let most = if (y as f64) < self.forecast.mean() {
@@ -220,6 +229,10 @@ impl Outlook {
             }
         }
         loudest
+    }
+
+    fn judging_rises(&self) -> &Self {
+        self.whole.as_deref().unwrap_or(self)
     }
 
     fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
