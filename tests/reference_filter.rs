@@ -28,7 +28,7 @@ fn agrees_with_the_reference() {
         params.settle_in = 0;
         params.learn_whole = 0;
         params.rises = vec![1.3, 1.6, 2.0, 3.0, 5.0, 10.0];
-        params.guard_band_ratio = 0.0;
+        params.guard_band_ratios = [0.0; 2];
         params.leak = 0.5;
         params.filter.discounts.level = 0.995;
         params.filter.prior_variance.annual = 0.2;

@@ -74,9 +74,9 @@ pub(super) fn detector(
         log_threshold_drop: threshold(Direction::Drop),
         ..LensParams::for_lens(lens)
     };
-    // A week's evidence forgets before a small excess adds up; its own default is no band.
+    // A week's evidence forgets before a small excess adds up; its own default is none.
     if lens != Lens::Week {
-        params.guard_band_ratio = settings.detection.guard_band_ratio.get();
+        params.guard_band_ratios = settings.detection.guard_band_ratios();
     }
     let thresholds = [params.log_threshold_rise, params.log_threshold_drop];
     if !thresholds.iter().all(|ln| ln.is_finite() && *ln > 0.0) {

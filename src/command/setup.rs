@@ -245,7 +245,7 @@ pub(super) fn params(settings: &Settings, network: &Network, share: f64) -> Para
     let params = Params::new(
         network,
         budget,
-        settings.detection.guard_band_ratio.get(),
+        settings.detection.guard_band_ratios(),
         i64::from(settings.time.lateness_horizon_secs) * 1_000,
         i64::from(settings.time.close_after_secs) * 1_000,
         settings.limits.max_ids_per_crossing as usize,

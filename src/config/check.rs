@@ -299,6 +299,7 @@ fn detection(check: &mut Checker<'_>, raw: &Raw) -> Detection {
         hour_share_ratio: check.share(at!(raw, detection.hour_share_ratio)),
         group_share_ratio: check.share(at!(raw, detection.group_share_ratio)),
         guard_band_ratio: check.band(at!(raw, detection.guard_band_ratio)),
+        drop_guard_band_ratio: check.band(at!(raw, detection.drop_guard_band_ratio)),
         calibrated: Calibrated {
             day: [
                 check.nats(at!(raw, detection.calibrated_day_surge_nats)),

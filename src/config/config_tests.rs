@@ -321,6 +321,7 @@ fn nan_infinity_and_the_ends_of_ranges() {
         "detection.hour_share_ratio",
         "detection.group_share_ratio",
         "detection.guard_band_ratio",
+        "detection.drop_guard_band_ratio",
         "limits.bad_records_ratio",
     ];
     for key in keys {
@@ -416,6 +417,7 @@ fn the_fingerprint_follows_decisions_only() {
         ("time.idle_close_secs", "0"),
         ("time.blind_after_secs", "60"),
         ("detection.guard_band_ratio", "0.06"),
+        ("detection.drop_guard_band_ratio", "0.16"),
         ("detection.calibrated_hour_drop_nats", "0.5"),
         ("limits.max_count", "7"),
         ("network.corridors", "fi-ru"),

@@ -80,6 +80,7 @@ sections! {
         hour_share_ratio: f64 = 0.3,
         group_share_ratio: f64 = 0.1,
         guard_band_ratio: f64 = 0.05,
+        drop_guard_band_ratio: f64 = 0.15,
         calibrated_day_surge_nats: f64 = 0.0,
         calibrated_day_drop_nats: f64 = 0.0,
         calibrated_hour_surge_nats: f64 = 0.0,

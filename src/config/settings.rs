@@ -220,13 +220,21 @@ pub struct Detection {
     pub hour_share_ratio: Ratio,
     /// Share of the budget for groups of crossings, between 0 and 1.
     pub group_share_ratio: Ratio,
-    /// Relative change too small to matter.
+    /// Relative rise too small to matter.
     pub guard_band_ratio: Ratio,
+    /// Relative fall too small to matter.
+    pub drop_guard_band_ratio: Ratio,
     /// How far thresholds lie below those that are promised.
     pub calibrated: Calibrated,
 }
 
 impl Detection {
+    /// Relative rise, and relative fall, too small to matter.
+    #[must_use]
+    pub fn guard_band_ratios(&self) -> [f64; 2] {
+        [self.guard_band_ratio, self.drop_guard_band_ratio].map(Ratio::get)
+    }
+
     /// What calibrated thresholds add to the fingerprint: nothing where there are none.
     fn calibrated_text(&self) -> String {
         let Calibrated { day, hour } = self.calibrated;
@@ -415,7 +423,7 @@ impl Settings {
         let limits = &self.limits;
         let detection = &self.detection;
         let mut text = format!(
-            "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs} {blind_after_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {} {}\n",
+            "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs} {blind_after_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {} {} {}\n",
             limits.max_event_bytes,
             limits.max_count,
             limits.max_ahead_secs,
@@ -426,6 +434,7 @@ impl Settings {
             detection.hour_share_ratio.get(),
             detection.group_share_ratio.get(),
             detection.guard_band_ratio.get(),
+            detection.drop_guard_band_ratio.get(),
         );
         text += &self.detection.calibrated_text();
         let weights = self.weights.crossings.iter().chain(&self.weights.streams);

@@ -505,7 +505,7 @@ impl LensState {
             &forecast,
             &params.rises,
             &params.drops,
-            params.guard_band_ratio,
+            params.guard_band_ratios,
             params.rise_weight_exponent,
         );
         let rise_leak = memory::rise_leak(params.leak, params.whole_leak_nats, &forecast);

@@ -133,7 +133,7 @@ impl Params {
     pub fn new(
         network: &Network,
         budget: Budget,
-        guard_band_ratio: f64,
+        guard_band_ratios: [f64; 2],
         lateness_horizon_ms: i64,
         close_after_ms: i64,
         max_ids: usize,
@@ -141,12 +141,12 @@ impl Params {
     ) -> Self {
         let lenses = LENSES.map(|lens| {
             let mut params = LensParams::for_lens(lens);
-            params.guard_band_ratio = guard_band_ratio;
+            params.guard_band_ratios = guard_band_ratios;
             let share = 1.0 / network.series_count().max(1) as f64;
             with_share(params, budget, share)
         });
         let mut groups = groups::lens_params(LensParams::for_lens(Lens::Day));
-        groups.guard_band_ratio = guard_band_ratio;
+        groups.guard_band_ratios = guard_band_ratios;
         let shares = groups::of(network).len().max(1) as f64;
         let threshold = |direction| (DAYS * shares / budget.groups_per_year(direction)).ln();
         groups.log_threshold_rise = threshold(Direction::Surge);
@@ -386,7 +386,7 @@ mod tests {
             max_ratio: 1.0,
             window: 10,
         };
-        Params::new(network, BUDGET, 0.05, 2, 1, 1, bad_records)
+        Params::new(network, BUDGET, [0.05, 0.15], 2, 1, 1, bad_records)
     }
 
     /// False alerts a year of each series by the thresholds it is judged at.

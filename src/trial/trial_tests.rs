@@ -31,8 +31,16 @@ fn params(network: &Network) -> Params {
         max_ratio: 1.0,
         window: 10,
     };
-    Params::new(network, budget, 0.05, 172_800_000, 600_000, 1, bad_records)
-        .with_families(families())
+    Params::new(
+        network,
+        budget,
+        [0.05, 0.15],
+        172_800_000,
+        600_000,
+        1,
+        bad_records,
+    )
+    .with_families(families())
 }
 
 fn asked(variant: &Variant) -> Vec<Said> {

@@ -72,7 +72,7 @@ pub(crate) fn params(network: &Network) -> Params {
     Params::new(
         network,
         budget,
-        0.05,
+        [0.05, 0.15],
         horizon_ms,
         CLOSE_AFTER_MS,
         200_000,

@@ -17,7 +17,7 @@ const MAX_HYPOTHESES: usize = NULLS + MAX_RISES + MAX_DROPS;
 /// exp of less is lost beside 1, whatever it is multiplied by here.
 const LN_NOTHING: f64 = -700.0;
 
-/// The explanations of one bucket's count: usual; not above (below) usual by more than the guard band; each rise and drop beyond it.
+/// The explanations of one bucket's count: usual; not above (below) usual by more than its guard band; each rise and drop beyond it.
 ///
 /// All keep the forecast's sizes and scale its means, so `L(s mu) / L(mu)` is `s^y ((size + mu) / (size + s mu))^(size + y)`: no
 /// gamma function, and two of its three logarithms do not depend on the count.
@@ -66,21 +66,21 @@ pub struct Likelihoods {
 }
 
 impl Hypotheses {
-    /// `rises` above 1 and `drops` below 1 multiply the guarded means `mu (1 + delta)` and `mu (1 - delta)`. A rise by the factor s
-    /// weighs in proportion to `s^-rise_weight_exponent`, every drop the same.
+    /// `rises` above 1 and `drops` below 1 multiply the guarded means `mu (1 + delta)` and `mu (1 - delta)`, each with its own delta of
+    /// the two `guard_band_ratios`. A rise by the factor s weighs in proportion to `s^-rise_weight_exponent`, every drop the same.
     #[must_use]
     pub fn new(
         forecast: &Mixture,
         rises: &[f64],
         drops: &[f64],
-        guard_band_ratio: f64,
+        guard_band_ratios: [f64; 2],
         rise_weight_exponent: f64,
     ) -> Self {
         assert!(
             rises.len() <= MAX_RISES && drops.len() <= MAX_DROPS,
             "the grids fit their limits"
         );
-        let (up, down) = (1.0 + guard_band_ratio, 1.0 - guard_band_ratio);
+        let (up, down) = (1.0 + guard_band_ratios[0], 1.0 - guard_band_ratios[1]);
         let scales = [1.0, up, down]
             .into_iter()
             .chain(rises.iter().map(|r| r * up))
@@ -311,7 +311,7 @@ mod tests {
     fn weights(exponent: f64) -> Vec<f64> {
         let flat = [-(DISPERSIONS as f64).ln(); DISPERSIONS];
         let forecast = Mixture::match_moments(1.0, 0.1, &flat, Matching::Rate);
-        let made = Hypotheses::new(&forecast, &[2.0, 8.0], &[0.5], 0.05, exponent);
+        let made = Hypotheses::new(&forecast, &[2.0, 8.0], &[0.5], [0.05; 2], exponent);
         assert_eq!(made.ln_drop_weights(), [0.0]);
         made.ln_rise_weights().iter().map(|w| w.exp()).collect()
     }

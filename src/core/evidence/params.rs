@@ -26,8 +26,9 @@ pub struct LensParams {
     /// A rise by the factor s weighs in the evidence in proportion to s to the minus this: small rises are what slow surges begin
     /// with, and large ones need no help. In [0, 4]; 0: all weigh the same.
     pub rise_weight_exponent: f64,
-    /// delta: a mean within this share of usual is no rise and no drop, in [0, 1).
-    pub guard_band_ratio: f64,
+    /// delta of rises and of drops: a mean above, or below, usual by no more than this share of it is none, in [0, 1). Ordinary traffic
+    /// loses a tenth or two from month to month; what is blocked loses most.
+    pub guard_band_ratios: [f64; 2],
     /// Share of the evidence that is forgotten at each bucket, in [0, 1]; of a rise's less where a bucket says little.
     pub leak: f64,
     /// Nats of evidence that a threefold rise brings a bucket on average where the leak is whole ([`memory::rise_leak`]); 0: it always is.
@@ -121,9 +122,14 @@ impl LensParams {
                 matching: matching(lens),
             },
             rises: vec![1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0],
-            drops: vec![0.7, 0.5, 0.25],
+            drops: if is_week {
+                vec![0.7, 0.5, 0.25]
+            } else {
+                // Within the band: two thirds, a half and a quarter of usual.
+                vec![0.78, 0.56, 0.28]
+            },
             rise_weight_exponent: if is_week { 0.0 } else { 0.5 },
-            guard_band_ratio: if is_week { 0.0 } else { 0.05 },
+            guard_band_ratios: if is_week { [0.0; 2] } else { [0.05, 0.15] },
             leak,
             whole_leak_nats: if lens == Lens::Day { 0.5 } else { 0.0 },
             surge_entry,
@@ -175,12 +181,12 @@ impl LensParams {
     pub fn check(&self) -> Result<(), LensParamsError> {
         let f = &self.filter;
         let (d, floor, set_aside) = (&f.discounts, self.learning_floor, self.set_aside_limit);
-        let (guard, exponent) = (self.guard_band_ratio, self.rise_weight_exponent);
+        let ([up, down], exponent) = (self.guard_band_ratios, self.rise_weight_exponent);
         let (high, low, whole) = (self.robust_high, self.robust_low, self.whole_leak_nats);
         let open_unit = |v: f64| v > 0.0 && v <= 1.0;
         let unit = |v: f64| (0.0..=1.0).contains(&v);
         let not_nan = |v: f64| !v.is_nan();
-        let rules: [(&'static str, f64, bool); 22] = [
+        let rules: [(&'static str, f64, bool); 23] = [
             ("discounts.level", d.level, open_unit(d.level)),
             ("discounts.slope", d.slope, open_unit(d.slope)),
             ("discounts.daily", d.daily, open_unit(d.daily)),
@@ -192,7 +198,8 @@ impl LensParams {
                 exponent,
                 (0.0..=4.0).contains(&exponent),
             ),
-            ("guard_band_ratio", guard, (0.0..1.0).contains(&guard)),
+            ("guard_band_ratios", up, (0.0..1.0).contains(&up)),
+            ("guard_band_ratios", down, (0.0..1.0).contains(&down)),
             ("leak", self.leak, unit(self.leak)),
             ("whole_leak_nats", whole, whole >= 0.0 && whole.is_finite()),
             (

@@ -52,7 +52,15 @@ fn params(network: &Network) -> Params {
         max_ratio: 1.0,
         window: 10,
     };
-    Params::new(network, budget, 0.05, 48 * HOUR_MS, 1, 1, bad_records)
+    Params::new(
+        network,
+        budget,
+        [0.05, 0.15],
+        48 * HOUR_MS,
+        1,
+        1,
+        bad_records,
+    )
 }
 
 /// Opens alerts at (crossing, day), or ends them, and tells the changes; incidents are parted before each, as at the end of a
