@@ -161,24 +161,15 @@ fn days_of_none_and_of_few_leave_the_usual_as_it_was() {
     }
 }
 
-/// Parties of one to five by car with a minibus or a coach among them, at times that know nothing of each other: one count in fifty is
-/// a coach's, and no negative binomial has both.
-fn vehicles(random: &mut Dice, mean: f64) -> u64 {
-    const SIZES: [(u64, f64); 8] = [
-        (1, 60.0),
-        (2, 80.0),
-        (3, 40.0),
-        (4, 30.0),
-        (5, 10.0),
-        (8, 8.0),
-        (16, 6.0),
-        (40, 8.0),
-    ];
-    let all: f64 = SIZES.iter().map(|(_, weight)| weight).sum();
-    let people: f64 = SIZES
-        .iter()
-        .map(|(size, weight)| *size as f64 * weight)
-        .sum();
+/// People in a vehicle.
+const SIZES: [u64; 8] = [1, 2, 3, 4, 5, 8, 16, 40];
+/// How many vehicles of each size come among others: cars with a minibus or a coach now and then.
+const COACHES: [f64; 8] = [60.0, 80.0, 40.0, 30.0, 10.0, 8.0, 6.0, 8.0];
+
+/// Arrivals of a bucket in vehicles at times that know nothing of each other. No negative binomial has the cars and the coaches.
+fn vehicles(random: &mut Dice, mix: &[f64; 8], mean: f64) -> u64 {
+    let all: f64 = mix.iter().sum();
+    let people: f64 = SIZES.iter().zip(mix).map(|(n, w)| *n as f64 * w).sum();
     let (until, mut at, mut count) = (mean * all / people, 0.0, 0);
     loop {
         at -= uniform(random).max(1e-12).ln();
@@ -186,40 +177,81 @@ fn vehicles(random: &mut Dice, mean: f64) -> u64 {
             return count;
         }
         let mut mark = uniform(random) * all;
-        let size = SIZES.iter().find(|(_, weight)| {
-            mark -= weight;
+        let size = SIZES.iter().zip(mix).find(|(_, weight)| {
+            mark -= **weight;
             mark < 0.0
         });
         count += size.map_or(1, |(size, _)| *size);
     }
 }
 
-/// Without the width of its errors in its evidence a lens alarms thirteen times a year here.
-#[test]
-fn coaches_among_cars_are_no_surge_of_hours() {
-    let params = LensParams {
-        log_threshold_rise: (8766.0_f64 / 0.375).ln(),
-        ..LensParams::for_lens(Lens::Hour)
+/// How often, and for how many buckets, a lens with its share of a budget of 0.375 surges a year alarms in so many years of vehicles.
+fn alarms(lens: Lens, seed: u64, years: u32, mix: &[f64; 8], mean: f64) -> (u32, u32) {
+    let (a_year, a_day, apart) = match lens {
+        Lens::Hour => (8766, 24, 24),
+        _ => (366, 1, 15),
     };
-    let mut random = Dice::new(8);
-    let (mut alarms, mut hours_in_alarm) = (0, 0);
-    for _ in 0..3 {
-        let mut state = LensState::new(&params, prior(Lens::Hour));
-        let mut last = None;
-        for hour in 0..365 * 24 {
-            let at = Slot::at(
-                f64::from(hour % 24),
-                f64::from(hour % 168) / 24.0,
-                f64::from(hour) / 8766.0,
-            );
-            state.close(&params, at, 1.0, vehicles(&mut random, 8.0));
-            if state.log_evidence_rise() >= params.log_threshold_rise {
-                hours_in_alarm += 1;
-                alarms += u32::from(last.is_none_or(|last| hour - last > 24));
-                last = Some(hour);
-            }
+    let params = LensParams {
+        log_threshold_rise: (f64::from(a_year) / 0.375).ln(),
+        ..LensParams::for_lens(lens)
+    };
+    let mut random = Dice::new(seed);
+    let mut state = LensState::new(&params, prior(lens));
+    let (mut alarms, mut buckets, mut last) = (0, 0, None);
+    for bucket in 0..a_year * years {
+        let day = f64::from(bucket) / f64::from(a_day);
+        let at = Slot::at(day.fract() * 24.0, day % 7.0, (day / 365.25).fract());
+        state.close(&params, at, 1.0, vehicles(&mut random, mix, mean));
+        if state.log_evidence_rise() >= params.log_threshold_rise {
+            buckets += 1;
+            alarms += u32::from(last.is_none_or(|last| bucket - last > apart));
+            last = Some(bucket);
         }
     }
-    eprintln!("{alarms} alarms of {hours_in_alarm} hours");
+    (alarms, buckets)
+}
+
+/// Without the width of its errors in its evidence a lens alarms some eighteen times a year here.
+#[test]
+fn coaches_among_cars_are_no_surge_of_hours() {
+    let of = |seed| alarms(Lens::Hour, seed, 1, &COACHES, 8.0).0;
+    let alarms: u32 = (0..3).map(of).sum();
     assert!(alarms <= 2, "{alarms} in three years of 0.375");
+}
+
+/// `cargo test --release --test bursts -- --ignored --nocapture`
+#[test]
+#[ignore = "prints how often vehicles of many sizes alarm; takes a minute"]
+fn alarms_of_vehicles_of_many_sizes() {
+    let mixes = [
+        (
+            "cars, a coach in eighty",
+            [60.0, 80.0, 40.0, 30.0, 10.0, 8.0, 4.0, 3.0],
+        ),
+        ("cars, a coach in thirty", COACHES),
+        (
+            "pairs, a coach in twenty",
+            [0.0, 95.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0],
+        ),
+        (
+            "pairs, a coach in five",
+            [0.0, 8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0],
+        ),
+        ("coaches", [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]),
+    ];
+    eprintln!(
+        "alarms a series-year where 0.375 are accepted, by day and by hour, 30 series of 4 years and 10 of 3"
+    );
+    for (name, mix) in mixes {
+        for mean in [2.4, 12.0, 48.0, 192.0] {
+            let all = |lens, series: u32, years: u32, mean: f64| {
+                let of = |seed: u32| alarms(lens, u64::from(seed) + 100, years, &mix, mean).0;
+                f64::from((0..series).map(of).sum::<u32>()) / f64::from(series * years)
+            };
+            let by_day = all(Lens::Day, 30, 4, mean);
+            let by_hour = all(Lens::Hour, 10, 3, mean / 24.0);
+            eprintln!("{name}, {mean} a day: {by_day:.2} {by_hour:.2}");
+            assert!(by_day < 5.0 && by_hour < 5.0);
+        }
+    }
 }

@@ -119,13 +119,13 @@ proptest! {
         let part = Slot {
             whole_ratio: 1.0 / share,
             is_hidden,
-            missed_log_variance: if is_hidden || lens == Lens::Hour { 0.0 } else { (missed / share).powi(2) },
             ..slot(lens, t)
         };
         let of_whole = state.outlook(&params, slot(lens, t), 1.0).expect("exposed");
         let of_part = state.outlook(&params, part, share).expect("exposed");
         prop_assert_eq!(of_part.alarm_count(), of_whole.alarm_count());
-        prop_assert_eq!(of_part.leaks(), of_whole.leaks());
+        let apart = of_part.leaks().into_iter().zip(of_whole.leaks()).map(|(a, b)| (a - b).abs());
+        prop_assert!(apart.fold(0.0, f64::max) < 1e-12);
         let mut closed = state.clone();
         closed.close(&params, part, share, y);
         let want = of_whole.log_evidence_rise(y);

@@ -403,7 +403,7 @@ fn the_fingerprint_follows_decisions_only() {
         .fingerprint()
     };
     let base = settings(&fixture()).fingerprint();
-    assert_eq!(base.to_string(), "55e2c2abfbb04827");
+    assert_eq!(base.to_string(), "e82660b3b30da52b");
     for (key, value) in [
         ("kafka.group", "x"),
         ("limits.bad_records_run", "7"),

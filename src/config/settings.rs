@@ -420,8 +420,7 @@ impl Settings {
             blind_after_secs,
         } = self.time;
         let idle_close_secs = idle_close_secs.unwrap_or(0);
-        let limits = &self.limits;
-        let detection = &self.detection;
+        let (limits, detection) = (&self.limits, &self.detection);
         let mut text = format!(
             "time {lateness_horizon_secs} {close_after_secs} {idle_close_secs} {blind_after_secs}\nlimits {} {} {} {} {}\ndetection {} {} {} {} {} {}\n",
             limits.max_event_bytes,

@@ -94,18 +94,6 @@ impl Shares {
         }
     }
 
-    /// The log variance of a day of which a part was closed or blind: it is expected in proportion to its open time, and the rest of
-    /// it may be its busy or its idle hours. An hour has none, and of a day that is [hidden](Self::is_hidden) nothing is expected in
-    /// proportion.
-    #[must_use]
-    pub fn missed_log_variance(&self, lens: Lens) -> f64 {
-        let expects = self.expects(lens);
-        if lens == Lens::Hour || expects <= 0.0 || self.is_hidden(lens) {
-            return 0.0;
-        }
-        (self.missed() / expects).powi(2)
-    }
-
     /// Whether an eighth or more of what a day was to be open was closed or blind.
     #[must_use]
     pub fn is_hidden(&self, lens: Lens) -> bool {

@@ -446,7 +446,6 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize, shares: 
     Slot {
         special_log_variance: class.log_variance() + shares.extra_log_variance(lens),
         whole_ratio: shares.whole_ratio(lens),
-        missed_log_variance: shares.missed_log_variance(lens),
         is_hidden: shares.is_hidden(lens),
         ..seasons
     }

@@ -454,7 +454,7 @@ impl LensState {
     /// the forecast and takes from the gain, so that such a day says less and teaches less.
     fn log_rate(&self, filter: &Filter, slot: Slot) -> LogRate {
         let mut rate = filter.log_rate(self.lens.dim(), &self.lens.design(slot));
-        rate.variance += slot.special_log_variance + slot.missed_log_variance;
+        rate.variance += slot.special_log_variance + slot.missed_log_variance(self.lens);
         rate
     }
 
@@ -470,16 +470,14 @@ impl LensState {
             let (weights, matching) = (&filter.ln_weights, params.filter.matching);
             Mixture::match_moments(log_mean, log_variance, weights, matching)
         };
-        let whole = || {
-            let log_variance = rate.variance - slot.missed_log_variance;
-            with(exposure * slot.whole_ratio, log_variance)
-        };
+        let missed = slot.missed_log_variance(self.lens);
+        let whole = || with(exposure * slot.whole_ratio, rate.variance - missed);
         let forecast = if slot.is_hidden {
             whole()
         } else {
             with(exposure, rate.variance)
         };
-        let of_plain = rate.variance - slot.special_log_variance - slot.missed_log_variance;
+        let of_plain = rate.variance - slot.special_log_variance - missed;
         let usual = if slot.is_hidden || of_plain < rate.variance {
             with(exposure, of_plain).mean()
         } else {

@@ -350,9 +350,6 @@ impl Naive<'_> {
         if closed_or_blind > 0.0 && expects > 0.0 {
             slot.whole_ratio = whole / expects;
             slot.is_hidden = lens == 0 && closed_or_blind >= whole / 8.0;
-            if lens == 0 && !slot.is_hidden {
-                slot.missed_log_variance = (closed_or_blind / expects).powi(2);
-            }
         }
         let (observed, _) = self.facts.count(self.place, self.stream, (start, end));
         let params = &self.params[lens];

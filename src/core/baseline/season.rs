@@ -125,9 +125,6 @@ pub struct Slot {
     /// What the whole of the bucket was to be open as a multiple of its exposure, at least 1: by all of it a rise is judged, so that a
     /// closure or a silence that comes after an alarm does not take it back.
     pub whole_ratio: f64,
-    /// Variance of the log rate that is added where part of the bucket was closed or blind, else 0: the rest may be its busy or its
-    /// idle time. A rise is judged without.
-    pub missed_log_variance: f64,
     /// Whether so much was closed or blind that the rest is no measure of the whole: only more than the whole would have is evidence,
     /// fewer is none, and nothing is learnt.
     pub is_hidden: bool,
@@ -143,8 +140,18 @@ impl Slot {
             year,
             special_log_variance: 0.0,
             whole_ratio: 1.0,
-            missed_log_variance: 0.0,
             is_hidden: false,
+        }
+    }
+
+    /// Variance of the log rate of a day that is expected in proportion to its open time: the rest of it may be its busy or its idle
+    /// hours. An hour has none.
+    #[must_use]
+    pub fn missed_log_variance(self, lens: Lens) -> f64 {
+        if lens == Lens::Hour || self.is_hidden {
+            0.0
+        } else {
+            (self.whole_ratio - 1.0).powi(2)
         }
     }
 
@@ -154,7 +161,6 @@ impl Slot {
         let seasons = [self.hour_of_day, self.day_of_week, self.year];
         seasons.iter().all(|v| v.is_finite())
             && (0.0..=25.0).contains(&self.special_log_variance)
-            && (0.0..=25.0).contains(&self.missed_log_variance)
             && (1.0..=8766.0).contains(&self.whole_ratio)
     }
 }

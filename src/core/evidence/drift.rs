@@ -26,22 +26,24 @@ const ERROR_LIMIT: f64 = 3.0;
 const STANDARD_ERRORS: f64 = 2.0;
 /// The square of one error of a whole count is at most this share of the squares that are remembered.
 const SQUARE_SHARE: f64 = 0.1;
+/// A memory that forgets less remembers a million errors in this.
+const FORGOTTEN_LEAST: f64 = 1e-6;
 
-/// Running sums over the forecast errors of a series.
+/// Running sums over the forecast errors of a series, single precision: they say how much, to two digits, and many are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// `A`.
-    pub(crate) run: f64,
+    run: f32,
     /// Sum of `z A`.
-    pub(crate) product: f64,
+    product: f32,
     /// Sum of `z^2`.
-    pub(crate) square: f64,
+    square: f32,
     /// Sum of `z^2` of whole counts.
-    pub(crate) whole_square: f64,
+    whole_square: f32,
     /// Sum of the weights of these.
-    pub(crate) whole_weight: f64,
+    whole_weight: f32,
     /// Sum of `z^4` of whole counts.
-    pub(crate) whole_fourth: f64,
+    whole_fourth: f32,
 }
 
 /// By how many standard deviations of its forecast a count was off.
@@ -61,33 +63,48 @@ impl Drift {
     /// Power of the likelihood ratios, in (0, 1].
     #[must_use]
     pub fn power(&self) -> f64 {
-        let excess = 2.0 * self.product / (self.square + PRIOR_ERRORS);
-        let count = self.whole_weight + PRIOR_ERRORS;
-        let by_chance = STANDARD_ERRORS * self.whole_fourth.sqrt();
-        let width = (self.whole_square + PRIOR_ERRORS - by_chance) / count;
+        let [_, product, square, whole_square, whole_weight, whole_fourth] = self.sums();
+        let excess = 2.0 * product / (square + PRIOR_ERRORS);
+        let by_chance = STANDARD_ERRORS * whole_fourth.sqrt();
+        let width = (whole_square + PRIOR_ERRORS - by_chance) / (whole_weight + PRIOR_ERRORS);
         1.0 / ((1.0 + SHARE * excess.max(0.0)) * width.max(1.0))
     }
 
     /// A bucket closed. `memory` is the share of the sums that is kept at a bucket of full weight.
     pub fn learn(&mut self, errors: &Errors, memory: f64, leak: f64) {
-        let weight = errors.weight;
-        let z = errors.learnt.clamp(-ERROR_LIMIT, ERROR_LIMIT);
+        let [
+            run,
+            product,
+            square,
+            whole_square,
+            whole_weight,
+            whole_fourth,
+        ] = self.sums();
         let kept = |weight: f64| 1.0 - (1.0 - memory) * weight;
-        let keep = kept(weight);
-        self.product = keep * self.product + weight * z * self.run;
-        self.square = keep * self.square + weight * z * z;
-        self.run = (1.0 - leak) * (self.run + weight * z);
-        let weight = errors.weight_before;
-        let keep = kept(weight);
-        let square = errors.whole.powi(2).min(SQUARE_SHARE / (1.0 - memory));
-        self.whole_square = keep * self.whole_square + weight * square;
-        self.whole_weight = keep * self.whole_weight + weight;
-        self.whole_fourth = keep * self.whole_fourth + weight * square * square;
+        let (weight, before) = (errors.weight, errors.weight_before);
+        let (keep, keep_whole) = (kept(weight), kept(before));
+        let z = errors.learnt.clamp(-ERROR_LIMIT, ERROR_LIMIT);
+        let whole = errors
+            .whole
+            .powi(2)
+            .min(SQUARE_SHARE / (1.0 - memory).max(FORGOTTEN_LEAST));
+        *self = Self {
+            run: ((1.0 - leak) * (run + weight * z)) as f32,
+            product: (keep * product + weight * z * run) as f32,
+            square: (keep * square + weight * z * z) as f32,
+            whole_square: (keep_whole * whole_square + before * whole) as f32,
+            whole_weight: (keep_whole * whole_weight + before) as f32,
+            whole_fourth: (keep_whole * whole_fourth + before * whole * whole) as f32,
+        };
     }
 
     /// Whether every sum is a number.
     #[must_use]
     pub fn is_finite(&self) -> bool {
+        self.sums().iter().all(|sum| sum.is_finite())
+    }
+
+    fn sums(&self) -> [f64; 6] {
         let Self {
             run,
             product,
@@ -95,7 +112,7 @@ impl Drift {
             whole_square,
             whole_weight,
             whole_fourth,
-        } = self;
+        } = *self;
         [
             run,
             product,
@@ -104,8 +121,7 @@ impl Drift {
             whole_weight,
             whole_fourth,
         ]
-        .iter()
-        .all(|v| v.is_finite())
+        .map(f64::from)
     }
 }
 
@@ -196,24 +212,14 @@ mod tests {
         let mut drift = Drift::default();
         drift.learn(&usual(2.0), 0.999, 0.05);
         drift.learn(&usual(2.0), 0.999, 0.05);
-        let before = (
-            drift.product,
-            drift.square,
-            drift.whole_square,
-            drift.whole_weight,
-        );
+        let before = Drift { run: 0.0, ..drift };
         let errors = Errors {
             weight: 0.0,
             weight_before: 0.0,
             ..usual(3.0)
         };
         drift.learn(&errors, 0.999, 0.05);
-        let after = (
-            drift.product,
-            drift.square,
-            drift.whole_square,
-            drift.whole_weight,
-        );
+        let after = Drift { run: 0.0, ..drift };
         assert_eq!(after, before);
     }
 }
