@@ -122,12 +122,7 @@ impl LensParams {
                 matching: matching(lens),
             },
             rises: vec![1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0],
-            drops: if is_week {
-                vec![0.7, 0.5, 0.25]
-            } else {
-                // Within the band: two thirds, a half and a quarter of usual.
-                vec![0.78, 0.56, 0.28]
-            },
+            drops: drops(lens),
             rise_weight_exponent: if is_week { 0.0 } else { 0.5 },
             guard_band_ratios: if is_week { [0.0; 2] } else { [0.05, 0.15] },
             leak,
@@ -289,6 +284,14 @@ fn lasting(lens: Lens) -> [u32; 4] {
         Lens::Day => [2, 28, 14, 60],
         Lens::Hour => [2, 28, 14, 60].map(|days| 24 * days),
         Lens::Week => [2, 13, 13, 9],
+    }
+}
+
+/// Below the band: two thirds, a half and a quarter of usual.
+fn drops(lens: Lens) -> Vec<f64> {
+    match lens {
+        Lens::Week => vec![0.7, 0.5, 0.25],
+        Lens::Day | Lens::Hour => vec![0.78, 0.56, 0.28],
     }
 }
 
