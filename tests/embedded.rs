@@ -53,7 +53,12 @@ fn the_demo_tells_what_an_incident_is_like_whenever_that_changes() {
     let [first, .., last] = likened[..] else {
         panic!("it changes: {likened:?}");
     };
-    assert!(first.contains(" in 2021"), "{first}");
+    assert!(
+        first.starts_with(
+            "is not clear what it looks like; the nearest is Finland in the autumn of 2023"
+        ),
+        "{first}"
+    );
     assert!(
         last.starts_with("looks most like Finland in the autumn of 2023"),
         "{last}"

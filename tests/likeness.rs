@@ -140,7 +140,7 @@ fn replays_are_like_what_they_are() {
         Some("finland-2023-shift")
     );
     assert_eq!(
-        is_named(longest(of("blockade-2023")), 3).as_deref(),
+        is_named(longest(of("blockade-2023")), 4).as_deref(),
         Some("blockade-2023")
     );
     let lithuania = of("belarus-2021")
@@ -316,11 +316,14 @@ fn bursts_among_empty_days_are_none_of_these() {
 fn too_few_days_or_arrivals_are_no_match() {
     let families = families();
     let verdict = |counts: &[i64]| liken(&families, &seen(&[0.2], &[counts])).verdict;
-    let days = TooLittle::Days { have: 2, need: 3 };
-    assert_eq!(verdict(&[39, 55]), Verdict::TooLittle(days));
+    let days = TooLittle::Days { have: 3, need: 4 };
+    assert_eq!(verdict(&[39, 55, 74]), Verdict::TooLittle(days));
     let arrivals = TooLittle::Arrivals { have: 3, need: 10 };
-    assert_eq!(verdict(&[2, 1, 1]), Verdict::TooLittle(arrivals));
-    assert!(matches!(verdict(&[39, 55, 74]), Verdict::Compared { .. }));
+    assert_eq!(verdict(&[2, 0, 1, 1]), Verdict::TooLittle(arrivals));
+    assert!(matches!(
+        verdict(&[39, 55, 74, 61]),
+        Verdict::Compared { .. }
+    ));
 }
 
 #[test]

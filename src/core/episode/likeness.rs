@@ -42,7 +42,7 @@ pub enum Verdict {
 /// Why nothing can be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TooLittle {
-    /// Fewer days than three have been counted since the onset.
+    /// Fewer days than four have been counted since the onset.
     Days {
         /// How many there are.
         have: u32,
