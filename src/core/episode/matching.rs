@@ -9,7 +9,7 @@ use super::shape;
 use super::situation::Situation;
 use super::spread::Spread;
 
-/// Days since the onset that are needed: on three the nearest family is the wrong one in three cases of ten (`surgewatch episodes`).
+/// Days since the onset that are needed: asked on three, three in ten of those that were named as a family were of another.
 const NEED_DAYS: u32 = 4;
 /// Arrivals away from the usual that are needed.
 const NEED_ARRIVALS: u32 = 10;

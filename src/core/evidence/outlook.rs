@@ -231,6 +231,7 @@ impl Outlook {
         loudest
     }
 
+    /// The outlook by which a rise is judged.
     fn judging_rises(&self) -> &Self {
         self.whole.as_deref().unwrap_or(self)
     }
