@@ -166,45 +166,45 @@ const SIZES: [u64; 8] = [1, 2, 3, 4, 5, 8, 16, 40];
 /// How many vehicles of each size come among others: cars with a minibus or a coach now and then.
 const COACHES: [f64; 8] = [60.0, 80.0, 40.0, 30.0, 10.0, 8.0, 6.0, 8.0];
 
-/// Arrivals of a bucket in vehicles at times that know nothing of each other. No negative binomial has the cars and the coaches.
+/// Arrivals of a bucket to which so many parties come on average, at times that know nothing of each other.
+fn parties(random: &mut Dice, mean: f64, mut size: impl FnMut(f64) -> u64) -> u64 {
+    let (mut at, mut count) = (0.0, 0);
+    loop {
+        at -= uniform(random).max(1e-12).ln();
+        if at > mean {
+            return count;
+        }
+        count += size(uniform(random));
+    }
+}
+
+/// Arrivals of a bucket in vehicles. No negative binomial has the cars and the coaches.
 fn vehicles(random: &mut Dice, mix: &[f64; 8], mean: f64) -> u64 {
     let all: f64 = mix.iter().sum();
     let people: f64 = SIZES.iter().zip(mix).map(|(n, w)| *n as f64 * w).sum();
-    let (until, mut at, mut count) = (mean * all / people, 0.0, 0);
-    loop {
-        at -= uniform(random).max(1e-12).ln();
-        if at > until {
-            return count;
-        }
-        let mut mark = uniform(random) * all;
+    parties(random, mean * all / people, |share| {
+        let mut mark = share * all;
         let size = SIZES.iter().zip(mix).find(|(_, weight)| {
             mark -= **weight;
             mark < 0.0
         });
-        count += size.map_or(1, |(size, _)| *size);
-    }
+        size.map_or(1, |(size, _)| *size)
+    })
 }
 
-/// A negative binomial count: parties at times that know nothing of each other, with sizes of the logarithmic distribution
-/// (Quenouille 1949).
+/// A negative binomial count: families whose sizes have the logarithmic distribution (Quenouille 1949).
 fn families(random: &mut Dice, mean: f64, variance_ratio: f64) -> u64 {
     let share = 1.0 - 1.0 / variance_ratio;
-    let until = mean * variance_ratio.ln() / (variance_ratio - 1.0);
-    let (mut at, mut count) = (0.0, 0);
-    loop {
-        at -= uniform(random).max(1e-12).ln();
-        if at > until {
-            return count;
-        }
-        let (mut mark, mut size) = (uniform(random), 1_u64);
-        let mut p = share / variance_ratio.ln();
+    let families = mean * variance_ratio.ln() / (variance_ratio - 1.0);
+    parties(random, families, |mut mark| {
+        let (mut size, mut p) = (1_u64, share / variance_ratio.ln());
         while mark > p && size < 10_000 {
             mark -= p;
             p *= share * size as f64 / (size + 1) as f64;
             size += 1;
         }
-        count += size;
-    }
+        size
+    })
 }
 
 /// How often a lens with its share of a budget of 0.375 surges a year alarms in so many years of such buckets.

@@ -111,7 +111,7 @@ proptest! {
         share in 0.01..1.0_f64,
         y in 0..2_000_u64,
     ) {
-        let params = LensParams { log_threshold_rise: 6.0, ..LensParams::for_lens(lens) };
+        let params = LensParams { log_threshold_rise: 6.0, adopt_after: 0, ..LensParams::for_lens(lens) };
         let state = run(&params, Prior::new(10.0, 0.5).expect("in range"), &counts);
         let t = counts.len() as u32;
         let missed = 1.0 - share;

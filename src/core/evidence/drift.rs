@@ -63,7 +63,9 @@ impl Drift {
     /// Power of the likelihood ratios, in (0, 1].
     #[must_use]
     pub fn power(&self) -> f64 {
-        let [_, product, square, whole_square, whole_weight, whole_fourth] = self.sums();
+        let [product, square] = [self.product, self.square].map(f64::from);
+        let whole = [self.whole_square, self.whole_weight, self.whole_fourth];
+        let [whole_square, whole_weight, whole_fourth] = whole.map(f64::from);
         let excess = 2.0 * product / (square + PRIOR_ERRORS);
         let by_chance = STANDARD_ERRORS * whole_fourth.sqrt();
         let width = (whole_square + PRIOR_ERRORS - by_chance) / (whole_weight + PRIOR_ERRORS);
@@ -72,39 +74,25 @@ impl Drift {
 
     /// A bucket closed. `memory` is the share of the sums that is kept at a bucket of full weight.
     pub fn learn(&mut self, errors: &Errors, memory: f64, leak: f64) {
-        let [
-            run,
-            product,
-            square,
-            whole_square,
-            whole_weight,
-            whole_fourth,
-        ] = self.sums();
-        let kept = |weight: f64| 1.0 - (1.0 - memory) * weight;
+        let kept = |sum: f32, weight: f64| (1.0 - (1.0 - memory) * weight) * f64::from(sum);
         let (weight, before) = (errors.weight, errors.weight_before);
-        let (keep, keep_whole) = (kept(weight), kept(before));
+        let run = f64::from(self.run);
         let z = errors.learnt.clamp(-ERROR_LIMIT, ERROR_LIMIT);
-        let whole = errors
-            .whole
-            .powi(2)
-            .min(SQUARE_SHARE / (1.0 - memory).max(FORGOTTEN_LEAST));
+        let most = SQUARE_SHARE / (1.0 - memory).max(FORGOTTEN_LEAST);
+        let whole = errors.whole.powi(2).min(most);
         *self = Self {
             run: ((1.0 - leak) * (run + weight * z)) as f32,
-            product: (keep * product + weight * z * run) as f32,
-            square: (keep * square + weight * z * z) as f32,
-            whole_square: (keep_whole * whole_square + before * whole) as f32,
-            whole_weight: (keep_whole * whole_weight + before) as f32,
-            whole_fourth: (keep_whole * whole_fourth + before * whole * whole) as f32,
+            product: (kept(self.product, weight) + weight * z * run) as f32,
+            square: (kept(self.square, weight) + weight * z * z) as f32,
+            whole_square: (kept(self.whole_square, before) + before * whole) as f32,
+            whole_weight: (kept(self.whole_weight, before) + before) as f32,
+            whole_fourth: (kept(self.whole_fourth, before) + before * whole * whole) as f32,
         };
     }
 
     /// Whether every sum is a number.
     #[must_use]
     pub fn is_finite(&self) -> bool {
-        self.sums().iter().all(|sum| sum.is_finite())
-    }
-
-    fn sums(&self) -> [f64; 6] {
         let Self {
             run,
             product,
@@ -112,16 +100,10 @@ impl Drift {
             whole_square,
             whole_weight,
             whole_fourth,
-        } = *self;
-        [
-            run,
-            product,
-            square,
-            whole_square,
-            whole_weight,
-            whole_fourth,
-        ]
-        .map(f64::from)
+        } = self;
+        let of_learnt = [run, product, square];
+        let of_whole = [whole_square, whole_weight, whole_fourth];
+        of_learnt.iter().chain(&of_whole).all(|sum| sum.is_finite())
     }
 }
 
