@@ -56,7 +56,11 @@ pub(super) fn episodes(args: &EpisodesArgs) -> Result<(), CommandError> {
     } else {
         replays(&settings)?
     };
+    let is_quiet = |name: &&&str| replays.iter().all(|lived| lived.replay != **name);
+    let quiet = replay::bundled().iter().map(|(name, _)| name);
+    let quiet = quiet.filter(|_| !args.no_replays).filter(is_quiet);
     let report = Report {
+        quiet: quiet.map(|name| (*name).to_owned()).collect(),
         variants: args.variants,
         first_seed: args.first_seed,
         tally,

@@ -8,6 +8,7 @@ use crate::core::episode::{self, Families, Likeness, Situation};
 use crate::core::region::Region;
 use crate::core::region::incident::Incident;
 use jiff::civil::{Date, DateTime, Time};
+use std::collections::BTreeMap;
 
 /// Width and height of the drawing in its own units; the page scales it.
 const SIZE: (f64, f64) = (720.0, 236.0);
@@ -17,28 +18,40 @@ const PLOT_Y: (f64, f64) = (22.0, 206.0);
 const TALLEST: u64 = 3;
 
 /// An incident on a day on which it is called like a family.
-pub(super) struct Named {
-    family: usize,
+struct Named {
     situation: Situation,
     likeness: Likeness,
 }
 
-impl Named {
-    /// Nothing where it is called like none.
-    pub(super) fn of(region: &Region, incident: &Incident) -> Option<Self> {
-        let likeness = incident.likeness.as_ref()?;
-        let (family, _) = likeness.named()?;
-        Some(Self {
-            family,
-            situation: region.situation(incident)?,
+/// An incident on the last day on which it was called like each family, and on how many it was.
+#[derive(Default)]
+pub(super) struct Naming(BTreeMap<usize, (u32, Named)>);
+
+impl Naming {
+    /// Keeps what an incident is called like now.
+    pub(super) fn see(&mut self, region: &Region, incident: &Incident) {
+        let Some(likeness) = &incident.likeness else {
+            return;
+        };
+        let Some((family, situation)) = likeness.named().zip(region.situation(incident)) else {
+            return;
+        };
+        let named = Named {
+            situation,
             likeness: likeness.clone(),
-        })
+        };
+        let before = self.0.get(&family.0);
+        let is_new_day = |named: &Named| named.likeness.last_day() < likeness.last_day();
+        let days = before.map_or(1, |(days, before)| days + u32::from(is_new_day(before)));
+        self.0.insert(family.0, (days, named));
     }
 
-    /// Its days beside those of the family.
+    /// Its days beside those of the family that it was called like most often; nothing where it was called like none.
     pub(super) fn course(&self, families: &Families) -> Option<Course> {
-        let family = families.get(self.family)?;
-        let course = episode::course(family, &self.situation, &self.likeness);
+        let most = self.0.iter().max_by_key(|(_, (days, _))| *days);
+        let (family, (_, named)) = most?;
+        let family = families.get(*family)?;
+        let course = episode::course(family, &named.situation, &named.likeness);
         let days = course.days.iter().map(|day| CourseDay {
             date: day.day.date(),
             count: day.observed,

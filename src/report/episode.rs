@@ -134,8 +134,8 @@ struct Watch<'a> {
     kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
     region: Region,
     incidents: BTreeMap<IncidentId, Incident>,
-    /// Each incident as it was when it was last called like a family.
-    named: BTreeMap<IncidentId, course::Named>,
+    /// What each incident was called like.
+    named: BTreeMap<IncidentId, course::Naming>,
     /// What each incident was called like when that was last told.
     likened: BTreeMap<IncidentId, Option<usize>>,
     /// When each incident was last told of as over.
@@ -191,9 +191,8 @@ impl Watch<'_> {
 
     fn note_incident(&mut self, told: &Told) {
         let id = told.incident.id;
-        if let Some(named) = course::Named::of(&self.region, &told.incident) {
-            self.named.insert(id, named);
-        }
+        let named = self.named.entry(id).or_default();
+        named.see(&self.region, &told.incident);
         let ended = match told.change {
             Turn::Resolved(_) => self.ended.insert(id, told.incident.as_of),
             _ => self.ended.get(&id).copied(),

@@ -32,7 +32,7 @@ pub struct Incident {
     pub zone: Option<String>,
     /// When something was said of it, and what.
     pub lines: Vec<(DateTime, String)>,
-    /// Its days beside the episode that it was called like last; nothing where it was called like none.
+    /// Its days beside the episode that it was called like most often; nothing where it was called like none.
     pub course: Option<Course>,
 }
 
@@ -47,7 +47,7 @@ impl Incident {
     }
 }
 
-/// An incident beside an episode that it is like, on the last day on which it was called so.
+/// An incident beside an episode that it is like, up to the last day on which it was called so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
     /// What the episode is called inside a sentence.

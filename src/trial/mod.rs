@@ -13,11 +13,11 @@ mod text;
 
 pub use counted::counted;
 pub use daily::CORRIDOR;
-pub use replayed::{Lived, replayed};
-pub use tally::{ASKED_DAYS, Bin, Coverage, Said, Tally};
+pub use replayed::{Joined, Lived, replayed};
+pub use tally::{ASKED_DAYS, Bin, Coverage, Onsets, Said, Tally};
 pub use text::text;
 
-use crate::core::episode::{Families, Projection};
+use crate::core::episode::{Families, Likeness, Projection, Verdict};
 use crate::core::network::Network;
 use crate::core::params::Params;
 use crate::core::region::Region;
@@ -43,8 +43,10 @@ pub struct Report {
     pub first_seed: u64,
     /// What was said of them.
     pub tally: Tally,
-    /// The bundled replays.
+    /// The incidents of the bundled replays.
     pub replays: Vec<Lived>,
+    /// Those replays that had none.
+    pub quiet: Vec<String>,
     /// Real series: what was said of their incidents, and which projections held.
     pub counted: BTreeMap<String, Counted>,
 }
@@ -69,6 +71,8 @@ pub struct Answer {
     pub said: Said,
     /// Projections that can be held against what came.
     pub held: Vec<Held>,
+    /// When it was said to have begun, in days after the day on which it did: the first day, the likeliest and the last.
+    pub onset: Option<[i32; 3]>,
 }
 
 /// A projection and what came.
@@ -98,9 +102,19 @@ pub fn answers(bench: &Bench<'_>, variant: &Variant) -> Vec<Answer> {
         answers.push(Answer {
             said: Said::of(likeness),
             held: held.collect(),
+            onset: likeness.flatten().and_then(|l| said_onset(variant, l)),
         });
     });
     answers
+}
+
+/// When a variant was said to have begun, beside the day on which it did; nothing where candidates were not compared.
+fn said_onset(variant: &Variant, likeness: &Likeness) -> Option<[i32; 3]> {
+    let began = variant.border.date(variant.onset);
+    let onset = likeness.onset;
+    let is_compared = matches!(likeness.verdict, Verdict::Compared { .. });
+    let days = [onset.first, onset.likely, onset.last];
+    is_compared.then(|| days.map(|day| (day.date() - began).get_days()))
 }
 
 /// The incidents that are open.

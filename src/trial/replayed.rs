@@ -35,6 +35,46 @@ pub struct Lived {
     pub said: BTreeMap<usize, (String, f64)>,
     /// The same with its own family left out.
     pub without: BTreeMap<usize, (String, f64)>,
+    /// The other crossings that showed it, by when each had its first alert.
+    pub joined: Vec<Joined>,
+}
+
+/// A crossing that had its first alert after the incident's.
+#[derive(Debug, Clone, Serialize)]
+pub struct Joined {
+    /// The crossing.
+    pub place: String,
+    /// The day on which its first alert opened, by the clock there.
+    pub first_alert: Date,
+    /// What was said of the incident, by days since that of this alert, which is 1.
+    pub said: BTreeMap<usize, (String, f64)>,
+}
+
+impl Lived {
+    /// Notes what was said at the end of a day at which this crossing was one of its own, since its first alert there.
+    fn joins(&mut self, place: &str, first: Day, day: Day, word: &(String, f64)) {
+        let known = self.joined.iter().position(|joined| joined.place == place);
+        let at = known.unwrap_or_else(|| {
+            self.joined.push(Joined {
+                place: place.to_owned(),
+                first_alert: first.date(),
+                said: BTreeMap::new(),
+            });
+            self.joined.len() - 1
+        });
+        let joined = &mut self.joined[at];
+        if joined.first_alert == first.date() {
+            note(&mut joined.said, first, day, word);
+        }
+    }
+}
+
+/// Notes what was said, where it is a day that is asked about; the first is 1.
+fn note(said: &mut BTreeMap<usize, (String, f64)>, first: Day, day: Day, word: &(String, f64)) {
+    let since_days = (day.0 - first.0 + 1) as usize;
+    if ASKED_DAYS.contains(&since_days) {
+        said.insert(since_days, word.clone());
+    }
 }
 
 /// Lets the events of a replay go through the machine that watches this network, once with all families and once without each
@@ -98,12 +138,17 @@ fn once(
                 family: family(replay, most, stream, id.direction),
                 said: BTreeMap::new(),
                 without: BTreeMap::new(),
+                joined: Vec::new(),
             });
-            let since = (day.0 - began.0 + 1) as usize;
-            if ASKED_DAYS.contains(&since) {
-                let said = Said::of(Some(incident.likeness.as_ref()));
-                let word = (said.label(&params.families), said.probability());
-                lived.said.insert(since, word);
+            let said = Said::of(Some(incident.likeness.as_ref()));
+            let word = (said.label(&params.families), said.probability());
+            note(&mut lived.said, began, day, &word);
+            for member in &incident.members {
+                let place = network.crossing(member.crossing);
+                let first = Day::of(&local(&place.tz, member.joined));
+                if first <= day && place.id != lived.place {
+                    lived.joins(&place.id, first, day, &word);
+                }
             }
         }
     })?;

@@ -89,6 +89,8 @@ pub struct Tally {
     pub coverage: [BTreeMap<u32, Coverage>; ASKED_DAYS.len()],
     /// The same where one shut or opened.
     pub coverage_after_gates_changed: [BTreeMap<u32, Coverage>; ASKED_DAYS.len()],
+    /// By place in [`ASKED_DAYS`]: when variants of the families were said to have begun.
+    pub onsets: [Onsets; ASKED_DAYS.len()],
 }
 
 /// Matches of a range of probability.
@@ -100,6 +102,41 @@ pub struct Bin {
     pub right: u32,
     /// Sum of their probabilities: how many should be.
     pub promised: f64,
+}
+
+/// When variants were said to have begun, beside when they did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Onsets {
+    /// Of how many it was said.
+    pub said: u32,
+    /// They began before the range of days that was told.
+    pub before: u32,
+    /// They began after it.
+    pub after: u32,
+    /// Days that the ranges hold, summed.
+    pub days: u64,
+}
+
+impl Onsets {
+    /// Adds a range, in days after the day on which it began.
+    fn add(&mut self, [first, _, last]: [i32; 3]) {
+        self.said += 1;
+        self.before += u32::from(first > 0);
+        self.after += u32::from(last < 0);
+        self.days += u64::from((last - first).unsigned_abs()) + 1;
+    }
+
+    /// Share of the ranges that held the day.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        ratio(self.said - self.before - self.after, self.said)
+    }
+
+    /// Days of a range, on average.
+    #[must_use]
+    pub fn width_days(&self) -> Option<f64> {
+        (self.said > 0).then(|| self.days as f64 / f64::from(self.said))
+    }
 }
 
 /// Projections of so many days.
@@ -158,6 +195,7 @@ impl Tally {
             reliability: Default::default(),
             coverage: Default::default(),
             coverage_after_gates_changed: Default::default(),
+            onsets: Default::default(),
         }
     }
 
@@ -175,6 +213,9 @@ impl Tally {
             bin.matches += 1;
             bin.promised += p;
             bin.right += u32::from(kind.family() == Some(self.answers[at].as_str()));
+        }
+        if let Some(onset) = answer.onset.filter(|_| kind.family().is_some()) {
+            self.onsets[asked].add(onset);
         }
         for held in &answer.held {
             let by_days = if held.is_as_supposed {

@@ -36,9 +36,13 @@ pub fn text(report: &Report) -> String {
             "the same where a gate shut or opened, which a projection does not know\n{}",
             coverage(&report.tally.coverage_after_gates_changed)
         ));
+        parts.push(format!(
+            "when variants of the families were said to have begun: share of the ranges of 80 % that held the day\n{}",
+            onsets(&report.tally)
+        ));
     }
     if !report.replays.is_empty() {
-        parts.push(replays(&report.replays));
+        parts.push(replays(&report.replays, &report.quiet));
     }
     if !report.counted.is_empty() {
         parts.push(counted(report));
@@ -184,6 +188,27 @@ fn coverage(by_day: &[BTreeMap<u32, Coverage>; ASKED_DAYS.len()]) -> String {
     table(&rows)
 }
 
+/// What held, of how many, on which side the others lay, and how wide the ranges were.
+fn onsets(tally: &Tally) -> String {
+    let held = tally.onsets.iter().map(|o| {
+        let (before, after) = (o.before, o.after);
+        format!("{} of {} ({before}-, {after}+)", percent(o.ratio()), o.said)
+    });
+    let width = tally.onsets.iter().map(|o| {
+        let days = o.width_days();
+        days.map_or("-".to_owned(), |days| format!("{days:.1}"))
+    });
+    let row = |title: &str, cells: Vec<String>| {
+        let title = std::iter::once(title.to_owned());
+        title.chain(cells).collect::<Vec<_>>()
+    };
+    table(&[
+        days(""),
+        row("held", held.collect()),
+        row("days in a range", width.collect()),
+    ])
+}
+
 /// What held, of how many, and which side the others lay on.
 fn cell(coverage: Option<&Coverage>) -> String {
     let Some(c) = coverage else {
@@ -198,8 +223,8 @@ fn cell(coverage: Option<&Coverage>) -> String {
     )
 }
 
-fn replays(lived: &[Lived]) -> String {
-    let mut head = days("incidents of the bundled replays; day 1 is that of the first alert");
+fn replays(lived: &[Lived], quiet: &[String]) -> String {
+    let mut head = days("incidents of the bundled replays; day 1 is that of the first alert there");
     head.insert(1, "first alert".to_owned());
     let mut rows = vec![head];
     for lived in lived {
@@ -220,11 +245,20 @@ fn replays(lived: &[Lived]) -> String {
         ];
         row.extend(cells(&lived.said));
         rows.push(row);
+        for joined in &lived.joined {
+            let (place, day) = (&joined.place, joined.first_alert);
+            let mut row = vec![format!("    joined by {place}"), day.to_string()];
+            row.extend(cells(&joined.said));
+            rows.push(row);
+        }
         if let Some(family) = lived.family {
             let mut row = vec![format!("    without {family}"), String::new()];
             row.extend(cells(&lived.without));
             rows.push(row);
         }
+    }
+    for replay in quiet {
+        rows.push(vec![replay.clone(), "no incident".to_owned()]);
     }
     table(&rows)
 }

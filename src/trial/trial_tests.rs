@@ -133,6 +133,7 @@ fn a_projection_is_held_against_the_days_that_follow_it() {
 fn likeness(verdict: Verdict) -> Likeness {
     let day = CivilDay(0);
     Likeness {
+        judged_days: 4,
         day: 3,
         onset: Onset {
             first: day,
@@ -191,6 +192,7 @@ fn shares_and_reliability_are_counted_by_hand() {
             came: 9,
             is_as_supposed: true,
         }],
+        onset: Some([1, 2, 4]),
     };
     for (kind, said) in [
         (Kind::FinlandShift, Said::Like(1, 0.7)),
@@ -218,4 +220,11 @@ fn shares_and_reliability_are_counted_by_hand() {
     let coverage = tally.coverage[3][&1];
     assert_eq!((coverage.projections, coverage.above), (7, 7));
     assert_eq!(coverage.ratio(), Some(0.0));
+    let onsets = tally.onsets[3];
+    assert_eq!(
+        (onsets.said, onsets.before),
+        (4, 4),
+        "of the families alone"
+    );
+    assert_eq!(onsets.width_days(), Some(4.0));
 }

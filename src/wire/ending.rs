@@ -28,7 +28,7 @@ pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason
         }
         _ if is_back => "It is over.",
         _ => {
-            "It has not gone back, but the alarm ends: as many as come now are taken for usual from here on, and only what departs from that is told of."
+            "The alarm ends, though it has not gone back to the level before: as many as come now count as usual from here on, and only a change from that is told of."
         }
     };
     let (length, shows) = (length(network, incident), whereabouts(network, incident));

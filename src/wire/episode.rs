@@ -5,8 +5,9 @@ use super::encode::significant;
 use super::sentence::grouped;
 use crate::core::alert::Direction;
 use crate::core::episode::{
-    Called, Families, Family, Likeness, NONE_OF_THESE, Name, Projection, Stage, TooLittle, Verdict,
+    Called, Families, Likeness, NONE_OF_THESE, Name, Projection, Stage, TooLittle, Verdict,
 };
+use crate::core::region::displacement::Day;
 use crate::core::region::incident::Change;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ const TOLD_RATIO: f64 = 0.005;
 pub struct EpisodeRecord<'a> {
     /// Days since the likely onset, the first is 1.
     pub day: u32,
+    /// Days that were counted since the onset of its first alert: what all the rest is judged from.
+    #[serde(default)]
+    pub judged_days: u32,
     /// The likeliest day of the onset.
     #[schemars(with = "String")]
     pub onset: Date,
@@ -45,10 +49,10 @@ pub struct EpisodeRecord<'a> {
     /// Days in which what is above the usual doubles; negative while it halves; absent where it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubling_days: Option<f64>,
-    /// The shortest doubling time of 80 %; absent where it shrinks and may as well not.
+    /// The shortest doubling time of 80 %, or the longest in which it halves; absent where it shrinks and may as well not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubling_days_low: Option<f64>,
-    /// The longest doubling time of 80 %; absent where it may as well not grow.
+    /// The longest doubling time of 80 %, or the shortest in which it halves; absent where it grows and may as well not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubling_days_high: Option<f64>,
     /// What came next in the past, of what it is called like.
@@ -99,7 +103,10 @@ pub fn record<'a>(
             families: all,
             none,
             stage,
-        } => (probabilities(families, all, *none), Some(*stage), None),
+        } => {
+            let stage = called.stage().unwrap_or(*stage);
+            (probabilities(families, all, *none), Some(stage), None)
+        }
     };
     let named = likeness.named().and_then(|(at, _)| families.get(at));
     let days = |per_day: f64| (per_day.abs() > 1e-3).then(|| significant(per_day.recip()));
@@ -107,8 +114,10 @@ pub fn record<'a>(
     // An interval of rates that holds zero is one of doubling times without an end.
     let certain = growth.filter(|d| d.per_day_low > 0.0 || d.per_day_high < 0.0);
     let growing = growth.filter(|d| d.per_day > 0.0);
+    let shrinking = growth.filter(|d| d.per_day < 0.0);
     EpisodeRecord {
         day: likeness.day,
+        judged_days: likeness.judged_days,
         onset: likeness.onset.likely.date(),
         onset_first: likeness.onset.first.date(),
         onset_last: likeness.onset.last.date(),
@@ -118,7 +127,7 @@ pub fn record<'a>(
         stage,
         doubling_days: growth.and_then(|d| days(d.per_day)),
         doubling_days_low: certain.or(growing).and_then(|d| days(d.per_day_high)),
-        doubling_days_high: certain.and_then(|d| days(d.per_day_low)),
+        doubling_days_high: certain.or(shrinking).and_then(|d| days(d.per_day_low)),
         followed: named.map(|family| family.followed.as_str().into()),
         projection: likeness.projections.iter().map(projection).collect(),
         sentence: sentence(families, likeness, called, region),
@@ -173,23 +182,23 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
             families: all,
             none,
             stage,
-        } => (all, *none, *stage),
+        } => (all, *none, called.stage().unwrap_or(*stage)),
     };
-    let first = match likeness.day <= FIRST_GUESS_DAYS {
+    let first = match likeness.judged_days <= FIRST_GUESS_DAYS {
         true => format!(
             ", judged from {} only",
-            counted(likeness.day, "day of counts", "days of counts")
+            counted(likeness.judged_days, "day of counts", "days of counts")
         ),
         false => String::new(),
     };
     let best = all.iter().copied().enumerate();
     let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
     let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
+    // All families that are compared go the same way.
+    let direction = family.map_or(Direction::Surge, |(family, _)| family.direction);
+    let along = along(likeness, stage, direction);
     let ahead = match stage {
-        Stage::Over => {
-            " In the last days its crossings, taken together, had about as many as usual."
-                .to_owned()
-        }
+        Stage::Over => String::new(),
         Stage::Growth | Stage::Level | Stage::Decline => ahead(likeness, region),
     };
     let named = likeness.named().map(|(at, _)| at);
@@ -198,27 +207,24 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
         (Some((family, p)), _) if called == named => format!(
-            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{} By its counts it may have begun about {} ago and {}{}.{ahead} What came of it in that case, and need not come again: {}",
+            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{}{along}{ahead} What came of it in that case, and need not come again: {}",
             family.name,
             in_ten(p),
             before(families, renamed_from),
-            counted(likeness.day, "day", "days"),
-            stage_in_words(stage, family.direction),
-            pace(family, likeness, stage),
             family.followed
         ),
         (Some((family, p)), _) => format!(
-            "By its numbers it looked most like {} until now, and that is less clear of late; the chance of it is {}{first}.{ahead}",
+            "By its numbers it looked most like {} until now, and that is less clear of late; the chance of it is {}{first}.{along}{ahead}",
             family.name,
             in_ten(p)
         ),
         (None, Some((family, p))) if p > none && p > TOLD_RATIO => format!(
-            "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.{ahead}",
+            "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.{along}{ahead}",
             family.name,
             in_ten(p)
         ),
         _ => format!(
-            "By its numbers it is like none of the episodes that are known (the chance of that is {}{first}), so none of them is told as an example.{}{ahead}",
+            "By its numbers it is like none of the episodes that are known (the chance of that is {}{first}), so none of them is told as an example.{}{along}{ahead}",
             in_ten(none),
             before(families, renamed_from)
         ),
@@ -226,14 +232,13 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
 }
 
 /// The sentence as the end of what is told of a change. What numbers are like is judged at the end of a day: what changes in the course of the next one is told with that date, and
-/// not where the day before was nearly back to usual.
+/// not where too little was known of it then, or it was nearly back to the level before. `stage` as in the record.
 #[must_use]
-pub fn told(change: Change, likeness: &Likeness, sentence: &str) -> String {
-    match (change, &likeness.verdict) {
+pub fn told(change: Change, likeness: &Likeness, stage: Option<Stage>, sentence: &str) -> String {
+    match (change, stage) {
         (Change::Resolved(_) | Change::Merged(_), _) => String::new(),
         (Change::Updated | Change::Revised(_), _) => format!(" {sentence}"),
-        (_, Verdict::TooLittle(_)) => String::new(),
-        (_, Verdict::Compared { stage, .. }) if *stage == Stage::Over => String::new(),
+        (_, None | Some(Stage::Over)) => String::new(),
         _ => {
             let day = likeness.last_day().date().strftime("%-d %B %Y");
             format!(" At the end of {day} it was said: {sentence}")
@@ -266,40 +271,60 @@ fn ahead(likeness: &Likeness, region: &str) -> String {
                 (low, high) => format!("{} to {}", grouped(low), grouped(high)),
             };
             format!(
-                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {may_come} may come at {region}, if what is open stays open (this is right in four cases of five); in the last {TOLD_AHEAD_DAYS} days {} came.",
+                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {may_come} may come at {region}, if what is open stays open (this is right in four cases of five); in the last {TOLD_AHEAD_DAYS} days {} came there.",
                 grouped(p.came)
             )
         })
 }
 
-fn stage_in_words(stage: Stage, direction: Direction) -> &'static str {
-    match (stage, direction) {
+/// When it began and how far along it is.
+fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
+    let last = likeness.last_day().0;
+    let ago = |day: Day| (last - day.0 + 1).max(1) as u32;
+    let (earliest, latest) = (ago(likeness.onset.first), ago(likeness.onset.last));
+    let range = if latest < earliest {
+        format!(" ({latest} to {earliest})")
+    } else {
+        String::new()
+    };
+    let words = match (stage, direction) {
         (Stage::Growth, Direction::Surge) => "is growing",
         (Stage::Growth, Direction::Drop) => "goes on falling",
         (Stage::Level, Direction::Surge) => "is neither clearly growing nor clearly shrinking",
         (Stage::Level, Direction::Drop) => "is neither clearly falling on nor clearly recovering",
         (Stage::Decline, Direction::Surge) => "is shrinking",
         (Stage::Decline, Direction::Drop) => "is recovering",
-        (Stage::Over, _) => "is nearly back to usual",
-    }
+        (Stage::Over, _) => "is nearly back to the level before",
+    };
+    format!(
+        " It may have begun about {} ago{range} and {words}{}.",
+        counted(likeness.day, "day", "days"),
+        pace(likeness, stage, direction)
+    )
 }
 
-/// How fast a surge grows.
-fn pace(family: &Family, likeness: &Likeness, stage: Stage) -> String {
-    let is_growth = stage == Stage::Growth && family.direction == Direction::Surge;
-    let Some(growth) = likeness.doubling.filter(|d| is_growth && d.per_day > 0.0) else {
+/// How fast a surge grows or shrinks.
+fn pace(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
+    let Some(growth) = likeness.doubling.filter(|_| direction == Direction::Surge) else {
         return String::new();
     };
-    let days = |per_day: f64| per_day.recip().round().max(1.0) as u32;
-    let fastest = days(growth.per_day_high);
-    let pace = match growth.per_day_low > 0.0 {
-        true if days(growth.per_day_low) == fastest => {
-            format!("about {}", counted(fastest, "day", "days"))
+    let (does, fast, slow) = match stage {
+        Stage::Growth if growth.per_day > 0.0 => {
+            ("doubles", growth.per_day_high, growth.per_day_low)
         }
-        true => format!("{fastest} to {} days", days(growth.per_day_low)),
+        Stage::Decline if growth.per_day < 0.0 => {
+            ("halves", -growth.per_day_low, -growth.per_day_high)
+        }
+        _ => return String::new(),
+    };
+    let days = |per_day: f64| per_day.recip().round().max(1.0) as u32;
+    let fastest = days(fast);
+    let pace = match slow > 0.0 {
+        true if days(slow) == fastest => format!("about {}", counted(fastest, "day", "days")),
+        true => format!("{fastest} to {} days", days(slow)),
         false => format!("{} or more, if it goes on", counted(fastest, "day", "days")),
     };
-    format!(" (at the pace of late, what is above the usual doubles in {pace})")
+    format!(" (at the pace of late, what is above the level before {does} in {pace})")
 }
 
 /// A probability as people say it.
@@ -323,7 +348,6 @@ mod tests {
     use super::*;
     use crate::config::{Sources, load};
     use crate::core::episode::{Doubling, Onset};
-    use crate::core::region::displacement::Day;
 
     fn families() -> Families {
         let settings = load(&Sources::default()).expect("the defaults are good");
@@ -336,6 +360,7 @@ mod tests {
     fn likeness(day: u32, verdict: Verdict) -> Likeness {
         Likeness {
             day,
+            judged_days: day,
             onset: Onset {
                 first: Day(19_674),
                 likely: Day(19_675),
@@ -391,10 +416,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is about 7 in 10, judged from 3 days of counts only. By its counts it may have begun about 3 days ago and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is more than 9 in 10. By its counts it may have begun about 12 days ago and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
-        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them is told as an example. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came.
-        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, judged from 5 days of counts only), so none of them is told as an example. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is about 7 in 10, judged from 3 days of counts only. It may have begun about 3 days ago (2 to 4) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is more than 9 in 10. It may have begun about 12 days ago (11 to 13) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them is told as an example. It may have begun about 12 days ago (11 to 13) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
+        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, judged from 5 days of counts only), so none of them is told as an example. It may have begun about 5 days ago (4 to 6) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
         ");
     }
 
@@ -409,7 +434,10 @@ mod tests {
             (projection.low, projection.high) = (0, 0);
         }
         let said = sentence(&families, &drop, called(&[&drop]), REGION);
-        assert!(said.contains("days ago and is recovering."), "{said}");
+        assert!(
+            said.contains("about 12 days ago (11 to 13) and is recovering."),
+            "{said}"
+        );
         assert!(said.contains("days together none may come at"), "{said}");
     }
 
@@ -424,7 +452,7 @@ mod tests {
                 .expect("it is a family")] = 0.4;
         }
         let said = sentence(&families, &now, called(&[&before, &now]), REGION);
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came.");
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. It may have begun about 12 days ago (11 to 13) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.");
         let said = sentence(
             &families,
             &now,
@@ -452,24 +480,24 @@ mod tests {
                 "growth that is certain",
                 [0.25, 0.5, 1.0],
                 [Some(1.0), Some(2.0), Some(4.0)],
-                " and is growing (at the pace of late, what is above the usual doubles in 1 to 4 days).",
+                " and is growing (at the pace of late, what is above the level before doubles in 1 to 4 days).",
             ),
             (
                 "at one pace",
                 [0.45, 0.5, 0.6],
                 [Some(1.667), Some(2.0), Some(2.222)],
-                " and is growing (at the pace of late, what is above the usual doubles in about 2 days).",
+                " and is growing (at the pace of late, what is above the level before doubles in about 2 days).",
             ),
             (
                 "it may as well not grow",
                 [-0.1, 0.1, 0.25],
                 [Some(4.0), Some(10.0), None],
-                " and is growing (at the pace of late, what is above the usual doubles in 4 days or more, if it goes on).",
+                " and is growing (at the pace of late, what is above the level before doubles in 4 days or more, if it goes on).",
             ),
             (
                 "it may as well not shrink",
                 [-0.25, -0.1, 0.1],
-                [None, Some(-10.0), None],
+                [None, Some(-10.0), Some(-4.0)],
                 " and is growing.",
             ),
             (
@@ -522,7 +550,11 @@ mod tests {
             (Change::Attached, few, ""),
         ];
         for (change, likeness, expected) in table {
-            let said = told(change, &likeness, "It is.");
+            let stage = match &likeness.verdict {
+                Verdict::Compared { stage, .. } => Some(*stage),
+                Verdict::TooLittle(_) => None,
+            };
+            let said = told(change, &likeness, stage, "It is.");
             assert_eq!(said, expected, "{change:?} {likeness:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
 
 use super::ending::over;
-use super::sentence::{about, arrivals, grouped, opening};
+use super::sentence::{about, arrivals, grouped, opening, usual_is_new};
 use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
 use crate::core::episode::Gate;
@@ -401,7 +401,8 @@ fn count(network: &Network, told: &Told) -> String {
         };
         format!(" Before its {other} there were {} a day.", about(before))
     });
-    format!(": {said}{clock}{before}")
+    let usual = usual_is_new(count.usual_for_days);
+    format!(": {said}{clock}{usual}{before}")
 }
 
 /// Where it begins; of a group also what it counts and which crossings explain it.
@@ -576,8 +577,8 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCoun
     };
     let rest = match day.rise - day.moved {
         0 => "how many really did nobody can tell".to_owned(),
-        1 => "no missing ones are left for the other one".to_owned(),
-        new => format!("no missing ones are left for the other {}", grouped(new)),
+        1 => "the other one is missing nowhere".to_owned(),
+        new => format!("the other {} are missing nowhere", grouped(new)),
     };
     format!(
         "Up to {} of these {} may have moved there from {from}; {rest}.",

@@ -165,7 +165,7 @@ fn arrivals_while_closed(name: &str, since: &str, shut: Option<Shut>, is_over: b
         _ => format!("though a status says that it has been closed since {since}"),
     };
     format!(
-        "{name} reports {arrivals} {closed}. No alert will follow of it: find out whether the gate is open."
+        "{name} reports {arrivals} {closed}. Arrivals at a closed crossing raise no alert: find out whether the gate is open."
     )
 }
 
@@ -185,8 +185,8 @@ mod tests {
             of(12, ShutBy::Hours, true),
         ];
         insta::assert_snapshot!(told.join("\n"), @r"
-        Salla reports 1 arrival though a status says that it has been closed since 20:00 on Friday 17 November 2023. No alert will follow of it: find out whether the gate is open.
-        Salla reports 12 arrivals outside its published hours, which ended at 20:00 on Friday 17 November 2023. No alert will follow of it: find out whether the gate is open.
+        Salla reports 1 arrival though a status says that it has been closed since 20:00 on Friday 17 November 2023. Arrivals at a closed crossing raise no alert: find out whether the gate is open.
+        Salla reports 12 arrivals outside its published hours, which ended at 20:00 on Friday 17 November 2023. Arrivals at a closed crossing raise no alert: find out whether the gate is open.
         Taken back: Salla was open after all for some of the time since 20:00 on Friday 17 November 2023. A status that was read late says so, and what came while it was open is judged like any other.
         ");
     }

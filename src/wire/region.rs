@@ -233,7 +233,7 @@ fn encoded(
         likeness.map(|likeness| episode::record(families, likeness, incident.called, &region));
     let mut summary = spoken(network, told);
     if let Some((episode, likeness)) = episode.as_ref().zip(likeness) {
-        summary += &episode::told(told.change, likeness, &episode.sentence);
+        summary += &episode::told(told.change, likeness, episode.stage, &episode.sentence);
     }
     let record = IncidentRecord {
         incident_id: id.as_str().into(),

@@ -7,6 +7,7 @@ use crate::core::lens::Lens;
 use crate::core::network::Network;
 use crate::core::notice::DataStatus;
 use crate::core::time::EventTime;
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 /// What a sentence is about.
@@ -116,7 +117,11 @@ pub fn notes(
     usual_for_days: Option<(u32, Direction)>,
     data: DataStatus,
 ) -> String {
-    usual_is_new(transition, usual_for_days) + rests_on(data)
+    let tells = matches!(
+        transition,
+        Transition::Opened | Transition::Reopened | Transition::Escalated
+    );
+    usual_is_new(usual_for_days.filter(|_| tells)) + rests_on(data)
 }
 
 /// A bucket up to a moment where it is not over, beside what is usual; one that was closed or silent all along is beside nothing.
@@ -174,25 +179,8 @@ pub(super) fn opening(
     let Some(run) = run.filter(|run| run.since < reading.start) else {
         return format!("{only}{numbers}");
     };
-    let began = local(tz, run.since);
-    let since = match reading.lens {
-        Lens::Hour => began.strftime("%H:%M on %A %-d %B %Y"),
-        _ => began.strftime("%A %-d %B %Y"),
-    };
+    let (since, by) = spans(tz, reading, run, until);
     let usual = about(run.expected);
-    let by = match (reading.lens, until) {
-        (_, None) => "in that time".to_owned(),
-        (Lens::Hour, _) if began.date() == local(tz, reading.start).date() => {
-            local(tz, reading.end).strftime("up to %H:%M").to_string()
-        }
-        (Lens::Hour, _) => local(tz, reading.end)
-            .strftime("up to %H:%M on %A")
-            .to_string(),
-        (Lens::Day, _) => local(tz, reading.start)
-            .strftime("up to the end of %A")
-            .to_string(),
-        (Lens::Week, _) => "up to the end of that week".to_owned(),
-    };
     if is_unusual {
         let all = grouped(run.observed);
         return format!(
@@ -222,6 +210,39 @@ pub(super) fn opening(
     format!("{only}{all} ({stream}) since {since}; usually {usual} {by}.{last}{beside}")
 }
 
+/// Since when a run goes on, and by when what is usual of it is told.
+fn spans(
+    tz: &TimeZone,
+    reading: &Reading,
+    run: &Run,
+    until: Option<EventTime>,
+) -> (String, String) {
+    let began = local(tz, run.since);
+    let since = match reading.lens {
+        Lens::Hour => began.strftime("%H:%M on %A %-d %B %Y"),
+        _ => began.strftime("%A %-d %B %Y"),
+    };
+    let by = match (reading.lens, until) {
+        (_, None) => "in that time".to_owned(),
+        (Lens::Hour, _) if local(tz, reading.end).time() == Time::midnight() => {
+            local(tz, reading.start)
+                .strftime("by the end of %A")
+                .to_string()
+        }
+        (Lens::Hour, _) if began.date() == local(tz, reading.start).date() => {
+            local(tz, reading.end).strftime("by %H:%M").to_string()
+        }
+        (Lens::Hour, _) => local(tz, reading.end)
+            .strftime("by %H:%M on %A")
+            .to_string(),
+        (Lens::Day, _) => local(tz, reading.start)
+            .strftime("by the end of %A")
+            .to_string(),
+        (Lens::Week, _) => "by the end of that week".to_owned(),
+    };
+    (since.to_string(), by)
+}
+
 /// How many are usual, in words that read well beside a count.
 pub(super) fn about(expected: f64) -> String {
     match expected.round() as u64 {
@@ -241,12 +262,6 @@ fn bucket(lens: Lens) -> &'static str {
 /// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is. Once it is open days
 /// alone make it more severe.
 fn size(alert: &Alert, reading: &Reading) -> String {
-    let own = Severity::of(alert.direction, reading.observed, reading.expected);
-    let by = if own >= alert.severity {
-        format!("going by its last {} alone", bucket(reading.lens))
-    } else {
-        "going by an hour or day before".to_owned()
-    };
     let asks = |(distance, ratio): (f64, f64)| match alert.direction {
         Direction::Surge => {
             format!(
@@ -261,25 +276,29 @@ fn size(alert: &Alert, reading: &Reading) -> String {
             )
         }
     };
-    let later = match reading.lens {
-        Lens::Hour | Lens::Day => "day",
-        Lens::Week => "week",
+    let own = Severity::of(alert.direction, reading.observed, reading.expected);
+    let which = match own >= alert.severity {
+        true => format!("its last {}", bucket(reading.lens)),
+        false => "an hour or day of it".to_owned(),
     };
     let severity = alert.severity.label();
+    let why = match alert.severity.asks(alert.direction) {
+        Some(asked) => format!("{severity}, as {which} had {}", asks(asked)),
+        None => format!("{severity} so far"),
+    };
     let mut worse = Severity::ALL.into_iter().filter(|s| *s > alert.severity);
-    match (worse.next(), alert.severity.asks(alert.direction)) {
-        (Some(next), _) => {
-            let asks = next.asks(alert.direction).map_or_else(String::new, asks);
-            format!(
-                "How big: {severity}, {by}; a {later} with {asks} would be {}.",
-                next.label()
-            )
-        }
-        (None, asked) => {
-            let asks = asked.map_or_else(String::new, asks);
-            format!("How big: {severity}, {by}: {asks}.")
-        }
-    }
+    let next = worse.next().and_then(|next| {
+        let later = match reading.lens {
+            Lens::Hour | Lens::Day => "day",
+            Lens::Week => "week",
+        };
+        let asked = asks(next.asks(alert.direction)?);
+        Some(format!(
+            "; a {later} with {asked} would be {}",
+            next.label()
+        ))
+    });
+    format!("How big: {why}{}.", next.unwrap_or_default())
 }
 
 fn times(ratio: f64) -> String {
@@ -298,26 +317,22 @@ fn part(ratio: f64) -> String {
     }
 }
 
-/// What a sentence adds where what it tells as usual was another before; empty where that is no news.
-fn usual_is_new(transition: Transition, usual_for_days: Option<(u32, Direction)>) -> String {
-    let tells = matches!(
-        transition,
-        Transition::Opened | Transition::Reopened | Transition::Escalated
-    );
-    let Some((days, direction)) = usual_for_days.filter(|_| tells) else {
+/// What a sentence adds where what it tells as usual was another before; empty where it was not.
+pub(super) fn usual_is_new(usual_for_days: Option<(u32, Direction)>) -> String {
+    let Some((days, direction)) = usual_for_days else {
         return String::new();
     };
     let ago = match days {
-        0 => "on its last open day".to_owned(),
-        1 => "1 open day ago".to_owned(),
-        days => format!("{days} open days ago"),
+        0 => "with its last day".to_owned(),
+        1 => "1 day ago (closed days not counted)".to_owned(),
+        days => format!("{days} days ago (closed days not counted)"),
     };
     let (what, before) = match direction {
         Direction::Surge => ("surge", "fewer"),
         Direction::Drop => ("drop", "more"),
     };
     format!(
-        " What is told as usual here is the level of a {what} that lasted, taken for usual {ago}; before that {what} {before} were usual."
+        " Usual here is the level at which a {what} settled; it was taken for usual {ago}. Before that {what} {before} came."
     )
 }
 
@@ -488,6 +503,31 @@ mod tests {
         nothing was heard of it on Tuesday 20 January 2026.
         21 arrivals (asylum) on Tuesday 20 January 2026; what is usual is not known.
         ");
+    }
+
+    #[test]
+    fn what_is_usual_in_a_run_is_told_up_to_the_end_of_its_bucket() {
+        let hour_ms = 3_600_000;
+        let whole = day([1.0, 0.0, 0.0], 9, 0);
+        let hour = |end_hour: i64| Reading {
+            lens: Lens::Hour,
+            start: whole.start.plus_ms((end_hour - 1) * hour_ms),
+            end: whole.start.plus_ms(end_hour * hour_ms),
+            ..whole
+        };
+        let told = |reading: &Reading, since_hour: i64| {
+            let run = Run {
+                since: whole.start.plus_ms(since_hour * hour_ms),
+                observed: 40,
+                expected: 12.0,
+            };
+            let until = Some(reading.end.plus_ms(-1));
+            spans(&TimeZone::UTC, reading, &run, until).1
+        };
+        assert_eq!(told(&whole, -48), "by the end of Tuesday");
+        assert_eq!(told(&hour(24), 3), "by the end of Tuesday");
+        assert_eq!(told(&hour(9), 3), "by 09:00");
+        assert_eq!(told(&hour(9), -3), "by 09:00 on Tuesday");
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! Owns what an incident is called: a likeness that holds, so that two episodes which are about as near do not take turns.
+//! Owns what an incident is called, and how far along: a likeness and a stage that hold, so that two which are about as near do not
+//! take turns.
 
-use super::likeness::{Likeness, Verdict};
+use super::likeness::{Likeness, Stage, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Days in a row on which another name must hold before it is taken.
 const HOLDS_DAYS: u8 = 5;
+/// Days in a row on which another stage must hold: a day or two below the others end nothing.
+const STAGE_HOLDS_DAYS: u8 = 3;
 /// A name with at least this probability is taken at once.
 const SURE_RATIO: f64 = 0.8;
 
@@ -20,6 +23,10 @@ pub struct Called {
     other: Option<(Name, u8)>,
     /// What it was called until the last day that was seen, where that day changed it.
     renamed_from: Option<Name>,
+    /// How far along it is; nothing before candidates were compared.
+    stage: Option<Stage>,
+    /// The stage of the last days where it is another, and how many they are.
+    other_stage: Option<(Stage, u8)>,
 }
 
 impl Called {
@@ -35,13 +42,20 @@ impl Called {
         self.renamed_from
     }
 
+    /// How far along it is; nothing before candidates were compared.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        self.stage
+    }
+
     /// Another day of it was compared. Its first name is taken at once, another one once it has held or is sure; days on which too
     /// little is known say nothing.
     pub fn see(&mut self, likeness: &Likeness) {
         self.renamed_from = None;
-        let Verdict::Compared { none, .. } = likeness.verdict else {
+        let Verdict::Compared { none, stage, .. } = likeness.verdict else {
             return;
         };
+        self.see_stage(stage);
         let (name, ratio) = match likeness.named() {
             Some((at, ratio)) => (Some(at), ratio),
             None => (None, none),
@@ -61,6 +75,18 @@ impl Called {
             self.other = Some((name, days));
         }
     }
+
+    fn see_stage(&mut self, stage: Stage) {
+        let days = match self.other_stage {
+            Some((other, days)) if other == stage => days + 1,
+            _ => 1,
+        };
+        if self.stage.is_none() || self.stage == Some(stage) || days >= STAGE_HOLDS_DAYS {
+            (self.stage, self.other_stage) = (Some(stage), None);
+        } else {
+            self.other_stage = Some((stage, days));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +99,7 @@ mod tests {
         let day = Day(0);
         Likeness {
             day: 9,
+            judged_days: 9,
             onset: Onset {
                 first: day,
                 likely: day,
@@ -133,6 +160,30 @@ mod tests {
                 })
                 .collect();
             assert_eq!(said, names, "{what}");
+        }
+    }
+
+    #[test]
+    fn another_stage_is_taken_once_it_has_held_three_days() {
+        use Stage::{Decline, Growth, Level, Over};
+        let table = [
+            (vec![Growth, Over, Over, Growth], vec![Growth; 4]),
+            (
+                vec![Growth, Over, Over, Over],
+                vec![Growth, Growth, Growth, Over],
+            ),
+            (vec![Level, Over, Decline, Over, Decline], vec![Level; 5]),
+        ];
+        for (seen, told) in table {
+            let mut called = Called::default();
+            for (stage, told) in seen.iter().zip(&told) {
+                called.see(&likeness(Verdict::Compared {
+                    families: vec![0.9],
+                    none: 0.1,
+                    stage: *stage,
+                }));
+                assert_eq!(called.stage(), Some(*told), "{seen:?}");
+            }
         }
     }
 

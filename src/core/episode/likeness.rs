@@ -13,6 +13,8 @@ pub const PROJECTED_DAYS: [u32; 3] = [1, 3, 7];
 pub struct Likeness {
     /// Days since the likely onset, the first is 1.
     pub day: u32,
+    /// Days since the first alert's onset that were counted.
+    pub judged_days: u32,
     /// When it began.
     pub onset: Onset,
     /// What it is like.

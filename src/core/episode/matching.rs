@@ -68,6 +68,7 @@ pub fn liken(families: &Families, situation: &Situation) -> Likeness {
     };
     Likeness {
         day: (last - onset.likely.0 + 1).max(1) as u32,
+        judged_days: judged_days(&days),
         onset,
         verdict,
         doubling: doubling.filter(|_| too_little.is_none()),
@@ -82,9 +83,14 @@ fn candidates<'a>(families: &'a Families, situation: &Situation) -> Vec<(usize, 
         .collect()
 }
 
-fn too_little(days: &Days, situation: &Situation) -> Option<TooLittle> {
+/// Days since the first alert's onset that were counted.
+fn judged_days(days: &Days) -> u32 {
     let since = days.onset..days.len();
-    let have = since.filter(|t| days.seen[*t] > 0.0).count() as u32;
+    since.filter(|t| days.seen[*t] > 0.0).count() as u32
+}
+
+fn too_little(days: &Days, situation: &Situation) -> Option<TooLittle> {
+    let have = judged_days(days);
     if have < NEED_DAYS {
         return Some(TooLittle::Days {
             have,

@@ -515,4 +515,6 @@ pub struct Counted {
     pub run: Option<Run>,
     /// Up to when the bucket is counted, where it is not over.
     pub until: Option<EventTime>,
+    /// For how many days what is usual has been so, where it is the level of a surge or drop that lasted, and which it was.
+    pub usual_for_days: Option<(u32, Direction)>,
 }

@@ -92,6 +92,7 @@ impl Region {
                 reading,
                 run,
                 closed,
+                usual_for_days,
                 as_of,
                 ..
             } => {
@@ -103,6 +104,7 @@ impl Region {
                         reading: *reading,
                         run: *run,
                         until: (!is_over).then_some(*as_of),
+                        usual_for_days: *usual_for_days,
                     });
                 }
                 told
