@@ -112,6 +112,34 @@ fn the_table_tells_rates_by_stratum_and_detections() {
 }
 
 #[test]
+fn a_folder_of_weeks_and_days_is_judged_by_one_command() {
+    let folder = tempfile::tempdir().expect("a free folder");
+    let at = folder.path();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let counts = gzipped(at, NUMBERED);
+    for name in ["weekly", "daily"] {
+        let truth = at.join(format!("{name}_truth.csv"));
+        std::fs::copy(&counts, at.join(format!("{name}.csv.gz"))).expect("a free folder");
+        std::fs::copy(root.join(TRUTH), truth).expect("a free folder");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_surgewatch"))
+        .args(["backtest", "--budget", "0.5", "--bench"])
+        .arg(at)
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let both = said.split_once("\ndaily.csv.gz\n");
+    let (weekly, daily) = both.unwrap_or_else(|| panic!("no days in {said}"));
+    assert!(weekly.starts_with("weekly.csv.gz\n4 series, 2000 buckets\n"));
+    assert!(
+        weekly.contains("1.0 % of control buckets alarm"),
+        "{weekly}"
+    );
+    let [alone, ..] = run(at, &[NUMBERED, "--truth", TRUTH]);
+    assert_eq!(daily.trim_end(), alone.trim_end());
+}
+
+#[test]
 fn files_that_cannot_be_used_are_told_with_line_column_and_value() {
     let folder = tempfile::tempdir().expect("a free folder");
     let path = folder.path().join("bad.csv");

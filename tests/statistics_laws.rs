@@ -55,12 +55,29 @@ proptest! {
         lens in lens(),
         robust in any::<bool>(),
         mean in prop_oneof![Just(1e-6), Just(1.0), Just(1e9)],
-        counts in prop::collection::vec(prop_oneof![Just(0), Just(1_000_000_000), 0..20_u64, 0..1_000_000_000_u64], 1..60),
+        threshold in prop_oneof![Just(f64::INFINITY), 0.5..14.0_f64],
+        counts in prop::collection::vec(prop_oneof![Just(0), Just(1_000_000_000), 0..20_u64, 0..1_000_000_000_u64], 1..400),
         y in prop_oneof![Just(0), Just(1_000_000_000), 0..1_000_000_000_u64],
     ) {
-        let params = LensParams { robust, ..LensParams::for_lens(lens) };
+        let (log_threshold_rise, log_threshold_drop) = (threshold, threshold);
+        let params = LensParams { robust, log_threshold_rise, log_threshold_drop, ..LensParams::for_lens(lens) };
         let state = run(&params, Prior::new(mean, 4.0).expect("in range"), &counts);
         finite(&state, &params, y);
+    }
+
+    /// What a lens keeps is on the heap in one piece, of the same size from its first bucket on.
+    #[test]
+    fn memory_of_a_lens_is_bounded(
+        lens in lens(),
+        counts in prop::collection::vec((prop_oneof![Just(0), 0..20_u64, 0..1_000_000_000_u64], 0.0..1.0_f64), 1..400),
+    ) {
+        let params = LensParams { log_threshold_rise: 4.0, log_threshold_drop: 4.0, ..LensParams::for_lens(lens) };
+        let mut state = LensState::new(&params, Prior::new(1.0, 4.0).expect("in range"));
+        for (t, (y, exposure)) in (0..).zip(&counts) {
+            state.close(&params, slot(lens, t), *exposure, *y);
+            let kept = postcard::to_stdvec(&state).expect("a state always serialises").len();
+            prop_assert!(kept <= 4096, "{kept} bytes after {t}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{CommandError, ConfigArgs, setup};
 use crate::backtest::{
     Counts, Detector, Matched, Outcome, Scored, Summary, Truth, judge, results, run,
 };
+use crate::config::Settings;
 use crate::core::alert::Direction;
 use crate::core::lens::Lens;
 use clap::Args;
@@ -22,11 +23,15 @@ const CHUNK: usize = 256;
 pub(super) struct BacktestArgs {
     /// Files of counts (CSV, gzipped or not): one row for each bucket, with columns `series_id` or `series`, `date` or `time` or
     /// `t`, `count`, and if wanted `exposure` (0 to 1), `state` (open, restricted, closed, blind) and `label` (surge, drop).
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "bench", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Width of the buckets in the files.
-    #[arg(long)]
-    lens: LensArg,
+    #[arg(long, required_unless_present = "bench")]
+    lens: Option<LensArg>,
+    /// Runs, instead of files, weekly.csv.gz and daily.csv.gz of a folder, each with its truth beside it, weekly_truth.csv and
+    /// daily_truth.csv.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["files", "lens", "results", "drops", "truth"])]
+    bench: Option<PathBuf>,
     /// False alerts accepted a year for each series, surges and drops together.
     #[arg(long, value_name = "A_SERIES_YEAR")]
     budget: f64,
@@ -50,12 +55,41 @@ pub(super) struct BacktestArgs {
     config: ConfigArgs,
 }
 
+/// Files of one lens.
+struct Job {
+    lens: Lens,
+    files: Vec<PathBuf>,
+    truth: Option<PathBuf>,
+}
+
 pub(super) fn backtest(args: &BacktestArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
-    let lens = Lens::from(args.lens);
-    let (detector, promised) = detector(&settings, lens, args.budget, &args.holidays)?;
-    let truth = args.truth.as_deref().map(truth).transpose()?;
-    let series = counts(&args.files, &args.layout, lens)?;
+    let Some(folder) = &args.bench else {
+        let job = Job {
+            lens: args.lens.expect("clap asks for it").into(),
+            files: args.files.clone(),
+            truth: args.truth.clone(),
+        };
+        return run_job(args, &settings, &job);
+    };
+    for (lens, name) in [(Lens::Week, "weekly"), (Lens::Day, "daily")] {
+        super::say(&format!("{name}.csv.gz"));
+        let job = Job {
+            lens,
+            files: vec![folder.join(format!("{name}.csv.gz"))],
+            truth: Some(folder.join(format!("{name}_truth.csv"))),
+        };
+        run_job(args, &settings, &job)?;
+        super::say("");
+    }
+    Ok(())
+}
+
+fn run_job(args: &BacktestArgs, settings: &Settings, job: &Job) -> Result<(), CommandError> {
+    let lens = job.lens;
+    let (detector, promised) = detector(settings, lens, args.budget, &args.holidays)?;
+    let truth = job.truth.as_deref().map(truth).transpose()?;
+    let series = counts(&job.files, &args.layout, lens)?;
     let mut outputs = [
         Output::create(args.results.as_deref())?,
         Output::create(args.drops.as_deref())?,
