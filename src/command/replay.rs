@@ -7,7 +7,7 @@ use super::publish::{bundled_text, progress};
 use super::{CommandError, ConfigArgs, say, setup};
 use crate::backtest::{APART, Detector, NUMBERED_FROM};
 use crate::config::Settings;
-use crate::core::alert::Reason;
+use crate::core::alert::{Direction, Reason};
 use crate::core::lens::Lens;
 use crate::core::time::EventTime;
 use crate::replay::load;
@@ -108,7 +108,10 @@ fn later(alert: &Alert) -> Option<String> {
     let grew = alert.grew.iter().map(|(at, s)| (*at, s.label()));
     let again = alert.again.iter().map(|at| (*at, "there again"));
     let over = match alert.reason {
-        Some(Reason::Calm) => "over, after three days that looked usual by then,",
+        Some(Reason::Calm) => match alert.direction {
+            Direction::Surge => "ended, after three days that were no surge any more,",
+            Direction::Drop => "ended, after three days that were no drop any more,",
+        },
         Some(Reason::Lasting) => "taken for usual, as it had lasted,",
         Some(Reason::Redefined) => "no longer followed, as the feed counts something else,",
         Some(Reason::Recounted) => "withdrawn",

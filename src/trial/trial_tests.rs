@@ -134,6 +134,7 @@ fn likeness(verdict: Verdict) -> Likeness {
     let day = CivilDay(0);
     Likeness {
         judged_days: 4,
+        before_alert_days: 0,
         day: 3,
         onset: Onset {
             first: day,

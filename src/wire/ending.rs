@@ -1,6 +1,6 @@
 //! Owns what is said at the end of an incident: how long it lasted, how many came, and whether it has gone back.
 
-use super::incident::{group_name, whereabouts};
+use super::incident::{group_name, listed, whereabouts};
 use super::sentence::{about, arrivals, grouped};
 use crate::core::alert::{Direction, Feedback, Reason};
 use crate::core::calendar::local;
@@ -33,7 +33,24 @@ pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason
     };
     let (length, shows) = (length(network, incident), whereabouts(network, incident));
     let total = total(network, incident);
-    format!("{over} It lasted {length} and showed {shows}.{total}{left}")
+    let back = way_back(network, incident);
+    format!("{over} It lasted {length} and showed {shows}.{total}{left}{back}")
+}
+
+/// Where alerts go on that tell of the way back alone.
+fn way_back(network: &Network, incident: &Incident) -> String {
+    let open = incident.members.iter().filter(|m| m.is_open);
+    let names: Vec<String> = open
+        .map(|m| network.crossing(m.crossing).name.clone())
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" The alert at {one} goes on: it tells of the way back alone."),
+        all => format!(
+            " The alerts at {} go on: they tell of the way back alone.",
+            listed(all)
+        ),
+    }
 }
 
 /// Civil days from its beginning to its last closed one.

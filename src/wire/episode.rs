@@ -186,8 +186,8 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
     };
     let first = match likeness.judged_days <= FIRST_GUESS_DAYS {
         true => format!(
-            ", judged from {} only",
-            counted(likeness.judged_days, "day of counts", "days of counts")
+            ", judged by {} of alert only",
+            counted(likeness.judged_days, "day", "days")
         ),
         false => String::new(),
     };
@@ -207,24 +207,24 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
         (Some((family, p)), _) if called == named => format!(
-            "By its numbers it looks most like {}; the chance that it is of this kind is {}{first}.{}{along}{ahead} What came of it in that case, and need not come again: {}",
+            "By its numbers it looks most like {}; this is right in {}{first}.{}{along}{ahead} What came of it then, and may go otherwise this time: {}",
             family.name,
             in_ten(p),
             before(families, renamed_from),
             family.followed
         ),
         (Some((family, p)), _) => format!(
-            "By its numbers it looked most like {} until now, and that is less clear of late; the chance of it is {}{first}.{along}{ahead}",
+            "By its numbers it looked most like {} until now, and that is less clear of late; it would be right in {}{first}.{along}{ahead}",
             family.name,
             in_ten(p)
         ),
         (None, Some((family, p))) if p > none && p > TOLD_RATIO => format!(
-            "By its numbers it is not clear what it looks like; the nearest is {}, and the chance of that is {}{first}.{along}{ahead}",
+            "By its numbers it is not clear what it looks like; the nearest is {}, which would be right in {}{first}.{along}{ahead}",
             family.name,
             in_ten(p)
         ),
         _ => format!(
-            "By its numbers it is like none of the episodes that are known (the chance of that is {}{first}), so none of them is told as an example.{}{along}{ahead}",
+            "By its numbers it is like none of the episodes that are known (this is right in {}{first}), so none of them is told as an example.{}{along}{ahead}",
             in_ten(none),
             before(families, renamed_from)
         ),
@@ -251,7 +251,8 @@ fn before(families: &Families, renamed_from: Option<Name>) -> String {
     match renamed_from {
         None => String::new(),
         Some(None) => {
-            " Until now it was like nothing known; the last days changed that.".to_owned()
+            " Until now it was not clear, or like none of them; the last days changed that."
+                .to_owned()
         }
         Some(Some(at)) => families.get(at).map_or_else(String::new, |family| {
             format!(
@@ -283,21 +284,29 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
     let ago = |day: Day| (last - day.0 + 1).max(1) as u32;
     let (earliest, latest) = (ago(likeness.onset.first), ago(likeness.onset.last));
     let range = if latest < earliest {
-        format!(" ({latest} to {earliest})")
+        format!(" ({latest} to {earliest} days)")
     } else {
         String::new()
     };
+    let older = match likeness.before_alert_days {
+        0 => String::new(),
+        days => format!(
+            ", {} before the day from which its first alert counts,",
+            counted(days, "day", "days")
+        ),
+    };
     let words = match (stage, direction) {
         (Stage::Growth, Direction::Surge) => "is growing",
-        (Stage::Growth, Direction::Drop) => "goes on falling",
+        (Stage::Growth, Direction::Drop) => "has been falling further of late",
         (Stage::Level, Direction::Surge) => "is neither clearly growing nor clearly shrinking",
         (Stage::Level, Direction::Drop) => "is neither clearly falling on nor clearly recovering",
         (Stage::Decline, Direction::Surge) => "is shrinking",
         (Stage::Decline, Direction::Drop) => "is recovering",
-        (Stage::Over, _) => "is nearly back to the level before",
+        (Stage::Over, Direction::Surge) => "is nearly back to the level before, or below it",
+        (Stage::Over, Direction::Drop) => "is nearly back to the level before, or above it",
     };
     format!(
-        " It may have begun about {} ago{range} and {words}{}.",
+        " It may have begun about {} ago{range}{older} and {words}{}.",
         counted(likeness.day, "day", "days"),
         pace(likeness, stage, direction)
     )
@@ -330,9 +339,10 @@ fn pace(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
 /// A probability as people say it.
 fn in_ten(p: f64) -> String {
     match (p * 10.0).round() as u32 {
-        0 => "less than 1 in 10".to_owned(),
-        10 => "more than 9 in 10".to_owned(),
-        tenths => format!("about {tenths} in 10"),
+        0 => "less than 1 case of 10".to_owned(),
+        1 => "about 1 case of 10".to_owned(),
+        10 => "more than 9 cases of 10".to_owned(),
+        tenths => format!("about {tenths} cases of 10"),
     }
 }
 
@@ -361,6 +371,7 @@ mod tests {
         Likeness {
             day,
             judged_days: day,
+            before_alert_days: 0,
             onset: Onset {
                 first: Day(19_674),
                 likely: Day(19_675),
@@ -416,10 +427,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is about 7 in 10, judged from 3 days of counts only. It may have begun about 3 days ago (2 to 4) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
-        By its numbers it looks most like Finland in the autumn of 2023; the chance that it is of this kind is more than 9 in 10. It may have begun about 12 days ago (11 to 13) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it in that case, and need not come again: In 2023 it doubled in about 2 days; there was a rush on the last open day, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
-        By its numbers it is like none of the episodes that are known (the chance of that is about 7 in 10), so none of them is told as an example. It may have begun about 12 days ago (11 to 13) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
-        By its numbers it is like none of the episodes that are known (the chance of that is more than 9 in 10, judged from 5 days of counts only), so none of them is told as an example. It may have begun about 5 days ago (4 to 6) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
+        By its numbers it looks most like Finland in the autumn of 2023; this is right in about 7 cases of 10, judged by 3 days of alert only. It may have begun about 3 days ago (2 to 4 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it then, and may go otherwise this time: In 2023 it doubled in about 2 days; on the last open day five times as many came as on the day before, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it looks most like Finland in the autumn of 2023; this is right in more than 9 cases of 10. It may have begun about 12 days ago (11 to 13 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it then, and may go otherwise this time: In 2023 it doubled in about 2 days; on the last open day five times as many came as on the day before, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it is like none of the episodes that are known (this is right in about 7 cases of 10), so none of them is told as an example. It may have begun about 12 days ago (11 to 13 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
+        By its numbers it is like none of the episodes that are known (this is right in more than 9 cases of 10, judged by 5 days of alert only), so none of them is told as an example. It may have begun about 5 days ago (4 to 6 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
         ");
     }
 
@@ -435,7 +446,7 @@ mod tests {
         }
         let said = sentence(&families, &drop, called(&[&drop]), REGION);
         assert!(
-            said.contains("about 12 days ago (11 to 13) and is recovering."),
+            said.contains("about 12 days ago (11 to 13 days) and is recovering."),
             "{said}"
         );
         assert!(said.contains("days together none may come at"), "{said}");
@@ -452,7 +463,7 @@ mod tests {
                 .expect("it is a family")] = 0.4;
         }
         let said = sentence(&families, &now, called(&[&before, &now]), REGION);
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; the chance of it is about 4 in 10. It may have begun about 12 days ago (11 to 13) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.");
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; it would be right in about 4 cases of 10. It may have begun about 12 days ago (11 to 13 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.");
         let said = sentence(
             &families,
             &now,

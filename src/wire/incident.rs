@@ -1,16 +1,16 @@
-//! Owns the sentences of an incident: which crossings it holds, and what of a day's flow may have moved from where.
+//! Owns the sentences of an incident: which crossings it holds, what they count, and how it changes.
 
 use super::ending::over;
-use super::sentence::{about, arrivals, grouped, opening, usual_is_new};
+use super::moving::{displaced, moved};
+use super::sentence::{about, arrivals, opening, usual_is_new};
 use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
 use crate::core::episode::Gate;
 use crate::core::ids::CrossingIx;
 use crate::core::network::{Crossing, Network};
-use crate::core::region::displacement::Move;
 use crate::core::region::groups::{self, GroupIx, Level};
 use crate::core::region::incident::{
-    Change, DayCount, GroupMember, Incident, IncidentId, Member, Revised, Told,
+    Change, GroupMember, Incident, IncidentId, Member, Revised, Told,
 };
 
 /// What changed, in one or two plain sentences; nothing for a day on which no flow moved.
@@ -131,7 +131,7 @@ fn group_day(incident: &Incident) -> String {
     let day = day.filter(|day| day.observed > 0);
     day.map_or_else(String::new, |day| {
         let (came, usual) = (arrivals(day.observed), about(day.expected));
-        format!(": without those that have an alert of their own {came} on the last day, usually {usual}")
+        format!(": those of them without an alert of their own had {came} on the last day, usually {usual}")
     })
 }
 
@@ -479,116 +479,8 @@ pub(super) fn whereabouts(network: &Network, incident: &Incident) -> String {
     }
 }
 
-/// What of the day that goes on may have moved to a crossing.
-fn displaced(network: &Network, incident: &Incident, at: CrossingIx) -> Option<String> {
-    let mut members = incident.members.iter();
-    let member = members.find(|m| m.is_same(at, Direction::Surge))?;
-    let (day, place) = (member.today?, network.crossing(at));
-    Some(format!(
-        "{} so far today at {}, {}. {}",
-        grouped(day.observed),
-        place.name,
-        above(day),
-        moves_to(network, incident, at, day)
-    ))
-}
-
-/// A smaller rise is not told of as moved flow.
-const TOLD_RISE: u64 = 5;
-
-/// What of the last closed day may have moved.
-fn moved(network: &Network, incident: &Incident) -> Option<String> {
-    let day = incident.day?.date().strftime("%-d %B %Y");
-    Some(format!("{day}: {}", moves(network, incident)?))
-}
-
-/// The rises that may have moved, and where there are others too the sum of all. Arrivals that are missing elsewhere are an upper
-/// bound: nobody is followed.
-fn moves(network: &Network, incident: &Incident) -> Option<String> {
-    let mut told_rise = 0;
-    let places = incident.members.iter().filter_map(|member| {
-        let at = member.crossing;
-        let day = member
-            .today
-            .filter(|_| member.direction == Direction::Surge)?;
-        incident.moves.iter().find(|m| m.to == at)?;
-        if day.rise < TOLD_RISE {
-            return None;
-        }
-        let most = above(day);
-        told_rise += day.rise;
-        Some(format!(
-            "{} at {}, {most}. {}",
-            grouped(day.observed),
-            network.crossing(at).name,
-            moves_to(network, incident, at, day)
-        ))
-    });
-    let mut places: Vec<String> = places.collect();
-    let all = incident.total();
-    if told_rise < all.rise {
-        places.push(format!(
-            "Of all that came more at its crossings that day, {}, up to {} may have moved.",
-            grouped(all.rise),
-            grouped(all.moved)
-        ));
-    }
-    (told_rise > 0).then(|| places.join(" "))
-}
-
-/// How far a day is above what its crossing counted before.
-fn above(day: DayCount) -> String {
-    match day.observed.saturating_sub(day.rise) {
-        0 => "where none had come on the days before".to_owned(),
-        most => format!(
-            "{} more than its level before, {} a day",
-            grouped(day.rise),
-            grouped(most)
-        ),
-    }
-}
-
-/// How many of a rise may have moved to a crossing, and from where: moved is the most, and how many from each nobody can tell.
-fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCount) -> String {
-    let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
-    let why = |one: &Move| match one.is_from_shut {
-        true => "closed of late",
-        false if one.is_of_before => "fewer on the days before",
-        false => "fewer that day",
-    };
-    let name = |one: &Move| network.crossing(one.from).name.clone();
-    let is_alike = moves.windows(2).all(|pair| why(pair[0]) == why(pair[1]));
-    let from = match moves.as_slice() {
-        [first, rest @ ..] if is_alike => {
-            let names: Vec<String> = moves.iter().map(|one| name(one)).collect();
-            let all = match rest.len() {
-                0 => "",
-                1 => "both ",
-                _ => "all ",
-            };
-            format!("{} ({all}{})", listed(&names), why(first))
-        }
-        _ => {
-            let each = moves
-                .iter()
-                .map(|one| format!("{} ({})", name(one), why(one)));
-            listed(&each.collect::<Vec<String>>())
-        }
-    };
-    let rest = match day.rise - day.moved {
-        0 => "how many really did nobody can tell".to_owned(),
-        1 => "the other one is missing nowhere".to_owned(),
-        new => format!("the other {} are missing nowhere", grouped(new)),
-    };
-    format!(
-        "Up to {} of these {} may have moved there from {from}; {rest}.",
-        grouped(day.moved),
-        grouped(day.rise)
-    )
-}
-
 /// Names with commas, and "and" before the last.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     match names {
         [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
         _ => names.concat(),

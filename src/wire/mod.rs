@@ -12,6 +12,7 @@ pub mod events;
 pub mod feedback;
 mod fields;
 pub mod incident;
+mod moving;
 pub mod notice;
 pub mod region;
 pub mod schema;

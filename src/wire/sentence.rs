@@ -80,7 +80,10 @@ pub fn summary(
     let said = match transition {
         Transition::Opened => {
             let told = opening(&place.tz, stream, alert.direction, (reading, run), until);
-            let (size, chance) = (size(alert, reading), chance(alert, reading));
+            let is_of_before = |run: &Run| day(run.since) != day(reading.start);
+            let is_of_before = run.is_some_and(is_of_before);
+            let size = size(alert, reading, is_of_before);
+            let chance = chance(alert, reading);
             return format!("{name}: {told}{notes} {size} {chance}");
         }
         Transition::Escalated => format!(
@@ -260,8 +263,8 @@ fn bucket(lens: Lens) -> &'static str {
 }
 
 /// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is. Once it is open days
-/// alone make it more severe.
-fn size(alert: &Alert, reading: &Reading) -> String {
+/// alone make it more severe; the days before are no part of it, where its run is of them too.
+fn size(alert: &Alert, reading: &Reading, is_of_before: bool) -> String {
     let asks = |(distance, ratio): (f64, f64)| match alert.direction {
         Direction::Surge => {
             format!(
@@ -277,26 +280,33 @@ fn size(alert: &Alert, reading: &Reading) -> String {
         }
     };
     let own = Severity::of(alert.direction, reading.observed, reading.expected);
-    let which = match own >= alert.severity {
-        true => format!("its last {}", bucket(reading.lens)),
-        false => "an hour or day of it".to_owned(),
-    };
+    let last = format!("its last {}", bucket(reading.lens));
     let severity = alert.severity.label();
     let why = match alert.severity.asks(alert.direction) {
-        Some(asked) => format!("{severity}, as {which} had {}", asks(asked)),
-        None => format!("{severity} so far"),
+        Some(asked) if own >= alert.severity => {
+            format!("{severity}, as {last} had {}", asks(asked))
+        }
+        Some(asked) => format!("{severity}, as an hour or day of it had {}", asks(asked)),
+        None if is_of_before => {
+            format!("{severity}, going by {last} alone and not by the days before")
+        }
+        None => format!("{severity}, going by {last} alone"),
     };
     let mut worse = Severity::ALL.into_iter().filter(|s| *s > alert.severity);
     let next = worse.next().and_then(|next| {
         let later = match reading.lens {
-            Lens::Hour | Lens::Day => "day",
-            Lens::Week => "week",
+            Lens::Hour | Lens::Day => "today or a later day",
+            Lens::Week => "this or a later week",
         };
-        let asked = asks(next.asks(alert.direction)?);
-        Some(format!(
-            "; a {later} with {asked} would be {}",
-            next.label()
-        ))
+        let asked = next.asks(alert.direction)?;
+        // Where fewer are usual than may be missing it cannot come to that.
+        let is_drop_of_day = alert.direction == Direction::Drop && reading.lens != Lens::Hour;
+        if is_drop_of_day && asked.0 > reading.expected {
+            return None;
+        }
+        let asked = asks(asked);
+        let would_be = next.label();
+        Some(format!("; {later} with {asked} would be {would_be}"))
     });
     format!("How big: {why}{}.", next.unwrap_or_default())
 }
@@ -323,7 +333,7 @@ pub(super) fn usual_is_new(usual_for_days: Option<(u32, Direction)>) -> String {
         return String::new();
     };
     let ago = match days {
-        0 => "with its last day".to_owned(),
+        0 => "on its last day".to_owned(),
         1 => "1 day ago (closed days not counted)".to_owned(),
         days => format!("{days} days ago (closed days not counted)"),
     };
@@ -332,7 +342,7 @@ pub(super) fn usual_is_new(usual_for_days: Option<(u32, Direction)>) -> String {
         Direction::Drop => ("drop", "more"),
     };
     format!(
-        " Usual here is the level at which a {what} settled; it was taken for usual {ago}. Before that {what} {before} came."
+        " Usual here follows what came of late: a {what} that lasted was taken for usual {ago}. Before that {what} {before} came."
     )
 }
 

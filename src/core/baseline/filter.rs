@@ -210,12 +210,10 @@ impl Filter {
                 *w += forgotten * (params.ln_prior[k] - *w) + share * ln_likelihood[k];
             }
         }
-        for _ in 0..2 {
-            let total = ln_sum_exp(&self.ln_weights);
-            for (k, w) in self.ln_weights.iter_mut().enumerate() {
-                if is_possible[k] {
-                    *w = (*w - total).max(LN_WEIGHT_FLOOR);
-                }
+        let total = ln_sum_exp(&self.ln_weights);
+        for (k, w) in self.ln_weights.iter_mut().enumerate() {
+            if is_possible[k] {
+                *w = (*w - total).max(LN_WEIGHT_FLOOR);
             }
         }
     }

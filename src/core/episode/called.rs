@@ -100,6 +100,7 @@ mod tests {
         Likeness {
             day: 9,
             judged_days: 9,
+            before_alert_days: 0,
             onset: Onset {
                 first: day,
                 likely: day,

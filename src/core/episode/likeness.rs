@@ -15,6 +15,8 @@ pub struct Likeness {
     pub day: u32,
     /// Days since the first alert's onset that were counted.
     pub judged_days: u32,
+    /// Days from the likely onset to that of the first alert; 0 where it is no earlier.
+    pub before_alert_days: u32,
     /// When it began.
     pub onset: Onset,
     /// What it is like.

@@ -62,6 +62,7 @@ pub fn liken(families: &Families, situation: &Situation) -> Likeness {
         },
     };
     let last = situation.first.0 + situation.len() as i32 - 1;
+    let alerted = situation.first.0 + days.onset as i32;
     let projections = match too_little {
         Some(_) => Vec::new(),
         None => outlook::projections(situation, &days, &all_fits),
@@ -69,6 +70,7 @@ pub fn liken(families: &Families, situation: &Situation) -> Likeness {
     Likeness {
         day: (last - onset.likely.0 + 1).max(1) as u32,
         judged_days: judged_days(&days),
+        before_alert_days: (alerted - onset.likely.0).max(0) as u32,
         onset,
         verdict,
         doubling: doubling.filter(|_| too_little.is_none()),

@@ -6,6 +6,8 @@ use super::situation::Situation;
 use crate::core::baseline::negbin::NegBin;
 use crate::core::region::displacement::Day;
 
+/// Days that say where it stands.
+const NOW_DAYS: usize = 3;
 /// Days that growth is measured over, the newest.
 const GROWTH_DAYS: usize = 10;
 /// The exponent of an onset's weight: a family's shapes begin on few days, and the best of them would rule the others out. With it 80 % of
@@ -66,7 +68,8 @@ pub(super) fn doubling(days: &Days) -> Option<Doubling> {
     let sign = if days.away_sum() < 0.0 { -1.0 } else { 1.0 };
     let away = |t: usize| (sign * (days.observed[t] as f64 - days.usual[t])).max(0.0);
     let mean = seen.iter().map(|t| away(*t)).sum::<f64>() / seen.len() as f64;
-    if mean < 1.0 {
+    let is_gone = seen.iter().rev().take(NOW_DAYS).all(|t| away(*t) <= 0.0);
+    if mean < 1.0 || is_gone {
         return None;
     }
     let middle = seen.iter().sum::<usize>() as f64 / seen.len() as f64;
@@ -122,11 +125,12 @@ pub(super) fn doubling(days: &Days) -> Option<Doubling> {
         })
 }
 
-/// How far along it is: by the last three days and by its growth.
+/// How far along it is: by the last days and by its growth.
 pub(super) fn stage(days: &Days, doubling: Option<&Doubling>) -> Stage {
-    let last: Vec<usize> = (days.onset..days.len()).rev().take(3).collect();
-    let away = |t: &usize| days.observed[*t] as f64 - days.usual[*t];
-    let now = last.iter().map(away).sum::<f64>().abs() / last.len() as f64;
+    let last: Vec<usize> = (days.onset..days.len()).rev().take(NOW_DAYS).collect();
+    let sign = if days.away_sum() < 0.0 { -1.0 } else { 1.0 };
+    let away = |t: &usize| sign * (days.observed[*t] as f64 - days.usual[*t]);
+    let now = last.iter().map(away).sum::<f64>() / last.len() as f64;
     let usual = last.iter().map(|t| days.usual[*t]).sum::<f64>() / last.len() as f64;
     let most = (days.onset..days.len())
         .map(|t| away(&t).abs())

@@ -215,11 +215,11 @@ impl Outlook {
         if y < middle {
             let joint = self.forecast.ln_joint(middle);
             let ratios = self.hypotheses.rises_below(&joint, middle, y);
-            return self.rise_by(&ratios).within(most);
+            return self.rise_within(&ratios, most);
         }
         let first = self.first_rung();
         if y <= first {
-            return self.rise_by(&said.rise).within(most);
+            return self.rise_within(&said.rise, most);
         }
         let mut loudest = self.rise_by(&self.said(first).rise);
         for rung in self.rungs_above(first).take_while(|rung| *rung <= y) {
@@ -237,10 +237,18 @@ impl Outlook {
     }
 
     fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
+        self.rise_within(ln_ratios, f64::INFINITY)
+    }
+
+    fn rise_within(
+        &self,
+        ln_ratios: &[f64; MAX_RISES],
+        ln_most: f64,
+    ) -> ShiryaevRoberts<MAX_RISES> {
         let ratios = ln_ratios.map(|ln| self.power * ln);
         self.rise
             .after(self.ln_rise_weights(), &ratios, self.rise_leak)
-            .within(f64::INFINITY)
+            .within(ln_most)
     }
 
     /// ln of the rise statistic by the likelihood ratio of that count alone.

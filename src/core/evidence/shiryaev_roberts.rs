@@ -77,7 +77,11 @@ impl<const N: usize> ShiryaevRoberts<N> {
     /// what R was, so that a larger R is kept as no smaller one.
     #[must_use]
     pub fn kept(mut self) -> Self {
-        let whole = self.ln_statistic().min(LN_KEPT_MAX);
+        let whole = self.ln_statistic();
+        if whole <= LN_EACH_KEPT_MAX {
+            return self;
+        }
+        let whole = whole.min(LN_KEPT_MAX);
         for r in &mut self.ln_r {
             *r = r.min(LN_EACH_KEPT_MAX);
         }
