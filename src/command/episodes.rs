@@ -50,6 +50,8 @@ pub(super) fn episodes(args: &EpisodesArgs) -> Result<(), CommandError> {
         families: settings.families(),
         params: &params,
     };
+    // What cannot be read is told before the minutes of the variants.
+    let counted = counted(&bench, args)?;
     let tally = variants(&bench, args);
     let replays = if args.no_replays {
         Vec::new()
@@ -65,7 +67,7 @@ pub(super) fn episodes(args: &EpisodesArgs) -> Result<(), CommandError> {
         first_seed: args.first_seed,
         tally,
         replays,
-        counted: counted(&bench, args)?,
+        counted,
     };
     if args.json {
         say(&serde_json::to_string(&report).expect("sums are always JSON"));
