@@ -109,8 +109,8 @@ fn later(alert: &Alert) -> Option<String> {
     let again = alert.again.iter().map(|at| (*at, "there again"));
     let over = match alert.reason {
         Some(Reason::Calm) => match alert.direction {
-            Direction::Surge => "ended, after three days that were no surge any more,",
-            Direction::Drop => "ended, after three days that were no drop any more,",
+            Direction::Surge => "ended, as for three days no more came than was usual by then,",
+            Direction::Drop => "ended, as for three days no fewer came than was usual by then,",
         },
         Some(Reason::Lasting) => "taken for usual, as it had lasted,",
         Some(Reason::Redefined) => "no longer followed, as the feed counts something else,",

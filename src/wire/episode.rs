@@ -268,11 +268,11 @@ fn ahead(likeness: &Likeness, region: &str) -> String {
     all.find(|p| p.days == TOLD_AHEAD_DAYS)
         .map_or_else(String::new, |p| {
             let may_come = match (p.low, p.high) {
-                (0, 0) => "none".to_owned(),
+                (0, 0) => "hardly any".to_owned(),
                 (low, high) => format!("{} to {}", grouped(low), grouped(high)),
             };
             format!(
-                " By its own counts, in the next {TOLD_AHEAD_DAYS} days together {may_come} may come at {region}, if what is open stays open (this is right in four cases of five); in the last {TOLD_AHEAD_DAYS} days {} came there.",
+                " If what is open stays open, {may_come} may come at {region} in the next {TOLD_AHEAD_DAYS} days together (four such ranges of five hold what comes); in the last {TOLD_AHEAD_DAYS} days {} came there.",
                 grouped(p.came)
             )
         })
@@ -302,8 +302,8 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
         (Stage::Level, Direction::Drop) => "is neither clearly falling on nor clearly recovering",
         (Stage::Decline, Direction::Surge) => "is shrinking",
         (Stage::Decline, Direction::Drop) => "is recovering",
-        (Stage::Over, Direction::Surge) => "is nearly back to the level before, or below it",
-        (Stage::Over, Direction::Drop) => "is nearly back to the level before, or above it",
+        (Stage::Over, Direction::Surge) => "is not above the level before any more",
+        (Stage::Over, Direction::Drop) => "is not below the level before any more",
     };
     format!(
         " It may have begun about {} ago{range}{older} and {words}{}.",
@@ -319,10 +319,10 @@ fn pace(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
     };
     let (does, fast, slow) = match stage {
         Stage::Growth if growth.per_day > 0.0 => {
-            ("doubles", growth.per_day_high, growth.per_day_low)
+            ("double", growth.per_day_high, growth.per_day_low)
         }
         Stage::Decline if growth.per_day < 0.0 => {
-            ("halves", -growth.per_day_low, -growth.per_day_high)
+            ("halve", -growth.per_day_low, -growth.per_day_high)
         }
         _ => return String::new(),
     };
@@ -333,7 +333,7 @@ fn pace(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
         true => format!("{fastest} to {} days", days(slow)),
         false => format!("{} or more, if it goes on", counted(fastest, "day", "days")),
     };
-    format!(" (at the pace of late, what is above the level before {does} in {pace})")
+    format!(" (at the pace of late the extra arrivals {does} in {pace})")
 }
 
 /// A probability as people say it.
@@ -427,10 +427,10 @@ mod tests {
         Only 1 day of counts so far: too few to say what it looks like.
         Only 2 days of counts so far: too few to say what it looks like.
         There are too few arrivals to say what it looks like.
-        By its numbers it looks most like Finland in the autumn of 2023; this is right in about 7 cases of 10, judged by 3 days of alert only. It may have begun about 3 days ago (2 to 4 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it then, and may go otherwise this time: In 2023 it doubled in about 2 days; on the last open day five times as many came as on the day before, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
-        By its numbers it looks most like Finland in the autumn of 2023; this is right in more than 9 cases of 10. It may have begun about 12 days ago (11 to 13 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there. What came of it then, and may go otherwise this time: In 2023 it doubled in about 2 days; on the last open day five times as many came as on the day before, and after each closure about a third turned up at the next open crossing, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
-        By its numbers it is like none of the episodes that are known (this is right in about 7 cases of 10), so none of them is told as an example. It may have begun about 12 days ago (11 to 13 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
-        By its numbers it is like none of the episodes that are known (this is right in more than 9 cases of 10, judged by 5 days of alert only), so none of them is told as an example. It may have begun about 5 days ago (4 to 6 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.
+        By its numbers it looks most like Finland in the autumn of 2023; this is right in about 7 cases of 10, judged by 3 days of alert only. It may have begun about 3 days ago (2 to 4 days) and is growing. If what is open stays open, 90 to 1,250 may come at Salla and the crossings beside it in the next 3 days together (four such ranges of five hold what comes); in the last 3 days 280 came there. What came of it then, and may go otherwise this time: In 2023 it doubled in about 2 days; on the last open day five times as many came as on the day before, and after each closure the next open crossing had more, about a third of what the shut ones had had, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it looks most like Finland in the autumn of 2023; this is right in more than 9 cases of 10. It may have begun about 12 days ago (11 to 13 days) and is growing. If what is open stays open, 90 to 1,250 may come at Salla and the crossings beside it in the next 3 days together (four such ranges of five hold what comes); in the last 3 days 280 came there. What came of it then, and may go otherwise this time: In 2023 it doubled in about 2 days; on the last open day five times as many came as on the day before, and after each closure the next open crossing had more, about a third of what the shut ones had had, on the next day or two days later. When all were shut it was zero, and on reopening 155 came on the first day and 208 on the second.
+        By its numbers it is like none of the episodes that are known (this is right in about 7 cases of 10), so none of them is told as an example. It may have begun about 12 days ago (11 to 13 days) and is growing. If what is open stays open, 90 to 1,250 may come at Salla and the crossings beside it in the next 3 days together (four such ranges of five hold what comes); in the last 3 days 280 came there.
+        By its numbers it is like none of the episodes that are known (this is right in more than 9 cases of 10, judged by 5 days of alert only), so none of them is told as an example. It may have begun about 5 days ago (4 to 6 days) and is growing. If what is open stays open, 90 to 1,250 may come at Salla and the crossings beside it in the next 3 days together (four such ranges of five hold what comes); in the last 3 days 280 came there.
         ");
     }
 
@@ -449,7 +449,7 @@ mod tests {
             said.contains("about 12 days ago (11 to 13 days) and is recovering."),
             "{said}"
         );
-        assert!(said.contains("days together none may come at"), "{said}");
+        assert!(said.contains("hardly any may come at"), "{said}");
     }
 
     #[test]
@@ -463,7 +463,7 @@ mod tests {
                 .expect("it is a family")] = 0.4;
         }
         let said = sentence(&families, &now, called(&[&before, &now]), REGION);
-        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; it would be right in about 4 cases of 10. It may have begun about 12 days ago (11 to 13 days) and is growing. By its own counts, in the next 3 days together 90 to 1,250 may come at Salla and the crossings beside it, if what is open stays open (this is right in four cases of five); in the last 3 days 280 came there.");
+        insta::assert_snapshot!(said, @"By its numbers it looked most like the borders of Lithuania, Latvia and Poland in 2021 until now, and that is less clear of late; it would be right in about 4 cases of 10. It may have begun about 12 days ago (11 to 13 days) and is growing. If what is open stays open, 90 to 1,250 may come at Salla and the crossings beside it in the next 3 days together (four such ranges of five hold what comes); in the last 3 days 280 came there.");
         let said = sentence(
             &families,
             &now,
@@ -491,19 +491,19 @@ mod tests {
                 "growth that is certain",
                 [0.25, 0.5, 1.0],
                 [Some(1.0), Some(2.0), Some(4.0)],
-                " and is growing (at the pace of late, what is above the level before doubles in 1 to 4 days).",
+                " and is growing (at the pace of late the extra arrivals double in 1 to 4 days).",
             ),
             (
                 "at one pace",
                 [0.45, 0.5, 0.6],
                 [Some(1.667), Some(2.0), Some(2.222)],
-                " and is growing (at the pace of late, what is above the level before doubles in about 2 days).",
+                " and is growing (at the pace of late the extra arrivals double in about 2 days).",
             ),
             (
                 "it may as well not grow",
                 [-0.1, 0.1, 0.25],
                 [Some(4.0), Some(10.0), None],
-                " and is growing (at the pace of late, what is above the level before doubles in 4 days or more, if it goes on).",
+                " and is growing (at the pace of late the extra arrivals double in 4 days or more, if it goes on).",
             ),
             (
                 "it may as well not shrink",

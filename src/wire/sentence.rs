@@ -288,15 +288,16 @@ fn size(alert: &Alert, reading: &Reading, is_of_before: bool) -> String {
         }
         Some(asked) => format!("{severity}, as an hour or day of it had {}", asks(asked)),
         None if is_of_before => {
-            format!("{severity}, going by {last} alone and not by the days before")
+            format!("{severity} for now, going by {last} alone and not by the days before")
         }
         None => format!("{severity}, going by {last} alone"),
     };
     let mut worse = Severity::ALL.into_iter().filter(|s| *s > alert.severity);
     let next = worse.next().and_then(|next| {
-        let later = match reading.lens {
-            Lens::Hour | Lens::Day => "today or a later day",
-            Lens::Week => "this or a later week",
+        let later = match (reading.lens, alert.direction) {
+            (Lens::Hour | Lens::Day, Direction::Surge) => "today or a later day",
+            (Lens::Hour | Lens::Day, Direction::Drop) => "today, once it is over, or a later day",
+            (Lens::Week, _) => "this or a later week",
         };
         let asked = next.asks(alert.direction)?;
         // Where fewer are usual than may be missing it cannot come to that.
