@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use support::Feed;
 use surgewatch::core::alert::Direction;
 use surgewatch::core::episode::{
-    Families, Gate, Likeness, Place, Seen, Situation, TooLittle, Verdict, course, liken,
+    Families, Gate, Likeness, Place, Seen, Situation, Stage, TooLittle, Verdict, course, liken,
 };
 use surgewatch::core::region::displacement::Day;
 use surgewatch::core::region::incident::Change;
@@ -347,6 +347,21 @@ fn growth_onset_and_projection_are_those_of_the_counts() {
     assert!(next.low <= 64 && 64 <= next.high, "{next:?}");
     assert!(next.median < three.median && three.median < seven.median);
     assert!(next.low <= next.median && next.median <= next.high);
+}
+
+#[test]
+fn a_surge_that_fell_below_the_level_before_is_over_and_halves_no_more() {
+    let stage = |counts: &[i64]| {
+        let likeness = liken(&families(), &seen(&[1_000.0], &[counts]));
+        let Verdict::Compared { stage, .. } = likeness.verdict else {
+            panic!("nine days are enough");
+        };
+        (stage, likeness.doubling.is_some())
+    };
+    let high = [2_100, 2_000, 2_200, 2_100, 2_050, 2_000];
+    let [below, above] = [[400, 350, 420], [1_500, 1_250, 1_120]];
+    assert_eq!(stage(&[&high[..], &below].concat()), (Stage::Over, false));
+    assert_eq!(stage(&[&high[..], &above].concat()), (Stage::Decline, true));
 }
 
 proptest! {

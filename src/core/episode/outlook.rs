@@ -11,7 +11,7 @@ const NOW_DAYS: usize = 3;
 /// Days that growth is measured over, the newest.
 const GROWTH_DAYS: usize = 10;
 /// The exponent of an onset's weight: a family's shapes begin on few days, and the best of them would rule the others out. With it 80 % of
-/// the ranges hold the day on which made-up episodes began, up to their 28th.
+/// the ranges or more hold the day on which made-up episodes began, up to their 28th.
 const ONSET_TEMPER: f64 = 0.7;
 /// Fits that a projection is made of.
 const DRAWS: usize = 48;
