@@ -291,7 +291,7 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
     let older = match likeness.before_alert_days {
         0 => String::new(),
         days => format!(
-            ", {} before the day from which its first alert counts,",
+            ", {} before the beginning that its first alert tells of,",
             counted(days, "day", "days")
         ),
     };

@@ -283,6 +283,10 @@ fn size(alert: &Alert, reading: &Reading, is_of_before: bool) -> String {
     let last = format!("its last {}", bucket(reading.lens));
     let severity = alert.severity.label();
     let why = match alert.severity.asks(alert.direction) {
+        Some(asked) if own >= alert.severity && is_of_before => format!(
+            "{severity} for now, as {last} had {} (the days before are no part of this)",
+            asks(asked)
+        ),
         Some(asked) if own >= alert.severity => {
             format!("{severity}, as {last} had {}", asks(asked))
         }
