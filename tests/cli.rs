@@ -431,3 +431,31 @@ fn what_is_said_of_variants_is_counted_by_day() {
     assert_eq!(counts, [1; 5], "{text}");
     assert!(text.contains("right among those named as a family"));
 }
+
+/// The hauliers' blockade ended on 16 January 2024; crossings were still told of as on their way back when it was over.
+#[test]
+fn an_end_names_the_alerts_that_go_on() {
+    let text = said(folder().path(), &["replay", "blockade-2023"]);
+    let goes_on = "Krościenko-Smilnytsia and Zosin-Ustyluh go on: they tell of the way back alone.";
+    let is_it = |line: &str| line.contains("  It is over.") && line.ends_with(goes_on);
+    assert!(text.lines().any(is_it), "{text}");
+}
+
+/// Storskog's height was called like Storskog for seven weeks, and like the borders of 2021 for the last five.
+#[test]
+fn the_fan_is_that_of_the_episode_an_incident_was_called_like_most_often() {
+    let folder = folder();
+    let words = ["replay", "arctic-2015", "--report", "page.html"];
+    let text = said(folder.path(), &words);
+    assert!(
+        text.contains("looks most like the borders of Lithuania"),
+        "{text}"
+    );
+    let page = std::fs::read_to_string(folder.path().join("page.html")).expect("it was written");
+    let fans = |of: &str| {
+        page.matches(&format!("Arrivals by day beside {of}"))
+            .count()
+    };
+    assert_eq!(fans("Storskog in the autumn of 2015"), 2);
+    assert_eq!(fans("the borders of Lithuania"), 0);
+}

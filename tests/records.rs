@@ -231,6 +231,23 @@ fn an_alert_that_rests_on_many_buckets_tells_what_came_in_them() {
             ));
         }
     }
+    // So is one whose last hour is as severe as it is: the days before may be worse.
+    let alert = Alert::open(Direction::Surge, since, Severity::Major, (Lens::Hour, DAY));
+    let reading = reading(Lens::Hour, 1_234, (0, 5));
+    let run = Run {
+        since,
+        observed: 1_300,
+        expected: 9.0,
+    };
+    lines.push(sentence::summary(
+        &subject,
+        &alert,
+        Transition::Opened,
+        (&reading, Some(&run)),
+        true,
+        DAY.plus_ms(17 * HOUR_MS),
+        "",
+    ));
     insta::assert_snapshot!(lines.join("\n"));
 }
 

@@ -592,7 +592,7 @@ fn an_end_says_what_the_last_days_had_and_whether_that_is_what_came_before() {
         ends.iter().filter(found).count()
     };
     let left = "There were about 9 a day at the end, and about 1 a day before it began.";
-    let not_back = with("The alarm ends, though it has not gone back", left);
+    let not_back = with("It has not gone back to the level before", left);
     assert_eq!(not_back, 1, "{ends:?}");
     let back = "There were about 494 a day at the end, and about 499 a day before it began.";
     assert_eq!(with("It is over. It lasted", back), 1, "{ends:?}");

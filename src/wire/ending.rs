@@ -28,7 +28,7 @@ pub(super) fn over(network: &Network, incident: &Incident, reason: Option<Reason
         }
         _ if is_back => "It is over.",
         _ => {
-            "The alarm ends, though it has not gone back to the level before: as many as come now count as usual from here on, and only a change from that is told of."
+            "It has not gone back to the level before, but its alarm ends: as many as come now count as usual from here on, and only a change from that is told of."
         }
     };
     let (length, shows) = (length(network, incident), whereabouts(network, incident));
