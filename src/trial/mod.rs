@@ -71,8 +71,8 @@ pub struct Answer {
     pub said: Said,
     /// Projections that can be held against what came.
     pub held: Vec<Held>,
-    /// When it was said to have begun, in days after the day on which it did: the first day, the likeliest and the last.
-    pub onset: Option<[i32; 3]>,
+    /// When it was said to have begun, in days after the day on which it did: the first day and the last.
+    pub onset: Option<[i32; 2]>,
 }
 
 /// A projection and what came.
@@ -109,11 +109,11 @@ pub fn answers(bench: &Bench<'_>, variant: &Variant) -> Vec<Answer> {
 }
 
 /// When a variant was said to have begun, beside the day on which it did; nothing where candidates were not compared.
-fn said_onset(variant: &Variant, likeness: &Likeness) -> Option<[i32; 3]> {
+fn said_onset(variant: &Variant, likeness: &Likeness) -> Option<[i32; 2]> {
     let began = variant.border.date(variant.onset);
     let onset = likeness.onset;
     let is_compared = matches!(likeness.verdict, Verdict::Compared { .. });
-    let days = [onset.first, onset.likely, onset.last];
+    let days = [onset.first, onset.last];
     is_compared.then(|| days.map(|day| (day.date() - began).get_days()))
 }
 

@@ -119,7 +119,7 @@ pub struct Onsets {
 
 impl Onsets {
     /// Adds a range, in days after the day on which it began.
-    fn add(&mut self, [first, _, last]: [i32; 3]) {
+    fn add(&mut self, [first, last]: [i32; 2]) {
         self.said += 1;
         self.before += u32::from(first > 0);
         self.after += u32::from(last < 0);

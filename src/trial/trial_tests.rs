@@ -193,7 +193,7 @@ fn shares_and_reliability_are_counted_by_hand() {
             came: 9,
             is_as_supposed: true,
         }],
-        onset: Some([1, 2, 4]),
+        onset: Some([1, 4]),
     };
     for (kind, said) in [
         (Kind::FinlandShift, Said::Like(1, 0.7)),
@@ -228,4 +228,46 @@ fn shares_and_reliability_are_counted_by_hand() {
         "of the families alone"
     );
     assert_eq!(onsets.width_days(), Some(4.0));
+}
+
+#[test]
+fn the_table_of_replays_has_crossings_that_join_and_replays_without_an_incident() {
+    let said = |day, what: &str| BTreeMap::from([(day, (what.to_owned(), 0.99))]);
+    let date = |day| jiff::civil::date(2023, 11, day);
+    let lived = Lived {
+        replay: "finland-2023".to_owned(),
+        place: "fi-vaalimaa".to_owned(),
+        stream: "asylum".to_owned(),
+        direction: "surge",
+        first_alert: date(13),
+        family: None,
+        said: said(7, "finland-2023-shift"),
+        without: BTreeMap::new(),
+        joined: vec![Joined {
+            place: "fi-salla".to_owned(),
+            first_alert: date(20),
+            said: said(1, "finland-2023-shift"),
+        }],
+    };
+    let report = Report {
+        variants: 0,
+        first_seed: 0,
+        tally: Tally::new(&families()),
+        replays: vec![lived],
+        quiet: vec!["storskog-2023".to_owned()],
+        counted: BTreeMap::new(),
+    };
+    let table = text(&report);
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let (day_7, day_1) = ("finland-2023-shift", "2023-11-20");
+    assert_eq!(
+        rows[1][6..],
+        ["2023-11-13", "-", "-", day_7, "99", "%", "-", "-"]
+    );
+    assert_eq!(rows[2][..4], ["joined", "by", "fi-salla", day_1]);
+    assert_eq!(rows[2][4..], [day_7, "99", "%", "-", "-", "-", "-"]);
+    assert_eq!(rows[3], ["storskog-2023", "no", "incident"]);
 }

@@ -17,23 +17,55 @@ pub type Name = Option<usize>;
 /// What an incident is called, from one day to the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Called {
-    /// Nothing before candidates were compared.
-    name: Option<Name>,
-    /// The name of the last days where it is another, and how many they are.
-    other: Option<(Name, u8)>,
+    name: Held<Name>,
     /// What it was called until the last day that was seen, where that day changed it.
     renamed_from: Option<Name>,
-    /// How far along it is; nothing before candidates were compared.
-    stage: Option<Stage>,
-    /// The stage of the last days where it is another, and how many they are.
-    other_stage: Option<(Stage, u8)>,
+    stage: Held<Stage>,
+}
+
+/// What is told until another one has held for some days in a row; nothing before candidates were compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Held<T> {
+    told: Option<T>,
+    /// That of the last days where it is another, and how many they are.
+    other: Option<(T, u8)>,
+}
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self {
+            told: None,
+            other: None,
+        }
+    }
+}
+
+impl<T: Copy + PartialEq> Held<T> {
+    /// Another day says `now`. The first one is taken at once, another one where it `is_sure` or has held so many days. Returns what was
+    /// told until now, where the day changed it.
+    fn see(&mut self, now: T, holds_days: u8, is_sure: bool) -> Option<T> {
+        if self.told == Some(now) {
+            self.other = None;
+            return None;
+        }
+        let days = match self.other {
+            Some((other, days)) if other == now => days + 1,
+            _ => 1,
+        };
+        if self.told.is_some() && days < holds_days && !is_sure {
+            self.other = Some((now, days));
+            return None;
+        }
+        self.other = None;
+        self.told.replace(now)
+    }
 }
 
 impl Called {
     /// What it is called; nothing before candidates were compared.
     #[must_use]
     pub fn name(&self) -> Option<Name> {
-        self.name
+        self.name.told
     }
 
     /// What it was called until the last day that was seen, where that day changed it.
@@ -45,7 +77,7 @@ impl Called {
     /// How far along it is; nothing before candidates were compared.
     #[must_use]
     pub fn stage(&self) -> Option<Stage> {
-        self.stage
+        self.stage.told
     }
 
     /// Another day of it was compared. Its first name is taken at once, another one once it has held or is sure; days on which too
@@ -55,37 +87,13 @@ impl Called {
         let Verdict::Compared { none, stage, .. } = likeness.verdict else {
             return;
         };
-        self.see_stage(stage);
+        self.stage.see(stage, STAGE_HOLDS_DAYS, false);
         let (name, ratio) = match likeness.named() {
             Some((at, ratio)) => (Some(at), ratio),
             None => (None, none),
         };
-        if self.name == Some(name) {
-            self.other = None;
-            return;
-        }
-        let days = match self.other {
-            Some((other, days)) if other == name => days + 1,
-            _ => 1,
-        };
-        if self.name.is_none() || days >= HOLDS_DAYS || ratio >= SURE_RATIO {
-            self.renamed_from = self.name;
-            (self.name, self.other) = (Some(name), None);
-        } else {
-            self.other = Some((name, days));
-        }
-    }
-
-    fn see_stage(&mut self, stage: Stage) {
-        let days = match self.other_stage {
-            Some((other, days)) if other == stage => days + 1,
-            _ => 1,
-        };
-        if self.stage.is_none() || self.stage == Some(stage) || days >= STAGE_HOLDS_DAYS {
-            (self.stage, self.other_stage) = (Some(stage), None);
-        } else {
-            self.other_stage = Some((stage, days));
-        }
+        let is_sure = ratio >= SURE_RATIO;
+        self.renamed_from = self.name.see(name, HOLDS_DAYS, is_sure);
     }
 }
 

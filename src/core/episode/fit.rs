@@ -126,7 +126,7 @@ impl Days {
     fn index_before(&self) -> f64 {
         let (mut squares, mut usual) = (4.0, 4.0);
         for t in (0..self.onset).filter(|t| self.seen[*t] > 0.0) {
-            let away = self.observed[t] as f64 - self.usual[t];
+            let away = self.away_on(t);
             squares += away * away;
             usual += self.usual[t];
         }
@@ -135,7 +135,7 @@ impl Days {
 
     /// The correlation of neighbouring days before the onset, drawn towards 0 where they are few.
     fn memory_before(&self) -> f64 {
-        let away = |t: usize| self.observed[t] as f64 - self.usual[t];
+        let away = |t: usize| self.away_on(t);
         let pairs = (1..self.onset).filter(|t| self.seen[*t] > 0.0 && self.seen[*t - 1] > 0.0);
         let (mut both, mut squares, mut days) = (0.0, 0.0, 0.0);
         for t in pairs {
@@ -230,7 +230,7 @@ impl Days {
         let first = self.first_day(shape).max(self.from as i64) as usize;
         let (mut away, mut unit) = (0.0, 0.0);
         for t in (first..self.len()).filter(|t| self.seen[*t] > 0.0) {
-            away += self.observed[t] as f64 - self.usual[t];
+            away += self.away_on(t);
             unit += self.added(shape, middle, t, self.usual[t]).0 / middle;
         }
         let guess = if unit > 0.0 { away / unit } else { middle };
@@ -319,10 +319,19 @@ impl Days {
         }
     }
 
+    /// Arrivals of a day away from the usual, with their sign.
+    pub(super) fn away_on(&self, t: usize) -> f64 {
+        self.observed[t] as f64 - self.usual[t]
+    }
+
+    /// Which way all since the onset lies from the usual, -1 or 1.
+    pub(super) fn sign(&self) -> f64 {
+        if self.away_sum() < 0.0 { -1.0 } else { 1.0 }
+    }
+
     /// Arrivals away from the usual since the onset, with their sign.
-    pub(super) fn away_sum(&self) -> f64 {
-        let since = self.onset..self.len();
-        since.map(|t| self.observed[t] as f64 - self.usual[t]).sum()
+    fn away_sum(&self) -> f64 {
+        (self.onset..self.len()).map(|t| self.away_on(t)).sum()
     }
 }
 

@@ -65,8 +65,8 @@ pub(super) fn doubling(days: &Days) -> Option<Doubling> {
     if seen.len() < 3 {
         return None;
     }
-    let sign = if days.away_sum() < 0.0 { -1.0 } else { 1.0 };
-    let away = |t: usize| (sign * (days.observed[t] as f64 - days.usual[t])).max(0.0);
+    let sign = days.sign();
+    let away = |t: usize| (sign * days.away_on(t)).max(0.0);
     let mean = seen.iter().map(|t| away(*t)).sum::<f64>() / seen.len() as f64;
     let is_gone = seen.iter().rev().take(NOW_DAYS).all(|t| away(*t) <= 0.0);
     if mean < 1.0 || is_gone {
@@ -128,8 +128,8 @@ pub(super) fn doubling(days: &Days) -> Option<Doubling> {
 /// How far along it is: by the last days and by its growth.
 pub(super) fn stage(days: &Days, doubling: Option<&Doubling>) -> Stage {
     let last: Vec<usize> = (days.onset..days.len()).rev().take(NOW_DAYS).collect();
-    let sign = if days.away_sum() < 0.0 { -1.0 } else { 1.0 };
-    let away = |t: &usize| sign * (days.observed[*t] as f64 - days.usual[*t]);
+    let sign = days.sign();
+    let away = |t: &usize| sign * days.away_on(*t);
     let now = last.iter().map(away).sum::<f64>() / last.len() as f64;
     let usual = last.iter().map(|t| days.usual[*t]).sum::<f64>() / last.len() as f64;
     let most = (days.onset..days.len())
