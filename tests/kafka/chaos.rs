@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 const SESSION: Duration = Duration::from_secs(6);
 const PARTITIONS: i32 = 4;
 const CROSSINGS: u32 = 12;
-const DAYS: i64 = 12;
+const DAYS: i64 = 36;
+/// When a series is known: evidence comes to its full weight over its first four weeks.
+const SURGE_DAY: i64 = 33;
 /// Midnight of 1 June 2023 in UTC.
 const START_MS: i64 = 1_685_577_600_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -59,8 +61,8 @@ fn actions(random: &mut ChaCha8Rng) -> Vec<(Duration, Action)> {
     actions
 }
 
-/// Twelve days at twelve crossings: an hourly heartbeat, a few arrivals a day, a surge on the tenth day at every third crossing,
-/// and among them duplicates, corrections and records that cannot be used.
+/// Five weeks at twelve crossings: an hourly heartbeat, a few arrivals a day, a surge on one day at every third crossing, and among
+/// them duplicates, corrections and records that cannot be used.
 fn input(random: &mut ChaCha8Rng) -> Vec<(u32, i64, String)> {
     let mut events = Vec::new();
     let mut id = 0u64;
@@ -73,7 +75,7 @@ fn input(random: &mut ChaCha8Rng) -> Vec<(u32, i64, String)> {
                 at,
                 daemon::heartbeat(&format!("h-{hour}-{place}"), &crossing, at),
             ));
-            let surge = place % 3 == 0 && hour / 24 == 9;
+            let surge = place % 3 == 0 && hour / 24 == SURGE_DAY;
             let arrivals = if surge {
                 6
             } else {
