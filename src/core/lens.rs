@@ -141,12 +141,12 @@ impl LensState {
     /// A level that was adopted and is left again for the one before it while it is learnt anew: nothing is known of the level any
     /// more, and what comes now says it.
     fn doubt_adopted(&mut self, params: &LensParams) {
-        let (back, evidence) = match self.adopted {
-            Some(Direction::Surge) => (Direction::Drop, self.log_evidence_drop()),
-            Some(Direction::Drop) => (Direction::Surge, self.log_evidence_rise()),
+        let back = match self.adopted {
+            Some(Direction::Surge) => Direction::Drop,
+            Some(Direction::Drop) => Direction::Surge,
             None => return,
         };
-        if evidence >= params.log_threshold(back) && self.is_learnt_whole() {
+        if self.is_learnt_whole() && self.alarms(params, back) {
             self.adopted = None;
             let variance = &mut self.filter.covariance[packed(0, 0)];
             *variance = variance.max(ADOPTED_LOG_VARIANCE);
@@ -263,12 +263,11 @@ impl LensState {
         }
         let now = self.buckets_seen;
         let mut has_lasted = None;
-        let evidence = [self.log_evidence_rise(), self.log_evidence_drop()];
-        for (direction, evidence) in Direction::ALL.into_iter().zip(evidence) {
+        for direction in Direction::ALL {
             let is_other_way = Direction::ALL
                 .into_iter()
                 .any(|other| other != direction && self.p_abnormal(other) >= STRANGE);
-            if evidence >= params.log_threshold(direction) && !is_other_way {
+            if self.alarms(params, direction) && !is_other_way {
                 let [began, last] = &mut self.alarms[direction as usize];
                 if *last == 0 || now - *last >= APART {
                     *began = now;
@@ -281,6 +280,15 @@ impl LensState {
         }
         if let Some(direction) = has_lasted {
             self.adopt_now(params, slot, direction);
+        }
+    }
+
+    /// Whether the evidence after the last closed bucket announces a direction.
+    fn alarms(&self, params: &LensParams, direction: Direction) -> bool {
+        let threshold = params.log_threshold(direction);
+        match direction {
+            Direction::Surge => self.rise.reaches(threshold),
+            Direction::Drop => self.drop.reaches(threshold),
         }
     }
 

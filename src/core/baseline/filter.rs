@@ -200,7 +200,7 @@ impl Filter {
         share: f64,
     ) {
         let forgotten = (1.0 - params.forgetting) * share;
-        let mut ln_likelihood = [ln_sum_exp(joint); DISPERSIONS];
+        let mut ln_likelihood = [ln_sum_exp(&joint[..forecast.parts.len()]); DISPERSIONS];
         for (part, joint) in forecast.parts.iter().zip(joint) {
             ln_likelihood[part.dispersion] = joint - part.ln_weight;
         }
@@ -290,11 +290,18 @@ pub struct LogRate {
 
 /// `g` and `h` averaged with the posterior weights; `h` loses the variance of `g` between the dispersions, floor 0.
 fn correction(said: Said<'_>) -> (f64, f64) {
-    let total = ln_sum_exp(said.ln_joint);
-    let mut posterior = said.ln_joint.map(|joint| joint - total);
-    exp_each(&mut posterior);
+    let parts = said.forecast.parts.len();
+    let mut posterior = *said.ln_joint;
+    let posterior = &mut posterior[..parts];
+    let most = posterior.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for joint in posterior.iter_mut() {
+        *joint -= most;
+    }
+    exp_each(posterior);
+    let total: f64 = posterior.iter().sum();
     let (mut mean_g, mut mean_gg, mut mean_h) = (0.0, 0.0, 0.0);
     for (part, posterior) in said.forecast.parts.iter().zip(posterior) {
+        let posterior = *posterior / total;
         if posterior < 1e-12 {
             continue;
         }

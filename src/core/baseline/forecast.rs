@@ -84,6 +84,14 @@ struct Matched {
     learner: Learner,
 }
 
+impl Part {
+    /// Its weight.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+}
+
 fn count_of(size: f64, mean: f64) -> NegBin {
     NegBin::new(size, mean).expect("the clamps of the match keep size and mean positive and finite")
 }

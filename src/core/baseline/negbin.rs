@@ -4,8 +4,8 @@ use super::special::{ln_rising_ratio, stirling_remainder};
 use statrs::function::factorial::ln_factorial;
 use statrs::function::gamma::ln_gamma;
 
-/// From this count on ratios of gamma functions come from their asymptotic series.
-const LARGE: f64 = 10.0;
+/// From this count on ratios of gamma functions come from their asymptotic series; below it they are products of few factors.
+const LARGE: f64 = 17.0;
 
 /// Direct tail sums stop here and leave the rest to the continued fraction.
 const MAX_SUM_TERMS: u32 = 64;
@@ -19,6 +19,8 @@ const MAX_FRACTION_TERMS: u32 = 200_000;
 pub struct NegBin {
     size: f64,
     mean: f64,
+    /// -ln P(Y = 0) / size, asked for again and again.
+    ln_growth: f64,
 }
 
 impl NegBin {
@@ -26,7 +28,12 @@ impl NegBin {
     #[must_use]
     pub fn new(size: f64, mean: f64) -> Option<Self> {
         let ok = size > 0.0 && size.is_finite() && mean > 0.0 && mean.is_finite();
-        ok.then_some(Self { size, mean })
+        let ln_growth = (mean / size).ln_1p();
+        ok.then_some(Self {
+            size,
+            mean,
+            ln_growth,
+        })
     }
 
     /// Mean count.
@@ -62,11 +69,10 @@ impl NegBin {
             let beyond = self.size - 1.0;
             return ln_rising_ratio(count + 1.0, beyond) + beyond * (count + 1.0).ln()
                 - ln_gamma(self.size)
-                - self.size * (self.mean / self.size).ln_1p()
+                - self.size * self.ln_growth
                 - count * (self.size / self.mean).ln_1p();
         }
-        let mixing = ln_rising_ratio(self.size, count)
-            - (self.size + count) * (self.mean / self.size).ln_1p();
+        let mixing = ln_rising_ratio(self.size, count) - (self.size + count) * self.ln_growth;
         mixing + ln_power_over_factorial(self.mean, y)
     }
 
@@ -176,6 +182,9 @@ impl NegBin {
 /// ln(mean^y / y!).
 fn ln_power_over_factorial(mean: f64, y: u64) -> f64 {
     let count = y as f64;
+    if y == 0 {
+        return 0.0;
+    }
     if y < 171 {
         return count * mean.ln() - ln_factorial(y);
     }

@@ -157,10 +157,12 @@ pub fn stirling_remainder(x: f64) -> f64 {
 }
 
 /// ln(Gamma(a + y) / (Gamma(a) a^y)) for `a > 0`, `y >= 0`, or `y > -1` where `a > 10`: without the cancellation of two large ln Gamma.
+/// Of few whole steps it is the product of `1 + step / a`.
 #[must_use]
 pub fn ln_rising_ratio(a: f64, y: f64) -> f64 {
-    if y == 0.0 {
-        return 0.0;
+    if y <= STEPS_MAX && y.fract() == 0.0 && y >= 0.0 {
+        let steps = (1..y as u32).map(|step| 1.0 + f64::from(step) / a);
+        return steps.product::<f64>().ln();
     }
     if a < ASYMPTOTIC_FROM {
         return ln_gamma(a + y) - ln_gamma(a) - y * a.ln();
@@ -170,14 +172,24 @@ pub fn ln_rising_ratio(a: f64, y: f64) -> f64 {
 
 /// ln of the sum of exponentials; minus infinity where there are none.
 #[must_use]
-pub fn ln_sum_exp<const N: usize>(terms: &[f64; N]) -> f64 {
-    let high = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+pub fn ln_sum_exp(terms: &[f64]) -> f64 {
+    /// Terms that are worked on side by side.
+    const AT_ONCE: usize = 8;
+    let most = |most: f64, term: &f64| if *term > most { *term } else { most };
+    let high = terms.iter().fold(f64::NEG_INFINITY, most);
     if high == f64::NEG_INFINITY {
         return high;
     }
-    let mut shares = terms.map(|term| term - high);
-    exp_each(&mut shares);
-    high + shares.iter().sum::<f64>().ln()
+    let mut sum = 0.0;
+    for terms in terms.chunks(AT_ONCE) {
+        let mut shares = [f64::NEG_INFINITY; AT_ONCE];
+        for (share, term) in shares.iter_mut().zip(terms) {
+            *share = term - high;
+        }
+        exp_each(&mut shares);
+        sum += shares[..terms.len()].iter().sum::<f64>();
+    }
+    high + sum.ln()
 }
 
 /// exp of numbers from -700 to 700, all side by side; below that range as at its end. Within 2 units in the last place.

@@ -48,8 +48,8 @@ pub struct Weighed {
     ln: [f64; MAX_HYPOTHESES],
     /// ln of the largest dispersion's share in each hypothesis' probability, the factor `s^y` included.
     ln_most: [f64; MAX_HYPOTHESES],
-    /// Each dispersion's share over the largest.
-    shares: [[f64; DISPERSIONS]; MAX_HYPOTHESES],
+    /// Each dispersion's share over the largest of the hypothesis.
+    shares: [[f64; MAX_HYPOTHESES]; DISPERSIONS],
 }
 
 /// What a count says, as logs.
@@ -151,30 +151,23 @@ impl Hypotheses {
         let mut weighed = Weighed {
             ln: [f64::NEG_INFINITY; MAX_HYPOTHESES],
             ln_most: [f64::NEG_INFINITY; MAX_HYPOTHESES],
-            shares: [[0.0; DISPERSIONS]; MAX_HYPOTHESES],
+            shares: [[0.0; MAX_HYPOTHESES]; DISPERSIONS],
         };
         let count = y as f64;
-        let used = NULLS + self.rises + self.drops;
-        let mut sums = [1.0; MAX_HYPOTHESES];
-        for (k, part) in self.parts.iter().enumerate() {
+        let shares = &mut weighed.shares[..self.parts.len()];
+        for ((shares, part), joint) in shares.iter_mut().zip(&self.parts).zip(ln_joint) {
             let power = part.size + count;
-            for (shares, ln) in weighed.shares[..used].iter_mut().zip(&part.ln) {
-                shares[k] = ln_joint[k] - power * ln;
+            for (share, ln) in shares.iter_mut().zip(part.ln) {
+                *share = joint - power * ln;
             }
         }
-        for (h, sum) in sums.iter_mut().enumerate().take(used) {
-            let shares = &mut weighed.shares[h][..self.parts.len()];
-            let most = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            for share in shares.iter_mut() {
-                *share -= most;
-            }
-            exp_each(shares);
-            *sum = shares.iter().sum();
-            weighed.ln_most[h] = most + count * self.ln_scale[h];
-        }
+        let most = shares_of_most(shares);
+        let mut sums = sum_columns(shares);
         ln_each(&mut sums);
-        for (h, ln) in weighed.ln[..used].iter_mut().enumerate() {
-            *ln = weighed.ln_most[h] + sums[h];
+        let used = NULLS + self.rises + self.drops;
+        for h in 0..used {
+            weighed.ln_most[h] = most[h] + count * self.ln_scale[h];
+            weighed.ln[h] = weighed.ln_most[h] + sums[h];
         }
         weighed
     }
@@ -217,31 +210,27 @@ impl Hypotheses {
         y: u64,
     ) -> [f64; MAX_RISES] {
         let (count, at) = (y as f64, at as f64);
-        let parts = self.parts.len();
         let mut says = [f64::NEG_INFINITY; DISPERSIONS];
-        for ((say, joint), part) in says.iter_mut().zip(ln_joint_at).zip(&self.parts) {
+        let mut shares = [[0.0; MAX_RISES]; DISPERSIONS];
+        let shares = &mut shares[..self.parts.len()];
+        let parts = says.iter_mut().zip(shares.iter_mut());
+        for (((say, shares), joint), part) in parts.zip(ln_joint_at).zip(&self.parts) {
             *say = joint - (part.size + at) * part.ln[UP];
-        }
-        let all = ln_sum_exp(&says);
-        let mut sums = [1.0; MAX_RISES];
-        let mut out = [0.0; MAX_RISES];
-        for j in 0..self.rises {
-            let mut shares = [0.0; DISPERSIONS];
-            for ((share, say), part) in shares.iter_mut().zip(&says).zip(&self.parts) {
-                *share = say - (part.size + count) * (part.ln[NULLS + j] - part.ln[UP]);
+            let power = part.size + count;
+            for (share, ln) in shares.iter_mut().zip(&part.ln[NULLS..]) {
+                *share = *say - power * (ln - part.ln[UP]);
             }
-            let shares = &mut shares[..parts];
-            let most = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            for share in shares.iter_mut() {
-                *share -= most;
-            }
-            exp_each(shares);
-            sums[j] = shares.iter().sum();
-            out[j] = most - all + count * (self.ln_scale[NULLS + j] - self.ln_scale[UP]);
         }
-        ln_each(&mut sums);
-        for (out, ln_sum) in out.iter_mut().zip(sums) {
-            *out += ln_sum;
+        let all = ln_sum_exp(&says[..self.parts.len()]);
+        let most = shares_of_most(shares);
+        let mut out = sum_columns(shares);
+        ln_each(&mut out);
+        for (j, out) in out.iter_mut().enumerate() {
+            *out = if j < self.rises {
+                *out + most[j] - all + count * (self.ln_scale[NULLS + j] - self.ln_scale[UP])
+            } else {
+                0.0
+            };
         }
         out
     }
@@ -254,32 +243,27 @@ impl Hypotheses {
             .iter()
             .chain(&before.drop[..self.drops]);
         let used = NULLS + self.rises + self.drops;
-        let mut factors = [f64::MIN_POSITIVE; MAX_HYPOTHESES];
+        let mut factors = weighed.ln_most;
         let factors = &mut factors[..used];
-        factors[0] = before.p_usual().max(f64::MIN_POSITIVE);
-        for (factor, p) in factors[NULLS..].iter_mut().zip(others) {
-            *factor = p.max(f64::MIN_POSITIVE);
-        }
-        ln_each(factors);
-        // The nulls of the guard band are no states of their own.
-        factors[1..NULLS].fill(f64::NEG_INFINITY);
-        for (factor, ln_most) in factors.iter_mut().zip(weighed.ln_most) {
-            *factor += ln_most;
-        }
         let most = factors.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for factor in factors.iter_mut() {
             *factor -= most;
         }
         exp_each(factors);
+        factors[0] *= before.p_usual();
+        // The nulls of the guard band are no states of their own.
+        factors[1..NULLS].fill(0.0);
+        for (factor, p) in factors[NULLS..].iter_mut().zip(others) {
+            *factor *= p;
+        }
         let mut sums = [0.0; DISPERSIONS];
         let sums = &mut sums[..self.parts.len()];
-        for (factor, shares) in factors.iter().zip(&weighed.shares) {
-            for (sum, share) in sums.iter_mut().zip(shares) {
-                *sum += factor * share;
-            }
-        }
-        for sum in sums.iter_mut() {
-            *sum = sum.max(f64::MIN_POSITIVE);
+        for (sum, shares) in sums.iter_mut().zip(&weighed.shares) {
+            let products = factors
+                .iter()
+                .zip(shares)
+                .map(|(factor, share)| factor * share);
+            *sum = products.sum::<f64>().max(f64::MIN_POSITIVE);
         }
         ln_each(sums);
         let mut out = [f64::NEG_INFINITY; DISPERSIONS];
@@ -288,6 +272,33 @@ impl Hypotheses {
         }
         out
     }
+}
+
+/// Turns logs into shares of the largest of their column, and returns the logs of those.
+fn shares_of_most<const N: usize>(rows: &mut [[f64; N]]) -> [f64; N] {
+    let mut most = [f64::NEG_INFINITY; N];
+    for row in rows.iter() {
+        for (most, ln) in most.iter_mut().zip(row) {
+            *most = if *ln > *most { *ln } else { *most };
+        }
+    }
+    for row in rows.iter_mut() {
+        for (ln, most) in row.iter_mut().zip(most) {
+            *ln -= most;
+        }
+    }
+    exp_each(rows.as_flattened_mut());
+    most
+}
+
+fn sum_columns<const N: usize>(rows: &[[f64; N]]) -> [f64; N] {
+    let mut sums = [0.0; N];
+    for row in rows {
+        for (sum, share) in sums.iter_mut().zip(row) {
+            *sum += share;
+        }
+    }
+    sums
 }
 
 impl Growth {

@@ -3,8 +3,9 @@
 //! A leak of a twentieth a day suits series in which a threefold rise shows within days. Where counts vary so much that a day says
 //! little, what one day brings would be gone before the next ones add to it; there the leak shrinks with what a day can say.
 
-use crate::core::baseline::forecast::Mixture;
+use crate::core::baseline::forecast::{DISPERSIONS, Mixture};
 use crate::core::baseline::negbin::NegBin;
+use crate::core::baseline::special::ln_each;
 
 /// Factor of the rise by which buckets are measured: the least that an alert calls major.
 const RISE: f64 = 3.0;
@@ -16,19 +17,28 @@ pub fn rise_leak(most: f64, whole_nats: f64, forecast: &Mixture) -> f64 {
     if whole_nats <= 0.0 {
         return most;
     }
-    let parts = forecast.parts.iter();
+    let mut ln_grown = [1.0; DISPERSIONS];
+    for (grown_by, part) in ln_grown.iter_mut().zip(&forecast.parts) {
+        *grown_by = grown(part.count);
+    }
+    ln_each(&mut ln_grown);
+    let parts = forecast.parts.iter().zip(ln_grown);
     let nats: f64 = parts
-        .map(|part| part.ln_weight.exp() * information(part.count))
+        .map(|(part, ln_grown)| part.weight() * information(part.count, ln_grown))
         .sum();
     most * (nats / whole_nats).clamp(0.0, 1.0)
 }
 
+/// `(size + s mu) / (size + mu)` of a rise by the factor s.
+fn grown(count: NegBin) -> f64 {
+    1.0 + (RISE - 1.0) * count.odds()
+}
+
 /// Kullback-Leibler divergence, in nats, of the negative binomial with [`RISE`] times the mean and the same size from this one:
-/// `s mu ln s - (size + s mu) ln((size + s mu) / (size + mu))`.
-fn information(count: NegBin) -> f64 {
+/// `s mu ln s - (size + s mu) ln((size + s mu) / (size + mu))`, given the last logarithm.
+fn information(count: NegBin, ln_grown: f64) -> f64 {
     let (size, mean) = (count.size(), count.mean());
-    let excess = (RISE - 1.0) * mean / (size + mean);
-    RISE * mean * RISE.ln() - (size + RISE * mean) * excess.ln_1p()
+    RISE * mean * RISE.ln() - (size + RISE * mean) * ln_grown
 }
 
 #[cfg(test)]
@@ -60,7 +70,8 @@ mod tests {
             (1e4, 4.0),
             (0.05, 1.0),
         ] {
-            let (got, want) = (information(negbin(size, mean)), summed(size, mean));
+            let risen = negbin(size, mean);
+            let (got, want) = (information(risen, grown(risen).ln()), summed(size, mean));
             assert!(
                 (got - want).abs() < 1e-6 * want,
                 "{size} {mean}: {got}, {want}"

@@ -205,21 +205,14 @@ impl Outlook {
             return whole.rise_after(&whole.said(y), y);
         }
         let middle = self.middle();
-        // Few arrivals or none, however often, are no surge.
-        let most = if (y as f64) < self.forecast.mean() {
-            let calm = self.log_threshold_rise - CALM_BELOW_NATS;
-            calm.max(self.rise.ln_statistic())
-        } else {
-            f64::INFINITY
-        };
         if y < middle {
             let joint = self.forecast.ln_joint(middle);
             let ratios = self.hypotheses.rises_below(&joint, middle, y);
-            return self.rise_within(&ratios, most);
+            return self.calmed(self.rise_by(&ratios), y);
         }
         let first = self.first_rung();
         if y <= first {
-            return self.rise_within(&said.rise, most);
+            return self.calmed(self.rise_by(&said.rise), y);
         }
         let mut loudest = self.rise_by(&self.said(first).rise);
         for rung in self.rungs_above(first).take_while(|rung| *rung <= y) {
@@ -236,19 +229,21 @@ impl Outlook {
         self.whole.as_deref().unwrap_or(self)
     }
 
-    fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
-        self.rise_within(ln_ratios, f64::INFINITY)
+    /// Few arrivals or none, however often, are no surge.
+    fn calmed(&self, rise: ShiryaevRoberts<MAX_RISES>, y: u64) -> ShiryaevRoberts<MAX_RISES> {
+        let calm = self.log_threshold_rise - CALM_BELOW_NATS;
+        if (y as f64) < self.forecast.mean() && rise.reaches(calm) {
+            rise.within(calm.max(self.rise.ln_statistic()))
+        } else {
+            rise
+        }
     }
 
-    fn rise_within(
-        &self,
-        ln_ratios: &[f64; MAX_RISES],
-        ln_most: f64,
-    ) -> ShiryaevRoberts<MAX_RISES> {
+    fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
         let ratios = ln_ratios.map(|ln| self.power * ln);
         self.rise
             .after(self.ln_rise_weights(), &ratios, self.rise_leak)
-            .within(ln_most)
+            .within(f64::INFINITY)
     }
 
     /// ln of the rise statistic by the likelihood ratio of that count alone.

@@ -12,6 +12,8 @@ const LN_KEPT_MAX: f64 = 27.0;
 const LN_LEAST: f64 = -20.0;
 /// The same of ln R_j by itself.
 const LN_EACH_KEPT_MAX: f64 = 25.0;
+/// ln of more alternatives than there are.
+const LN_MANY: f64 = 3.0;
 
 /// ln of w_j R_j of up to `N` alternatives; minus infinity is the start, R = 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +35,14 @@ impl<const N: usize> ShiryaevRoberts<N> {
     #[must_use]
     pub fn ln_statistic(&self) -> f64 {
         ln_sum_exp(&self.ln_r)
+    }
+
+    /// Whether ln R is at least that. The largest alternative alone says it of most states.
+    #[must_use]
+    pub fn reaches(&self, ln: f64) -> bool {
+        let most = |most: f64, r: &f64| if *r > most { *r } else { most };
+        let most = self.ln_r.iter().fold(f64::NEG_INFINITY, most);
+        most >= ln || (most + LN_MANY >= ln && self.ln_statistic() >= ln)
     }
 
     /// The statistic after a bucket with these finite log likelihood ratios of the alternatives that have a weight, given as logs;
@@ -63,6 +73,9 @@ impl<const N: usize> ShiryaevRoberts<N> {
     /// No less than what is as good as none, and no more than `ln_most`: all alternatives alike.
     #[must_use]
     pub fn within(mut self, ln_most: f64) -> Self {
+        if self.reaches(LN_LEAST) && !self.reaches(ln_most) {
+            return self;
+        }
         let whole = self.ln_statistic();
         let change = whole.clamp(LN_LEAST, ln_most.max(LN_LEAST)) - whole;
         if change.is_finite() {
@@ -77,11 +90,10 @@ impl<const N: usize> ShiryaevRoberts<N> {
     /// what R was, so that a larger R is kept as no smaller one.
     #[must_use]
     pub fn kept(mut self) -> Self {
-        let whole = self.ln_statistic();
-        if whole <= LN_EACH_KEPT_MAX {
+        if !self.reaches(LN_EACH_KEPT_MAX) {
             return self;
         }
-        let whole = whole.min(LN_KEPT_MAX);
+        let whole = self.ln_statistic().min(LN_KEPT_MAX);
         for r in &mut self.ln_r {
             *r = r.min(LN_EACH_KEPT_MAX);
         }

@@ -4,7 +4,7 @@
 //! analysis of nonstationary time series", Econometrica 57, eq. 22.4.5-6 of his 1994 book).
 
 use super::hypotheses::{Likelihoods, MAX_DROPS, MAX_RISES};
-use crate::core::baseline::special::{exp_each, ln_each};
+use crate::core::baseline::special::exp_each;
 
 /// Below this a state counts as impossible until the next entry.
 const PROBABILITY_FLOOR: f64 = 1e-300;
@@ -93,25 +93,19 @@ impl Regime {
     pub fn update(&self, said: &Likelihoods, rises: usize, drops: usize) -> Self {
         let (surges, falls) = (1..1 + rises, 1 + rises..1 + rises + drops);
         let used = falls.end;
-        let mut p = [PROBABILITY_FLOOR; 1 + MAX_RISES + MAX_DROPS];
-        p[0] = self.p_usual();
-        p[surges.clone()].copy_from_slice(&self.surge[..rises]);
-        p[falls.clone()].copy_from_slice(&self.drop[..drops]);
-        for p in &mut p {
-            *p = p.max(PROBABILITY_FLOOR);
-        }
-        ln_each(&mut p);
-        let ratios = said.rise_to_usual[..rises]
-            .iter()
-            .chain(&said.drop_to_usual[..drops]);
-        for (ln, ratio) in p[1..].iter_mut().zip(ratios) {
-            *ln += ratio;
-        }
+        let mut p = [0.0; 1 + MAX_RISES + MAX_DROPS];
+        p[surges.clone()].copy_from_slice(&said.rise_to_usual[..rises]);
+        p[falls.clone()].copy_from_slice(&said.drop_to_usual[..drops]);
         let most = p[..used].iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for ln in &mut p[..used] {
             *ln -= most;
         }
         exp_each(&mut p[..used]);
+        p[0] *= self.p_usual().max(PROBABILITY_FLOOR);
+        let before = self.surge[..rises].iter().chain(&self.drop[..drops]);
+        for (p, before) in p[1..].iter_mut().zip(before) {
+            *p *= before.max(PROBABILITY_FLOOR);
+        }
         let total: f64 = p[..used].iter().sum();
         let mut next = Self::default();
         for (next, p) in next.surge.iter_mut().zip(&p[surges]) {
