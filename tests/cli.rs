@@ -407,6 +407,22 @@ fn a_generated_border_is_written_as_simulated_counts_and_run() {
     );
 }
 
+#[test]
+fn a_generated_border_is_told_of_with_its_incidents_and_drawn_beside_a_fan() {
+    let folder = folder();
+    let words = "replay simulated.csv --generate finland-2023-shift --seed 7 --report page.html";
+    let words: Vec<&str> = words.split(' ').collect();
+    let told = said(folder.path(), &words);
+    let made_up = "Made up: finland-2023-shift, seed 7, from 2 February 2024 on.";
+    assert!(told.contains(made_up), "{told}");
+    let looks = "By its numbers it looks most like Finland in the autumn of 2023";
+    assert!(told.contains(looks), "{told}");
+    let page = std::fs::read_to_string(folder.path().join("page.html")).expect("it is written");
+    assert!(page.contains(made_up) && page.contains(looks) && page.contains("plot fan"));
+    let alone = said(folder.path(), &["replay", "simulated.csv"]);
+    assert!(!alone.contains(looks), "a file of counts has no incidents");
+}
+
 /// What is said belongs to the matching; here each variant must be counted once on each day.
 #[test]
 fn what_is_said_of_variants_is_counted_by_day() {

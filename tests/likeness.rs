@@ -364,6 +364,19 @@ fn a_surge_that_fell_below_the_level_before_is_over_and_halves_no_more() {
     assert_eq!(stage(&[&high[..], &above].concat()), (Stage::Decline, true));
 }
 
+#[test]
+fn a_few_a_day_where_hardly_any_came_are_not_over_however_many_had_come() {
+    let stage = |last: i64| {
+        let counts = [200, 220, 180, 200, 190, 210, last, last, last];
+        let likeness = liken(&families(), &seen(&[0.3], &[&counts]));
+        let Verdict::Compared { stage, .. } = likeness.verdict else {
+            panic!("nine days are enough");
+        };
+        stage
+    };
+    assert_eq!((stage(1), stage(2)), (Stage::Over, Stage::Decline));
+}
+
 proptest! {
     #[test]
     fn any_counts_give_probabilities_that_sum_to_one_and_the_same_ones_again(

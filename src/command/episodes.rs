@@ -44,6 +44,11 @@ pub(super) struct EpisodesArgs {
 }
 
 pub(super) fn episodes(args: &EpisodesArgs) -> Result<(), CommandError> {
+    if args.variants == 0 && args.no_replays && args.files.is_empty() {
+        return Err(CommandError::Usage(
+            "--variants 0 and --no-replays leave nothing to try: give a file of counts, or leave one of the two out".into(),
+        ));
+    }
     let settings = setup::settings(&args.config)?;
     let params = |network: &Network| params(&settings, network);
     let bench = Bench {
@@ -78,7 +83,7 @@ pub(super) fn episodes(args: &EpisodesArgs) -> Result<(), CommandError> {
 }
 
 /// The daemon's settings for another network, each of whose series has the budget that a series of the daemon's has.
-fn params(settings: &Settings, network: &Network) -> Params {
+pub(super) fn params(settings: &Settings, network: &Network) -> Params {
     let share = network.series_count() as f64 / settings.network().series_count().max(1) as f64;
     let params = setup::params(settings, network, share);
     let first = settings.corridors().first();

@@ -98,13 +98,18 @@ pub(super) fn bundled_text(name: &str) -> Option<&'static str> {
     all.find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// The names of the bundled replays.
+pub(super) fn bundled_names() -> String {
+    let known: Vec<&str> = replay::bundled().iter().map(|(name, _)| *name).collect();
+    known.join(", ")
+}
+
 /// Loads a bundled replay.
 pub(super) fn bundled(name: &str) -> Result<Replay, CommandError> {
     let Some(text) = bundled_text(name) else {
-        let known: Vec<&str> = replay::bundled().iter().map(|(name, _)| *name).collect();
         return Err(CommandError::Usage(format!(
             "there is no replay `{name}`; there is: {}",
-            known.join(", ")
+            bundled_names()
         )));
     };
     Ok(replay::load(text)?.expand())

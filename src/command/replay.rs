@@ -3,7 +3,8 @@
 use super::backtest::unwritable;
 use super::counts::{HolidayArgs, LayoutArgs, LensArg, counts, detector, unreadable};
 use super::demo::check_crossings;
-use super::publish::{bundled_text, progress};
+use super::episodes;
+use super::publish::{bundled_names, bundled_text, progress};
 use super::{CommandError, ConfigArgs, say, setup};
 use crate::backtest::{APART, Detector, NUMBERED_FROM};
 use crate::config::Settings;
@@ -11,14 +12,16 @@ use crate::core::alert::{Direction, Reason};
 use crate::core::lens::Lens;
 use crate::core::time::EventTime;
 use crate::replay::load;
-use crate::report::{self, Alert, Look, Report};
-use crate::variants::{Kind, Variant, sheet};
+use crate::report::{self, Alert, Incident, Incidents, Look, Report};
+use crate::trial;
+use crate::variants::{Border, Kind, Variant, sheet};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -63,15 +66,21 @@ type Told = (String, Alert);
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
     let settings = setup::settings(&args.config)?;
-    if let (Some(kind), Some(seed)) = (args.generate, args.seed) {
-        write_variant(&args.file, &Variant::generate(kind, seed))?;
+    let made_up = args.generate.zip(args.seed);
+    let made_up = made_up.map(|(kind, seed)| Variant::generate(kind, seed));
+    if let Some(variant) = &made_up {
+        write_variant(&args.file, variant)?;
     }
     let is_scenario = args.file.extension().is_some_and(|e| e == "toml") || named(args).is_some();
-    let (report, mut told) = if is_scenario {
+    let (mut report, mut told) = if is_scenario {
         scenario(args, &settings)?
     } else {
         from_counts(args, &settings)?
     };
+    if let Some(variant) = &made_up {
+        report.incidents = made_up_incidents(&variant.border, &settings);
+        report.notes.push(made_up_note(variant));
+    }
     if let Some(path) = &args.report {
         let name = path.display().to_string();
         std::fs::write(path, report::page(&report)).map_err(unwritable(&name))?;
@@ -88,6 +97,9 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
         if let Some(later) = later(alert) {
             say(&format!("    {later}"));
         }
+    }
+    if let Some(variant) = &made_up {
+        say(&made_up_note(variant));
     }
     for incident in &report.incidents {
         say(&incident.timed(&incident.title));
@@ -143,9 +155,35 @@ fn write_variant(path: &Path, variant: &Variant) -> Result<(), CommandError> {
             "--generate writes counts to {name}: give a new file whose name ends in .csv"
         )));
     }
+    if path.exists() {
+        return Err(CommandError::Usage(format!(
+            "--generate writes counts to a new file, and {name} is there: remove it, or give another name"
+        )));
+    }
     let file = File::create_new(path);
     let written = file.and_then(|mut file| file.write_all(sheet(variant).as_bytes()));
     written.map_err(unwritable(&name))
+}
+
+/// What a border was made up to live through, and how its incidents come about.
+fn made_up_note(variant: &Variant) -> String {
+    let from = variant.border.date(variant.onset).strftime("%-d %B %Y");
+    let (what, seed) = (variant.kind.name(), variant.seed);
+    format!(
+        "Made up: {what}, seed {seed}, from {from} on. Incidents are what the daemon would tell of this border by its days; each of its series is watched as closely as one of the daemon's."
+    )
+}
+
+fn made_up_incidents(border: &Border, settings: &Settings) -> Vec<Incident> {
+    let network = Arc::new(trial::network(border));
+    let params = episodes::params(settings, &network);
+    let mut incidents = Incidents::new(&network, &params);
+    trial::pass(border, &network, &params, border.len(), |_, outputs| {
+        for output in outputs {
+            incidents.take(output);
+        }
+    });
+    incidents.told()
 }
 
 /// The bundled scenario that is named instead of a file.
@@ -232,6 +270,13 @@ fn from_counts(
         return Err(CommandError::Usage(
             "--as-of is for scenarios; of a file of counts leave the later rows out".into(),
         ));
+    }
+    if args.file.extension().is_none() && !args.file.exists() {
+        return Err(CommandError::Usage(format!(
+            "there is no file {}, nor a replay of that name; there is: {}",
+            args.file.display(),
+            bundled_names()
+        )));
     }
     let lens = args.lens.map_or(Lens::Day, Lens::from);
     let budget = args.budget.unwrap_or(BUDGET);

@@ -33,17 +33,18 @@ impl Naming {
         let Some(likeness) = &incident.likeness else {
             return;
         };
-        let Some((family, situation)) = likeness.named().zip(region.situation(incident)) else {
+        let called = incident.called.name().flatten();
+        let Some((family, situation)) = called.zip(region.situation(incident)) else {
             return;
         };
         let named = Named {
             situation,
             likeness: likeness.clone(),
         };
-        let before = self.0.get(&family.0);
+        let before = self.0.get(&family);
         let is_new_day = |named: &Named| named.likeness.last_day() < likeness.last_day();
         let days = before.map_or(1, |(days, before)| days + u32::from(is_new_day(before)));
-        self.0.insert(family.0, (days, named));
+        self.0.insert(family, (days, named));
     }
 
     /// Its days beside those of the family that it was called like most often; nothing where it was called like none.

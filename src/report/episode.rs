@@ -1,6 +1,6 @@
 //! Owns the way of a scenario to a report: its events go through the machine, and what comes out is kept by series and day.
 
-use super::course;
+use super::incidents::Incidents;
 use super::model::{Alert, Band, Bucket, Incident, Report, Series, Shade, ShadeKind};
 use super::scale::civil;
 use crate::core::alert::{Direction, Reading, Transition};
@@ -15,13 +15,11 @@ use crate::core::network::Network;
 use crate::core::output::Output;
 use crate::core::params::{LENSES, Params};
 use crate::core::partition::Input;
-use crate::core::region::incident::{Change as Turn, IncidentId, Told};
-use crate::core::region::{Region, RegionState};
 use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Change, Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
+use crate::wire::notice;
 use crate::wire::sentence::{self, Subject};
-use crate::wire::{self, incident, notice};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -70,11 +68,7 @@ pub fn episode(
         params: &params,
         since: replay.start,
         kept: BTreeMap::new(),
-        region: Region::new(network.clone(), params.clone(), RegionState::default()),
-        incidents: BTreeMap::new(),
-        named: BTreeMap::new(),
-        likened: BTreeMap::new(),
-        ended: BTreeMap::new(),
+        incidents: Incidents::new(&network, &params),
         notices: Vec::new(),
     };
     let read = replay.events.iter();
@@ -132,22 +126,13 @@ struct Watch<'a> {
     params: &'a Params,
     since: EventTime,
     kept: BTreeMap<(CrossingIx, StreamIx), Kept>,
-    region: Region,
-    incidents: BTreeMap<IncidentId, Incident>,
-    /// What each incident was called like.
-    named: BTreeMap<IncidentId, course::Naming>,
-    /// What each incident was called like when that was last told.
-    likened: BTreeMap<IncidentId, Option<usize>>,
-    /// When each incident was last told of as over.
-    ended: BTreeMap<IncidentId, EventTime>,
+    incidents: Incidents<'a>,
     notices: Vec<(DateTime, String)>,
 }
 
 impl Watch<'_> {
     fn take(&mut self, output: &Output) {
-        for told in self.region.take(output) {
-            self.note_incident(&told);
-        }
+        self.incidents.take(output);
         match output {
             Output::Count {
                 crossing,
@@ -187,55 +172,6 @@ impl Watch<'_> {
                 self.notices.push((civil(tz, *as_of), sentence));
             }
         }
-    }
-
-    fn note_incident(&mut self, told: &Told) {
-        let id = told.incident.id;
-        let named = self.named.entry(id).or_default();
-        named.see(&self.region, &told.incident);
-        let ended = match told.change {
-            Turn::Resolved(_) => self.ended.insert(id, told.incident.as_of),
-            _ => self.ended.get(&id).copied(),
-        };
-        // The last alert at a crossing ended, and a group that it was no part of shows it from the same moment on.
-        let goes_on = told.change == Turn::Reopened && ended == Some(told.incident.as_of);
-        let said = if goes_on {
-            let change = Turn::Attached;
-            let told = Told {
-                change,
-                ..told.clone()
-            };
-            incident::summary(self.network, &told)
-        } else {
-            incident::summary(self.network, told)
-        };
-        let said: Vec<String> = said.into_iter().chain(self.newly_like(told)).collect();
-        if said.is_empty() {
-            return;
-        }
-        let tz = &self.network.crossing(id.crossing).tz;
-        let noted = self.incidents.entry(id).or_insert_with(|| Incident {
-            title: format!("Incident: {}", incident::title(self.network, id)),
-            zone: tz.iana_name().map(str::to_owned),
-            lines: Vec::new(),
-            course: None,
-        });
-        if goes_on {
-            noted.lines.pop();
-        }
-        let at = civil(tz, told.incident.as_of);
-        noted.lines.extend(said.into_iter().map(|line| (at, line)));
-    }
-
-    /// What an incident looks like, where it is called something else than before.
-    fn newly_like(&mut self, told: &Told) -> Option<String> {
-        let likeness = told.incident.likeness.as_ref()?;
-        let called = told.incident.called;
-        let before = self.likened.insert(told.incident.id, called.name()?);
-        let families = &self.params.families;
-        let region = wire::incident::region(self.network, &told.incident);
-        (before != called.name())
-            .then(|| wire::episode::sentence(families, likeness, called, &region))
     }
 
     /// An alert as it is told at one of its transitions.
@@ -292,12 +228,7 @@ impl Watch<'_> {
     }
 
     fn report(mut self, scenario: &Scenario, replay: &Replay) -> Report {
-        let families = &self.params.families;
-        let incidents = self.incidents.iter().map(|(id, incident)| Incident {
-            course: self.named.get(id).and_then(|named| named.course(families)),
-            ..incident.clone()
-        });
-        let mut incidents: Vec<Incident> = incidents.collect();
+        let mut incidents = self.incidents.told();
         if !self.notices.is_empty() {
             incidents.push(Incident {
                 title: "Notices of feeds and gates".to_owned(),

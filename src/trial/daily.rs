@@ -27,7 +27,8 @@ pub const CORRIDOR: &str = "simulated";
 const DAY: usize = 0;
 
 /// A border as the machine knows one: its crossings in a row, each beside the next, open round the clock.
-pub(super) fn network(border: &Border) -> Network {
+#[must_use]
+pub fn network(border: &Border) -> Network {
     let crossings = border.crossings.len() as u16;
     let place = |at: u16| Crossing {
         id: format!("simulated-{}", at + 1),
@@ -61,8 +62,31 @@ pub(super) fn watch(
     let network = Arc::new(network(border));
     let silent = params.clone().with_families(Families::default());
     let mut region = Region::new(network.clone(), silent, RegionState::default());
+    pass(border, &network, params, days, |row, outputs| {
+        let mut told = asked(row)
+            .then(|| Region::new(network.clone(), params.clone(), region.state().clone()));
+        for output in outputs {
+            region.take(output);
+            if let Some(told) = &mut told {
+                told.take(output);
+            }
+        }
+        if let Some(told) = &told {
+            look(row, told);
+        }
+    });
+}
+
+/// Lets the first `days` days of a border pass; `day` is called with the place of each, from 0, and what its end puts out.
+pub fn pass(
+    border: &Border,
+    network: &Network,
+    params: &Params,
+    days: usize,
+    mut day: impl FnMut(usize, &[Output]),
+) {
     let mut series: Vec<Series> = (0..border.crossings.len() as u16)
-        .map(|at| Series::new(CrossingIx(at), &network, params))
+        .map(|at| Series::new(CrossingIx(at), network, params))
         .collect();
     for row in 0..days.min(border.len()) {
         let span = DaySpan::of(&TimeZone::UTC, border.date(row));
@@ -71,19 +95,11 @@ pub(super) fn watch(
             special_log_variance: class.log_variance(),
             ..span.slot()
         };
-        let mut told = asked(row)
-            .then(|| Region::new(network.clone(), params.clone(), region.state().clone()));
-        for (series, crossing) in series.iter_mut().zip(&border.crossings) {
-            for output in series.close(&span, slot, crossing.days[row]) {
-                region.take(&output);
-                if let Some(told) = &mut told {
-                    told.take(&output);
-                }
-            }
-        }
-        if let Some(told) = &told {
-            look(row, told);
-        }
+        let each = series.iter_mut().zip(&border.crossings);
+        let outputs: Vec<Output> = each
+            .flat_map(|(series, crossing)| series.close(&span, slot, crossing.days[row]))
+            .collect();
+        day(row, &outputs);
     }
 }
 

@@ -12,7 +12,7 @@ mod tally;
 mod text;
 
 pub use counted::counted;
-pub use daily::CORRIDOR;
+pub use daily::{CORRIDOR, network, pass};
 pub use replayed::{Joined, Lived, replayed};
 pub use tally::{ASKED_DAYS, Bin, Coverage, Onsets, Said, Tally};
 pub use text::text;

@@ -1,15 +1,20 @@
 //! Owns what an incident is called, and how far along: a likeness and a stage that hold, so that two which are about as near do not
 //! take turns.
 
-use super::likeness::{Likeness, Stage, Verdict};
+use super::likeness::{Doubling, Likeness, Stage, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Days in a row on which another name must hold before it is taken.
 const HOLDS_DAYS: u8 = 5;
 /// Days in a row on which another stage must hold: a day or two below the others end nothing.
 const STAGE_HOLDS_DAYS: u8 = 3;
+/// Growth that doubles in ten days at its slowest, of what its days allow, is taken at once, and so is a halving; as a share of a
+/// doubling a day.
+const SURE_PER_DAY: f64 = 0.1;
 /// A name with at least this probability is taken at once.
 const SURE_RATIO: f64 = 0.8;
+/// So is one with at least this after none.
+const CLEAR_RATIO: f64 = 0.65;
 
 /// A family by its place among the families, or none of them.
 pub type Name = Option<usize>;
@@ -87,19 +92,39 @@ impl Called {
         let Verdict::Compared { none, stage, .. } = likeness.verdict else {
             return;
         };
-        self.stage.see(stage, STAGE_HOLDS_DAYS, false);
+        self.see_stage(stage, likeness.doubling);
         let (name, ratio) = match likeness.named() {
             Some((at, ratio)) => (Some(at), ratio),
             None => (None, none),
         };
-        let is_sure = ratio >= SURE_RATIO;
+        let is_first = self.name() == Some(None) && name.is_some();
+        let is_sure = ratio >= SURE_RATIO || is_first && ratio >= CLEAR_RATIO;
         self.renamed_from = self.name.see(name, HOLDS_DAYS, is_sure);
+    }
+
+    /// What is told is never against the numbers of the day: nothing is over on a day above the usual, and nothing grows while it halves.
+    fn see_stage(&mut self, now: Stage, doubling: Option<Doubling>) {
+        let goes_back = self.stage() == Some(Stage::Over);
+        let is_sure = match (now, doubling) {
+            (Stage::Growth, Some(d)) => d.per_day_low >= SURE_PER_DAY,
+            (Stage::Decline, Some(d)) => d.per_day_high <= -SURE_PER_DAY,
+            _ => false,
+        };
+        self.stage.see(now, STAGE_HOLDS_DAYS, is_sure || goes_back);
+        let is_against = match (self.stage(), doubling) {
+            (Some(Stage::Growth), Some(d)) => d.per_day <= 0.0,
+            (Some(Stage::Decline), Some(d)) => d.per_day >= 0.0,
+            _ => false,
+        };
+        if is_against {
+            self.stage.told = Some(Stage::Level);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::likeness::{Onset, Stage, TooLittle};
+    use super::super::likeness::{Onset, TooLittle};
     use super::*;
     use crate::core::region::displacement::Day;
 
@@ -133,6 +158,7 @@ mod tests {
     fn another_name_is_taken_once_it_has_held_five_days_or_is_sure() {
         let (first, second) = ([0.6, 0.3], [0.3, 0.6]);
         let (sure, neither, nothing) = ([0.1, 0.85], [0.4, 0.4], [0.05, 0.05]);
+        let clear = [0.7, 0.1];
         let (a, b, none) = (Some(Some(0)), Some(Some(1)), Some(None));
         let table = [
             ("the first at once", vec![first], vec![a]),
@@ -154,6 +180,11 @@ mod tests {
             ),
             ("plainly none", vec![first, nothing], vec![a, none]),
             (
+                "clear after none",
+                vec![neither, first, second, clear],
+                vec![none, none, none, a],
+            ),
+            (
                 "two others",
                 vec![first, second, neither, second],
                 vec![a; 4],
@@ -172,6 +203,25 @@ mod tests {
         }
     }
 
+    /// What is told on days of these stages and growths, in doublings a day and with their bounds.
+    fn stages(days: &[(Stage, Option<[f64; 3]>)]) -> Vec<Stage> {
+        let mut called = Called::default();
+        let tell = |(stage, growth): &(Stage, Option<[f64; 3]>)| {
+            let mut day = compared([0.9, 0.0]);
+            if let Verdict::Compared { stage: of_day, .. } = &mut day.verdict {
+                *of_day = *stage;
+            }
+            day.doubling = growth.map(|[per_day_low, per_day, per_day_high]| Doubling {
+                per_day,
+                per_day_low,
+                per_day_high,
+            });
+            called.see(&day);
+            called.stage().expect("a day was compared")
+        };
+        days.iter().map(tell).collect()
+    }
+
     #[test]
     fn another_stage_is_taken_once_it_has_held_three_days() {
         use Stage::{Decline, Growth, Level, Over};
@@ -184,16 +234,38 @@ mod tests {
             (vec![Level, Over, Decline, Over, Decline], vec![Level; 5]),
         ];
         for (seen, told) in table {
-            let mut called = Called::default();
-            for (stage, told) in seen.iter().zip(&told) {
-                called.see(&likeness(Verdict::Compared {
-                    families: vec![0.9],
-                    none: 0.1,
-                    stage: *stage,
-                }));
-                assert_eq!(called.stage(), Some(*told), "{seen:?}");
-            }
+            let days: Vec<_> = seen.iter().map(|stage| (*stage, None)).collect();
+            assert_eq!(stages(&days), told, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_over_on_a_day_above_the_usual() {
+        use Stage::{Level, Over};
+        let days = [Over, Over, Level, Over].map(|stage| (stage, None));
+        assert_eq!(stages(&days), [Over, Over, Level, Level]);
+    }
+
+    #[test]
+    fn sure_growth_is_told_at_once_and_none_while_it_halves() {
+        use Stage::{Decline, Growth, Level};
+        let fast = Some([0.2, 0.5, 0.9]);
+        let slow = Some([0.02, 0.1, 0.2]);
+        let back = Some([-0.5, -0.3, -0.2]);
+        let unclear = Some([-0.3, -0.1, 0.1]);
+        let days = [(Level, None), (Growth, fast), (Level, unclear)];
+        assert_eq!(stages(&days), [Level, Growth, Level]);
+        let days = [
+            (Level, None),
+            (Growth, slow),
+            (Growth, slow),
+            (Growth, slow),
+        ];
+        assert_eq!(stages(&days), [Level, Level, Level, Growth]);
+        assert_eq!(
+            stages(&[(Growth, fast), (Decline, back)]),
+            [Growth, Decline]
+        );
     }
 
     #[test]

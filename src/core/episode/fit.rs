@@ -1,5 +1,6 @@
 //! Owns how well a shape in time goes with the days of an incident: the likelihood of all of its arrivals, over every level.
 
+use super::likeness::SEARCHED_BEFORE_DAYS;
 use super::numbers::{ln_add, ln_in_range, ln_sum};
 use super::shape::Shape;
 use super::situation::{Gate, Place, Situation};
@@ -7,7 +8,7 @@ use crate::core::alert::Direction;
 use crate::core::baseline::negbin::NegBin;
 
 /// Days before the onset of the first alert that are compared too: an episode may have begun unseen.
-const BEFORE_DAYS: usize = 28;
+const BEFORE_DAYS: usize = SEARCHED_BEFORE_DAYS as usize;
 /// Days since that onset that are compared at most, the newest.
 const MOST_DAYS: usize = 60;
 /// A count that no shape explains has this probability, so that one strange day decides nothing alone.

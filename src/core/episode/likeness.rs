@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// A likeness is named from this probability on.
 pub const NAMED_RATIO: f64 = 0.5;
+/// Days before the first alert's onset from which on an onset is looked for.
+pub const SEARCHED_BEFORE_DAYS: u32 = 28;
 /// Days ahead that are projected.
 pub const PROJECTED_DAYS: [u32; 3] = [1, 3, 7];
 

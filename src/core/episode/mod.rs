@@ -17,7 +17,9 @@ mod spread;
 pub use called::{Called, Name};
 pub use course::{Course, CourseDay, course};
 pub use family::{Curve, Families, Family, Measure, Pattern, Places, Range, Regularity};
-pub use likeness::{Doubling, Likeness, Onset, Projection, Stage, TooLittle, Verdict};
+pub use likeness::{
+    Doubling, Likeness, Onset, Projection, SEARCHED_BEFORE_DAYS, Stage, TooLittle, Verdict,
+};
 pub use matching::liken;
 pub use situation::{Gate, Place, Seen, Situation};
 

@@ -8,6 +8,8 @@ use crate::core::region::displacement::Day;
 
 /// Days that say where it stands.
 const NOW_DAYS: usize = 3;
+/// What is away from the usual by less than this share of it, and one, is hardly so.
+const USUAL_MORE_RATIO: f64 = 0.5;
 /// Days that growth is measured over, the newest.
 const GROWTH_DAYS: usize = 10;
 /// The exponent of an onset's weight: a family's shapes begin on few days, and the best of them would rule the others out. With it 80 % of
@@ -135,7 +137,9 @@ pub(super) fn stage(days: &Days, doubling: Option<&Doubling>) -> Stage {
     let most = (days.onset..days.len())
         .map(|t| away(&t).abs())
         .fold(0.0, f64::max);
-    if now < 0.05 * most && now < 2.0 * (days.usual_index * usual.max(1.0)).sqrt() {
+    // Days before that varied much leave room for more than any reader would call usual.
+    let noise = 2.0 * (days.usual_index * usual.max(1.0)).sqrt();
+    if now < 0.05 * most && now < noise.min(USUAL_MORE_RATIO * usual + 1.0) {
         return Stage::Over;
     }
     match doubling {
