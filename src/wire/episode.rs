@@ -301,6 +301,9 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
         ),
     };
     let words = match (stage, direction) {
+        (Stage::Level, _) if likeness.doubling.is_none() => {
+            "has too few days of late that say which way it goes"
+        }
         (Stage::Growth, Direction::Surge) => "is growing",
         (Stage::Growth, Direction::Drop) => "has been falling further of late",
         (Stage::Level, Direction::Surge) => "is neither clearly growing nor clearly shrinking",
@@ -518,13 +521,13 @@ mod tests {
                 "it may as well not shrink",
                 [-0.25, -0.1, 0.1],
                 [None, Some(-10.0), Some(-4.0)],
-                " and is neither clearly growing nor clearly shrinking.",
+                " and is growing.",
             ),
             (
                 "it shrinks",
                 [-1.0, -0.5, -0.25],
                 [Some(-4.0), Some(-2.0), Some(-1.0)],
-                " and is neither clearly growing nor clearly shrinking.",
+                " and is growing.",
             ),
         ];
         for (name, [per_day_low, per_day, per_day_high], expected, said) in table {

@@ -57,7 +57,8 @@ fn moves(network: &Network, incident: &Incident) -> Option<String> {
     let all = incident.total();
     if told_rise < all.rise {
         places.push(format!(
-            "Of the {} more at all its crossings that day up to {} may have moved.",
+            "At all its crossings {} came that day, {} more than before some of them shut or fell; up to {} of these may have moved.",
+            grouped(all.observed),
             grouped(all.rise),
             grouped(all.moved)
         ));

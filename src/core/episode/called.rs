@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Days in a row on which another name must hold before it is taken.
 const HOLDS_DAYS: u8 = 5;
-/// Days in a row on which another stage must hold: a day or two below the others end nothing.
+/// Days in a row on which a stage must hold to be told: a day or two below the others end nothing.
 const STAGE_HOLDS_DAYS: u8 = 3;
 /// Growth that doubles in ten days at its slowest, of what its days allow, is taken at once, and so is a halving; as a share of a
 /// doubling a day.
@@ -102,21 +102,17 @@ impl Called {
         self.renamed_from = self.name.see(name, HOLDS_DAYS, is_sure);
     }
 
-    /// What is told is never against the numbers of the day: nothing is over on a day above the usual, and nothing grows while it halves.
+    /// What is told is never against the numbers of the day. Growth, a decline or an end is told once it has held for some days, or is
+    /// sure, and for as long as the numbers say it.
     fn see_stage(&mut self, now: Stage, doubling: Option<Doubling>) {
-        let goes_back = self.stage() == Some(Stage::Over);
         let is_sure = match (now, doubling) {
+            (Stage::Level, _) => true,
             (Stage::Growth, Some(d)) => d.per_day_low >= SURE_PER_DAY,
             (Stage::Decline, Some(d)) => d.per_day_high <= -SURE_PER_DAY,
             _ => false,
         };
-        self.stage.see(now, STAGE_HOLDS_DAYS, is_sure || goes_back);
-        let is_against = match (self.stage(), doubling) {
-            (Some(Stage::Growth), Some(d)) => d.per_day <= 0.0,
-            (Some(Stage::Decline), Some(d)) => d.per_day >= 0.0,
-            _ => false,
-        };
-        if is_against {
+        self.stage.see(now, STAGE_HOLDS_DAYS, is_sure);
+        if self.stage.told != Some(now) {
             self.stage.told = Some(Stage::Level);
         }
     }
@@ -223,13 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn another_stage_is_taken_once_it_has_held_three_days() {
+    fn another_stage_is_told_once_it_has_held_three_days_and_while_it_does() {
         use Stage::{Decline, Growth, Level, Over};
         let table = [
-            (vec![Growth, Over, Over, Growth], vec![Growth; 4]),
             (
-                vec![Growth, Over, Over, Over],
-                vec![Growth, Growth, Growth, Over],
+                vec![Growth, Over, Over, Growth],
+                vec![Growth, Level, Level, Level],
+            ),
+            (
+                vec![Growth, Over, Over, Over, Level],
+                vec![Growth, Level, Level, Over, Level],
             ),
             (vec![Level, Over, Decline, Over, Decline], vec![Level; 5]),
         ];
@@ -240,14 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_over_on_a_day_above_the_usual() {
-        use Stage::{Level, Over};
-        let days = [Over, Over, Level, Over].map(|stage| (stage, None));
-        assert_eq!(stages(&days), [Over, Over, Level, Level]);
-    }
-
-    #[test]
-    fn sure_growth_is_told_at_once_and_none_while_it_halves() {
+    fn fast_growth_is_told_at_once() {
         use Stage::{Decline, Growth, Level};
         let fast = Some([0.2, 0.5, 0.9]);
         let slow = Some([0.02, 0.1, 0.2]);
