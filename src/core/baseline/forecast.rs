@@ -36,9 +36,7 @@ pub enum Matching {
     /// wider, and more zeros and bursts are usual. 25 is a Gamma of shape 0.2, 400 one of shape 0.05.
     ///
     /// Dispersions from `rate_from_ratio` on are matched in the rate: series that have them, days of hundreds among days of
-    /// none, have more zeros than a Gamma within that limit. Their mean is that of the widest of the others, so that a level means the
-    /// same to all: were it `exp(f)`, a gate of 0.5 a day would have another level for each of the two kinds, and whichever rules
-    /// would make the other impossible.
+    /// none, have more zeros than a Gamma within that limit.
     LogRate {
         /// From 20 to 1e4.
         max_log_variance: f64,
@@ -156,14 +154,7 @@ impl Mixture {
                 parts.extend(heard.map(|k| {
                     let ratio = DISPERSION_RATIOS[k];
                     if ratio >= rate_from_ratio {
-                        let level = level.get_or_insert_with(|| {
-                            let log_variance = q + (widest_below(rate_from_ratio) - 1.0) * per_mean;
-                            let widest = in_log_rate(f, log_variance.min(max_log_variance));
-                            Level {
-                                mean: widest.count.mean(),
-                                ..Level::new(f, q)
-                            }
-                        });
+                        let level = level.get_or_insert_with(|| Level::new(f, q));
                         return part(k, level.with_noise(ratio));
                     }
                     let log_variance = (q + (ratio - 1.0) * per_mean).min(max_log_variance);
@@ -356,12 +347,6 @@ impl Level {
     }
 }
 
-/// The widest dispersion that is narrower than a variance / mean ratio; without dispersion where none is.
-fn widest_below(ratio: f64) -> f64 {
-    let below = DISPERSION_RATIOS.into_iter().filter(|of| *of < ratio);
-    below.last().unwrap_or(1.0)
-}
-
 /// A Gamma whose logarithm has mean `f` and the variance given.
 fn in_log_rate(f: f64, log_variance: f64) -> Matched {
     let (size, own) = trigamma_inverse(log_variance);
@@ -498,26 +483,5 @@ mod tests {
             }
         }
         assert_eq!(smallest(5, 3, 100, |_| false), None);
-    }
-
-    #[test]
-    fn a_level_means_the_same_to_a_wide_dispersion_as_to_the_next_narrower_one() {
-        let matching = Matching::LogRate {
-            max_log_variance: 25.0,
-            rate_from_ratio: 11.0,
-        };
-        let even = [-(DISPERSIONS as f64).ln(); DISPERSIONS];
-        for log_mean in [-6.0, -3.0, 0.0, 3.0, 8.0] {
-            let forecast = Mixture::match_moments(log_mean, 0.1, &even, matching);
-            let mean = |k: usize| forecast.parts[k].count.mean();
-            let widest = DISPERSION_RATIOS.iter().position(|r| *r >= 11.0);
-            let first = widest.expect("some are matched in the rate");
-            for k in first..DISPERSIONS {
-                assert!(
-                    (mean(k) / mean(first - 1) - 1.0).abs() < 1e-12,
-                    "{log_mean}"
-                );
-            }
-        }
     }
 }

@@ -474,7 +474,9 @@ impl Incident {
     /// Makes a change of it known.
     pub(super) fn tell(&mut self, change: Change, as_of: EventTime) -> Told {
         self.sequence += 1;
-        (self.as_of, self.began) = (as_of, self.first_onset());
+        // A partition that lags closes its days after the others have gone on.
+        self.as_of = self.as_of.max(as_of);
+        self.began = self.first_onset();
         Told {
             change,
             incident: self.clone(),
