@@ -423,6 +423,16 @@ fn a_generated_border_is_told_of_with_its_incidents_and_drawn_beside_a_fan() {
     assert!(!alone.contains(looks), "a file of counts has no incidents");
 }
 
+#[test]
+fn a_replay_that_is_none_and_a_trial_of_nothing_name_the_remedy() {
+    let folder = folder();
+    let nope = said(folder.path(), &["replay", "nope"]);
+    assert!(nope.contains("no file nope, nor a replay") && nope.contains("finland-2023"));
+    let words = ["episodes", "--variants", "0", "--no-replays"];
+    let nothing = said(folder.path(), &words);
+    assert!(nothing.contains("exit code 64") && nothing.contains("give a file of counts"));
+}
+
 /// What is said belongs to the matching; here each variant must be counted once on each day.
 #[test]
 fn what_is_said_of_variants_is_counted_by_day() {

@@ -548,6 +548,18 @@ mod tests {
     }
 
     #[test]
+    fn an_onset_at_the_end_of_the_search_and_days_without_a_pace_are_told_as_such() {
+        let mut likeness = like(&families(), 32, "finland-2023-shift", 0.8);
+        likeness.before_alert_days = SEARCHED_BEFORE_DAYS;
+        let said = along(&likeness, Stage::Level, Direction::Surge);
+        assert!(
+            said.contains("or earlier, 28 days or more before"),
+            "{said}"
+        );
+        assert!(said.contains("too few days of late"), "{said}");
+    }
+
+    #[test]
     fn what_an_incident_is_like_is_told_at_the_end_of_a_day_and_later_with_its_date() {
         let at = |stage| {
             likeness(

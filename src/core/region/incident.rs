@@ -520,3 +520,24 @@ pub struct Counted {
     /// For how many days what is usual has been so, where it is the level of a surge or drop that lasted, and which it was.
     pub usual_for_days: Option<(u32, Direction)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::StreamIx;
+
+    #[test]
+    fn what_is_told_later_is_of_no_earlier_moment() {
+        let id = IncidentId {
+            onset: EventTime(0),
+            crossing: CrossingIx(0),
+            stream: StreamIx(0),
+            direction: Direction::Surge,
+            group: None,
+        };
+        let mut incident = Incident::of(id, EventTime(0));
+        let as_of =
+            [5, 3, 8].map(|at| incident.tell(Change::Updated, EventTime(at)).incident.as_of);
+        assert_eq!(as_of, [5, 5, 8].map(EventTime));
+    }
+}
