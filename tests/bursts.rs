@@ -1,4 +1,4 @@
-//! Holds a lens to series that are hard to know: days of hundreds among days of none, and a series that begins at thousands.
+//! Holds a lens to series that are hard to know: days of hundreds among days of none, families, coaches, and high days.
 
 mod support;
 
@@ -238,6 +238,43 @@ fn coaches_among_cars_are_no_surge_of_hours() {
     let of = |seed| alarms(Lens::Hour, seed, 1, |dice| vehicles(dice, &COACHES, 8.0));
     let alarms: u32 = (0..3).map(of).sum();
     assert!(alarms <= 2, "{alarms} in three years of 0.375");
+}
+
+/// Alarms by hour a series-year where so many arrivals a day come one by one, and days lie above and below that by a log-normal factor.
+fn alarms_of_high_days(series: u64, years: u32, mean: f64, log_sd: f64) -> f64 {
+    let of = |seed| {
+        let (mut hour, mut factor) = (0, 1.0);
+        alarms(Lens::Hour, seed, years, |dice| {
+            if hour % 24 == 0 {
+                let normal = (0..12).map(|_| uniform(dice)).sum::<f64>() - 6.0;
+                factor = (log_sd * normal).exp();
+            }
+            hour += 1;
+            parties(dice, mean / 24.0 * factor, |_| 1)
+        })
+    };
+    f64::from((0..series).map(of).sum::<u32>()) / (series as f64 * f64::from(years))
+}
+
+/// Evidence that takes the hours of a day to know nothing of each other alarms some five times a year here.
+#[test]
+fn the_hours_of_a_high_day_are_high_together_and_no_surge() {
+    let a_year = alarms_of_high_days(4, 3, 80.0, 0.2);
+    assert!(a_year <= 2.0, "{a_year} a series-year");
+}
+
+/// `cargo test --release --test bursts -- --ignored --nocapture`
+#[test]
+#[ignore = "prints how often the hours of high days alarm; takes a minute"]
+fn alarms_of_the_hours_of_high_days() {
+    eprintln!("alarms a series-year by hour where 0.375 are accepted, 12 series of 3 years");
+    for mean in [25.0, 80.0, 400.0] {
+        for log_sd in [0.0, 0.1, 0.2, 0.3] {
+            let a_year = alarms_of_high_days(12, 3, mean, log_sd);
+            eprintln!("{mean} a day, days {log_sd} above and below: {a_year:.2}");
+            assert!(log_sd > 0.0 || a_year <= 0.375, "of days that are alike");
+        }
+    }
 }
 
 /// `cargo test --release --test bursts -- --ignored --nocapture`

@@ -223,14 +223,15 @@ fn every_alert_of_a_replay_is_as_told_and_says_how_its_evidence_came() {
     let text = as_text(&world.explain(VARTIUS));
     for said in [
         "Recomputed from border.arrivals.v1 partition 0, from its first record on",
-        "opened     minor     hour 2023-11-16 10:00, so far  4 ",
-        "    hour 2023-11-16 09:00",
-        "    hour 2023-11-16 04:00, shut",
+        "opened     major     day 2023-11-16, so far  11 ",
+        "    day 2023-11-15",
         "border.arrivals.v1/0 offset ",
         "records are as recomputed, and so are the",
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
+    let niirala = as_text(&world.explain("fi-niirala.asylum.surge.2023-11-17"));
+    assert!(niirala.contains("    day 2023-12-06, shut  "), "{niirala}");
     let json = as_json(&world.explain(VARTIUS));
     assert_eq!(json["agrees"], true);
     assert_eq!(json["changes"][0]["told"], json["changes"][0]["recomputed"]);
@@ -321,11 +322,11 @@ fn whatever_is_forged_is_found() {
                 let at = w.record(0).value["bucket"]["start"].clone();
                 let before = |c: &&mut Value| {
                     c["crossing"] == "fi-vartius"
-                        && c["lens"] == "hour"
+                        && c["lens"] == "day"
                         && c["stream"] == "asylum"
                         && c["bucket"]["end"] == at
                 };
-                let count = w.counts.iter_mut().find(before).expect("the hour before");
+                let count = w.counts.iter_mut().find(before).expect("the day before");
                 count["expected"] = json!(7.5);
             },
             "expected: told 7.5, recomputed",
@@ -380,7 +381,7 @@ fn where_the_beginning_is_gone_what_is_left_is_checked_and_no_more_is_claimed() 
     );
     world.record(0).value["observed"] = json!(5);
     let text = as_text(&world.explain(VARTIUS));
-    assert!(text.contains("observed: told 5, recomputed 4"), "{text}");
+    assert!(text.contains("observed: told 5, recomputed 11"), "{text}");
     // Later than the alert: nothing can be said of it.
     world.first = world.inputs.len() as i64 - 1;
     let found = world.explain(VARTIUS);

@@ -158,23 +158,26 @@ impl LensState {
         self.whole_until > 0 && self.buckets_seen < params.settle_in
     }
 
-    /// Power of the likelihood ratios: to the power of 0 a ratio is no evidence, to a power below 1 less than it was. It grows over
-    /// the buckets that are learnt whole, as what is learnt in them does: a first week explains itself by its weekdays, and says
-    /// nothing of how much they vary. So it does after a new usual was adopted.
-    fn power(&self, params: &LensParams) -> f64 {
+    /// Powers of the likelihood ratios, of a rise and of a drop: to the power of 0 a ratio is no evidence, to a power below 1 less
+    /// than it was. They grow over the buckets that are learnt whole, as what is learnt in them does: a first week explains itself by
+    /// its weekdays, and says nothing of how much they vary. So they do after a new usual was adopted.
+    fn powers(&self, params: &LensParams) -> [f64; 2] {
         let left = self.whole_until.saturating_sub(self.buckets_seen);
         let all = if self.whole_until <= params.learn_whole {
             params.learn_whole
         } else {
             params.relearn_whole
         };
-        if self.is_settling(params) {
+        let known = if self.is_settling(params) {
             0.0
         } else if left > 0 {
-            (1.0 - f64::from(left) / f64::from(all)).max(0.0) * self.drift.power()
+            (1.0 - f64::from(left) / f64::from(all)).max(0.0)
         } else {
-            self.drift.power()
-        }
+            1.0
+        };
+        params
+            .drift_shares
+            .map(|share| known * self.drift.power(share))
     }
 
     /// A count that was not thought possible of a series of which nothing is known: the level is there. Returns whether it is so.
@@ -528,7 +531,7 @@ impl LensState {
                 .predict(&params.switches(), params.rises.len(), params.drops.len()),
             leak: params.leak,
             rise_leak,
-            power: self.power(params),
+            powers: self.powers(params),
             log_threshold_rise: params.log_threshold_rise,
             log_threshold_drop: params.log_threshold_drop,
         }

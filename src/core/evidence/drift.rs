@@ -4,7 +4,7 @@
 //! Evidence takes counts for independent given the forecast. Where errors are correlated, the sum of errors that evidence holds has
 //! `V = 1 + 2 E[z A] / E[z^2]` times the variance it would have, with `z` the standardised error and
 //! `A <- (1 - leak) (A + z)` the sum before it, under the evidence's own leak. Log likelihood ratios are divided by
-//! `1 + SHARE (V - 1)`.
+//! `1 + share (V - 1)`.
 //!
 //! Where a bus among cars makes counts that no negative binomial has, the likeliest dispersion is that of the cars, and errors have
 //! `W = E[z^2] > 1`. Log likelihood ratios are divided by that as well: the quasi-likelihood of counts whose variance is `W` times the
@@ -14,9 +14,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Share of the excess variance that slows evidence. All of it would take errors in runs for noise, though half of it is what a
-/// slow surge looks like; an eighth keeps drifting series within the promise and costs steady ones nothing.
-const SHARE: f64 = 0.12;
 /// Squared errors that a new series is thought to have had, uncorrelated.
 const PRIOR_ERRORS: f64 = 100.0;
 /// Errors of cut counts are cut to this many standard deviations: one count must not decide what is said of all.
@@ -60,16 +57,16 @@ pub struct Errors {
 }
 
 impl Drift {
-    /// Power of the likelihood ratios, in (0, 1].
+    /// Power of the likelihood ratios, in (0, 1], where `share` of the excess variance slows evidence.
     #[must_use]
-    pub fn power(&self) -> f64 {
+    pub fn power(&self, share: f64) -> f64 {
         let [product, square] = [self.product, self.square].map(f64::from);
         let whole = [self.whole_square, self.whole_weight, self.whole_fourth];
         let [whole_square, whole_weight, whole_fourth] = whole.map(f64::from);
         let excess = 2.0 * product / (square + PRIOR_ERRORS);
         let by_chance = STANDARD_ERRORS * whole_fourth.sqrt();
         let width = (whole_square + PRIOR_ERRORS - by_chance) / (whole_weight + PRIOR_ERRORS);
-        1.0 / ((1.0 + SHARE * excess.max(0.0)) * width.max(1.0))
+        1.0 / ((1.0 + share * excess.max(0.0)) * width.max(1.0))
     }
 
     /// A bucket closed. `memory` is the share of the sums that is kept at a bucket of full weight.
@@ -111,6 +108,8 @@ impl Drift {
 mod tests {
     use super::*;
 
+    const SHARE: f64 = 0.12;
+
     /// Normal errors from a fixed generator of sums of twelve uniforms.
     fn normal() -> impl FnMut() -> f64 {
         let mut state = 7_u64;
@@ -141,7 +140,7 @@ mod tests {
             error = correlation * error + (1.0 - correlation * correlation).sqrt() * noise();
             drift.learn(&usual(error), 0.9999, 0.05);
         }
-        drift.power()
+        drift.power(SHARE)
     }
 
     #[test]
@@ -166,7 +165,7 @@ mod tests {
                 };
                 drift.learn(&errors, 0.9999, 0.05);
             }
-            let got = drift.power();
+            let got = drift.power(SHARE);
             assert!((got - want).abs() < 0.03, "{width}: {got}, wanted {want}");
         }
     }
@@ -184,7 +183,7 @@ mod tests {
             };
             (0..400).for_each(|day| learn(if day % 2 == 0 { 1.0 } else { -1.0 }));
             (0..large).for_each(|_| learn(1e9));
-            let power = drift.power();
+            let power = drift.power(SHARE);
             assert_eq!(power < 0.9, slows, "{large}: {power}");
         }
     }

@@ -39,8 +39,8 @@ pub struct Outlook {
     pub(crate) leak: f64,
     /// The same of a rise.
     pub(crate) rise_leak: f64,
-    /// Power of the likelihood ratios in the evidence.
-    pub(crate) power: f64,
+    /// Powers of the likelihood ratios in the evidence of a rise, and of a drop.
+    pub(crate) powers: [f64; 2],
     pub(crate) log_threshold_rise: f64,
     pub(crate) log_threshold_drop: f64,
 }
@@ -133,7 +133,7 @@ impl Outlook {
         let alarms = |y| self.rise_of_count(y) >= self.log_threshold_rise;
         if self.alarms(first) {
             smallest(first, self.spread(), first, |y| self.alarms(y))
-        } else if self.power > 0.0 {
+        } else if self.powers[0] > 0.0 {
             self.rungs_above(first).find(|rung| alarms(*rung))
         } else {
             None
@@ -240,7 +240,7 @@ impl Outlook {
     }
 
     fn rise_by(&self, ln_ratios: &[f64; MAX_RISES]) -> ShiryaevRoberts<MAX_RISES> {
-        let ratios = ln_ratios.map(|ln| self.power * ln);
+        let ratios = ln_ratios.map(|ln| self.powers[0] * ln);
         self.rise
             .after(self.ln_rise_weights(), &ratios, self.rise_leak)
             .within(f64::INFINITY)
@@ -281,7 +281,7 @@ impl Outlook {
     }
 
     pub(crate) fn drop_after(&self, said: &Likelihoods) -> ShiryaevRoberts<MAX_DROPS> {
-        let ratios = said.drop.map(|ln| self.power * ln);
+        let ratios = said.drop.map(|ln| self.powers[1] * ln);
         self.drop
             .after(self.hypotheses.ln_drop_weights(), &ratios, self.leak)
     }
