@@ -15,6 +15,7 @@ use crate::replay::load;
 use crate::report::{self, Alert, Incident, Incidents, Look, Report};
 use crate::trial;
 use crate::variants::{Border, Kind, Variant, sheet};
+use crate::wire::sentence::about;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rayon::prelude::*;
@@ -117,25 +118,43 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
 
 /// What became of an alert after it was first told of; nothing where it goes on as it was.
 fn later(alert: &Alert) -> Option<String> {
-    let grew = alert.grew.iter().map(|(at, s)| (*at, s.label()));
-    let again = alert.again.iter().map(|at| (*at, "there again"));
-    let over = match alert.reason {
-        Some(Reason::Calm) => match alert.direction {
-            Direction::Surge => "ended, as for three days no more came than was usual by then,",
-            Direction::Drop => "ended, as for three days no fewer came than was usual by then,",
-        },
-        Some(Reason::Lasting) => "taken for usual, as it had lasted,",
-        Some(Reason::Redefined) => "no longer followed, as the feed counts something else,",
-        Some(Reason::Recounted) => "withdrawn",
-        Some(Reason::Feedback(_) | Reason::Explained) | None => "over",
+    let grew = alert
+        .grew
+        .iter()
+        .map(|(at, s)| (*at, s.label(), String::new()));
+    let again = alert
+        .again
+        .iter()
+        .map(|at| (*at, "there again", String::new()));
+    let (over, why) = match alert.reason {
+        Some(Reason::Calm) => ("over", calm(alert)),
+        Some(Reason::Lasting) => ("taken for usual", ", as it had lasted".to_owned()),
+        Some(Reason::Redefined) => (
+            "no longer followed",
+            ", as the feed counts something else".to_owned(),
+        ),
+        Some(Reason::Recounted) => ("withdrawn", String::new()),
+        Some(Reason::Feedback(_) | Reason::Explained) | None => ("over", String::new()),
     };
-    let ended = alert.ended.iter().map(|at| (*at, over));
+    let ended = alert.ended.iter().map(|at| (*at, over, why.clone()));
     let mut all: Vec<_> = grew.chain(again).chain(ended).collect();
-    all.sort_by_key(|(at, _)| *at);
+    all.sort_by_key(|(at, ..)| *at);
     let told = all
         .iter()
-        .map(|(at, what)| format!("{what} on {}", at.strftime("%-d %B %Y at %H:%M")));
-    (!all.is_empty()).then(|| format!("Later: {}.", told.collect::<Vec<_>>().join(", ")))
+        .map(|(at, what, why)| format!("{what} on {}{why}", at.strftime("%-d %B %Y at %H:%M")));
+    (!all.is_empty()).then(|| format!("Later: {}.", told.collect::<Vec<_>>().join("; ")))
+}
+
+/// Why an alert ended by itself: the usual may have become another while it went on.
+fn calm(alert: &Alert) -> String {
+    let more = match alert.direction {
+        Direction::Surge => "more",
+        Direction::Drop => "fewer",
+    };
+    let usual = alert.usual.map_or_else(String::new, |usual| {
+        format!(", {} on that day", about(usual as f64))
+    });
+    format!(", as for three days no {more} came than had become usual by then{usual}")
 }
 
 /// The names of what can be generated.

@@ -137,6 +137,7 @@ fn alert(told: &Told, numbers: &Numbers) -> Option<Alert> {
         direction: direction(told)?,
         opened: civil(&numbers.onset)?,
         ended: (!told.is_open).then(|| civil(&told.as_of)).flatten(),
+        usual: None,
         reason: None,
         severity: severity.next()?,
         grew: Vec::new(),

@@ -219,6 +219,7 @@ impl<'a> Follower<'a> {
             opened: civil(&TimeZone::UTC, step.start),
             ended: None,
             reason: None,
+            usual: None,
             severity,
             grew: Vec::new(),
             again: Vec::new(),

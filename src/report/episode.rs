@@ -198,6 +198,7 @@ impl Watch<'_> {
             opened: civil(&self.network.crossing(*crossing).tz, *as_of),
             ended: None,
             reason: alert.reason,
+            usual: (reading.lens == Lens::Day).then(|| reading.expected.round() as u64),
             severity: alert.severity,
             grew: Vec::new(),
             again: Vec::new(),
@@ -339,7 +340,7 @@ fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
     };
     match transition {
         Transition::Resolved | Transition::Retracted => {
-            (alert.ended, alert.reason) = (Some(told.opened), told.reason);
+            (alert.ended, alert.reason, alert.usual) = (Some(told.opened), told.reason, told.usual);
         }
         Transition::Escalated | Transition::Deescalated => {
             alert.grew.push((told.opened, told.severity));

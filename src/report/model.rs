@@ -178,6 +178,8 @@ pub struct Alert {
     pub ended: Option<DateTime>,
     /// Why it ended, where that is known.
     pub reason: Option<Reason>,
+    /// What was usual of the day it was last told with.
+    pub usual: Option<u64>,
     /// How severe it was when it opened.
     pub severity: Severity,
     /// When it became more severe, and how severe.

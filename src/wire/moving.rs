@@ -71,7 +71,7 @@ fn above(day: DayCount) -> String {
     match day.observed.saturating_sub(day.rise) {
         0 => "where none came before crossings near it shut or fell".to_owned(),
         most => format!(
-            "{} more than before crossings near it shut or fell (about {} a day)",
+            "{} more than the level it had reached (about {} a day) before crossings near it shut or fell",
             grouped(day.rise),
             grouped(most)
         ),

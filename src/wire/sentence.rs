@@ -82,7 +82,7 @@ pub fn summary(
             let told = opening(&place.tz, stream, alert.direction, (reading, run), until);
             let is_of_before = |run: &Run| day(run.since) != day(reading.start);
             let is_of_before = run.is_some_and(is_of_before);
-            let size = size(alert, reading, is_of_before);
+            let size = size(alert, reading, until.is_some(), is_of_before);
             let chance = chance(alert, reading);
             return format!("{name}: {told}{notes} {size} {chance}");
         }
@@ -97,9 +97,10 @@ pub fn summary(
         Transition::Retracted => {
             format!("{name}: the {what} is withdrawn, after late reports or corrections: {numbers}")
         }
-        Transition::Reopened => {
-            format!("{name}: the {what} is there again: {numbers} {began}")
-        }
+        Transition::Reopened => format!(
+            "{name}: the {what} is there again: {numbers} {began}{}",
+            as_before(alert, reading)
+        ),
         Transition::Updated => format!(
             "{name}: the {what} goes on{}: {numbers} {began}",
             word(alert)
@@ -247,7 +248,8 @@ fn spans(
 }
 
 /// How many are usual, in words that read well beside a count.
-pub(super) fn about(expected: f64) -> String {
+#[must_use]
+pub fn about(expected: f64) -> String {
     match expected.round() as u64 {
         0 => "hardly any".to_owned(),
         whole => format!("about {}", grouped(whole)),
@@ -262,9 +264,19 @@ fn bucket(lens: Lens) -> &'static str {
     }
 }
 
+/// Where an alert that is there again is called more severe than its last bucket is by itself.
+fn as_before(alert: &Alert, reading: &Reading) -> String {
+    let own = Severity::of(alert.direction, reading.observed, reading.expected);
+    if own >= alert.severity {
+        return String::new();
+    }
+    let (word, own) = (alert.severity.label(), own.label());
+    format!(" It is called {word} for what came before; by itself this would be {own}.")
+}
+
 /// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is. Once it is open days
 /// alone make it more severe; the days before are no part of it, where its run is of them too.
-fn size(alert: &Alert, reading: &Reading, is_of_before: bool) -> String {
+fn size(alert: &Alert, reading: &Reading, goes_on: bool, is_of_before: bool) -> String {
     let asks = |(distance, ratio): (f64, f64)| match alert.direction {
         Direction::Surge => {
             format!(
@@ -280,15 +292,23 @@ fn size(alert: &Alert, reading: &Reading, is_of_before: bool) -> String {
         }
     };
     let own = Severity::of(alert.direction, reading.observed, reading.expected);
-    let last = format!("its last {}", bucket(reading.lens));
+    let last = match (reading.lens, goes_on) {
+        (Lens::Day, true) => "today so far",
+        (Lens::Day, false) => "that day",
+        (Lens::Hour, true) => "the hour so far",
+        (Lens::Hour, false) => "that hour",
+        (Lens::Week, _) => "that week",
+    };
     let severity = alert.severity.label();
     let why = match alert.severity.asks(alert.direction) {
-        Some(asked) if own >= alert.severity && is_of_before => format!(
-            "{severity} for now, as {last} had {} (the days before are no part of this)",
-            asks(asked)
-        ),
         Some(asked) if own >= alert.severity => {
-            format!("{severity}, as {last} had {}", asks(asked))
+            let verb = if goes_on { "has" } else { "had" };
+            let (now, apart) = if is_of_before {
+                (" for now", " (the days before are no part of this)")
+            } else {
+                ("", "")
+            };
+            format!("{severity}{now}, as {last} {verb} {}{apart}", asks(asked))
         }
         Some(asked) => format!("{severity}, as an hour or day of it had {}", asks(asked)),
         None if is_of_before => {
