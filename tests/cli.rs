@@ -459,6 +459,18 @@ fn what_is_said_of_variants_is_counted_by_day() {
 }
 
 /// The hauliers' blockade ended on 16 January 2024; crossings were still told of as on their way back when it was over.
+/// Trucks that come back to Dorohusk while what is usual there is half of what it was.
+#[test]
+fn a_return_says_what_was_usual_before_the_drop() {
+    let text = said(folder().path(), &["replay", "blockade-2023"]);
+    for before in [
+        "A drop began here on 6 November 2023, and what is usual has fallen with it: before it about 1,372 a day were usual.",
+        "Before that drop about 627 a day came.",
+    ] {
+        assert!(text.contains(before), "{before}: {text}");
+    }
+}
+
 #[test]
 fn an_end_names_the_alerts_that_go_on() {
     let text = said(folder().path(), &["replay", "blockade-2023"]);

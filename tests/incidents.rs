@@ -577,7 +577,7 @@ fn today_is_the_day_of_the_message() {
         let day = one.incident.day.expect("it is of a day").date();
         let said = summary(&feed.network, one).expect("flow moved");
         assert_eq!(today, day, "{said}");
-        assert!(said.contains(" so far today at "), "{said}");
+        assert!(said.contains(" in the full hours of today at "), "{said}");
         displaced += 1;
     }
     assert!(displaced > 5, "{displaced}");

@@ -1,4 +1,4 @@
-//! Holds the numerics to the tables of `reference/` (mpmath at 40 digits) and the filter to PyBATS; `reference/make.py` writes them.
+//! Holds the numerics to the tables of `reference/` (mpmath at 40 digits, held to SciPy) and the filter to PyBATS; `reference/make.py` writes them.
 
 use std::f64::consts::TAU;
 use std::path::Path;

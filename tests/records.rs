@@ -93,6 +93,7 @@ fn an_opened_alert_carries_all_that_a_reader_needs() {
         closed: false,
         data: DataStatus::Complete,
         usual_for_days: None,
+        before: None,
         as_of: DAY.plus_ms(16 * HOUR_MS + 1_200_000),
         source: source(),
     };

@@ -250,6 +250,7 @@ fn what_ended_thirty_days_ago_leaves_the_states() {
         closed,
         data,
         usual_for_days,
+        before,
         as_of,
         source,
         ..
@@ -266,6 +267,7 @@ fn what_ended_thirty_days_ago_leaves_the_states() {
         closed,
         data,
         usual_for_days,
+        before,
         as_of,
         source,
         transition: surgewatch::core::alert::Transition::Resolved,

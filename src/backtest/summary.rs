@@ -82,10 +82,10 @@ impl Summary {
         self.episodes.extend_from_slice(&outcome.episodes);
     }
 
-    /// Number of buckets that were run.
+    /// Whether anything was labelled.
     #[must_use]
-    pub fn buckets(&self) -> usize {
-        self.buckets
+    pub fn has_episodes(&self) -> bool {
+        !self.episodes.is_empty()
     }
 
     /// The tables, given the lens and the accepted false alerts a series-year for surges and for drops.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Series that are run before their results are written: enough for every core, few enough for memory.
 const CHUNK: usize = 256;
@@ -100,7 +100,6 @@ fn run_job(args: &BacktestArgs, settings: &Settings, job: &Job) -> Result<(), Co
         .map_err(|error| CommandError::Usage(format!("--threads: {error}")))?;
     let bar = progress(series.len());
     let begun = Instant::now();
-    let mut busy = Duration::ZERO;
     let (mut summary, mut matched) = (Summary::default(), Matched::default());
     for chunk in series.chunks(CHUNK) {
         let done: Vec<Done> = pool.install(|| {
@@ -119,7 +118,6 @@ fn run_job(args: &BacktestArgs, settings: &Settings, job: &Job) -> Result<(), Co
             done.scored
                 .into_iter()
                 .for_each(|scored| matched.add(scored));
-            busy += done.busy;
         }
     }
     bar.finish_and_clear();
@@ -128,11 +126,13 @@ fn run_job(args: &BacktestArgs, settings: &Settings, job: &Job) -> Result<(), Co
     }
     let tables = summary.table(lens, promised) + &matched.table(lens);
     super::say(tables.trim_end());
+    if truth.is_none() && !summary.has_episodes() {
+        eprintln!("No truth file and no labels: every alert counts as false, whatever it is of.");
+    }
     eprintln!(
-        "{:.1} s on {} threads; {:.2} us of a thread a bucket",
+        "{:.1} s on {} threads",
         begun.elapsed().as_secs_f64(),
-        pool.current_num_threads(),
-        busy.as_secs_f64() * 1e6 / summary.buckets().max(1) as f64
+        pool.current_num_threads()
     );
     Ok(())
 }
@@ -143,14 +143,10 @@ struct Done {
     /// For a series the truth file names.
     scored: Option<Scored>,
     rows: [String; 2],
-    /// Time the core's lens took.
-    busy: Duration,
 }
 
 fn one(detector: &Detector, series: &Counts, truth: Option<&Truth>, outputs: &[Output; 2]) -> Done {
-    let begun = Instant::now();
     let points = run(detector, series);
-    let busy = begun.elapsed();
     // A series that the truth file does not name is run, and counts for nothing.
     let mark = truth.map(|truth| truth.mark(&series.id).cloned().unwrap_or_default());
     let rows = [Direction::Surge, Direction::Drop].map(|direction| {
@@ -164,7 +160,6 @@ fn one(detector: &Detector, series: &Counts, truth: Option<&Truth>, outputs: &[O
         outcome: judge(series, &points, mark.as_ref()),
         scored: mark.map(|mark| Scored::new(&points, &mark)),
         rows,
-        busy,
     }
 }
 

@@ -127,11 +127,11 @@ fn later(alert: &Alert) -> Option<String> {
         .iter()
         .map(|at| (*at, "there again", String::new()));
     let (over, why) = match alert.reason {
-        Some(Reason::Calm) => ("over", calm(alert)),
+        Some(Reason::Calm) => ("the alert ended", calm(alert)),
         Some(Reason::Lasting) => ("taken for usual", ", as it had lasted".to_owned()),
         Some(Reason::Redefined) => (
             "no longer followed",
-            ", as the feed counts something else".to_owned(),
+            ", as what the feed counts was changed".to_owned(),
         ),
         Some(Reason::Recounted) => ("withdrawn", String::new()),
         Some(Reason::Feedback(_) | Reason::Explained) | None => ("over", String::new()),
@@ -151,10 +151,19 @@ fn calm(alert: &Alert) -> String {
         Direction::Surge => "more",
         Direction::Drop => "fewer",
     };
-    let usual = alert.usual.map_or_else(String::new, |usual| {
-        format!(", {} on that day", about(usual as f64))
+    let usual = alert
+        .usual
+        .map(|usual| format!("{} on that day", about(usual as f64)));
+    let before = alert.before.map(|before| {
+        let usual = about(f64::from(before));
+        format!("before it began {usual} a day were usual")
     });
-    format!(", as for three days no {more} came than had become usual by then{usual}")
+    let numbers: Vec<String> = usual.into_iter().chain(before).collect();
+    let numbers = match numbers.as_slice() {
+        [] => String::new(),
+        some => format!(" ({})", some.join("; ")),
+    };
+    format!(", as for three days no {more} came than had become usual by then{numbers}")
 }
 
 /// The names of what can be generated.

@@ -218,6 +218,13 @@ impl Rules<'_> {
             let rule = "what grows needs doubling_days, growth_days and peak";
             self.fail("curve", "(table)", rule, "give all three, or none");
         }
+        if let Some(peak) = &curve.peak
+            && (peak.low < curve.first_day.low || peak.high < curve.first_day.high)
+        {
+            let value = format!("{} to {}", peak.low, peak.high);
+            let rule = "must not lie below curve.first_day";
+            self.fail("curve.peak", &value, rule, "correct one of the two ranges");
+        }
         self.direction(curve, family.direction);
     }
 

@@ -419,6 +419,11 @@ pub(super) fn announce(
         closed,
         data,
         usual_for_days: series.usual_for_days(cx.params),
+        before: series.usual_before(
+            cx.params,
+            alert.direction,
+            transition == Transition::Resolved,
+        ),
         as_of,
         source,
     });

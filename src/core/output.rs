@@ -4,6 +4,7 @@ use super::alert::{Alert, Direction, Reading, Run, Transition};
 use super::event::GateState;
 use super::ids::{CrossingIx, Offset, Partition, StreamIx};
 use super::notice::{DataStatus, Notice};
+use super::standing::Before;
 use super::time::{EventTime, WallTime};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,9 @@ pub enum Output {
         data: DataStatus,
         /// How many open days ago a level that had lasted became the usual, and which way it had gone, while that is news.
         usual_for_days: Option<(u32, Direction)>,
+        /// What was usual before an episode that what is usual has followed since: the one the alert came after, or its own where it
+        /// is over.
+        before: Option<Before>,
         /// Event time of the deciding event or close.
         as_of: EventTime,
         /// What decided.

@@ -31,10 +31,10 @@ impl Severity {
         }
     }
 
-    /// The severity of a count against what was expected.
+    /// The severity of a count against what was expected, to the whole arrival, as both are told.
     #[must_use]
     pub fn of(direction: Direction, observed: u64, expected: f64) -> Self {
-        let observed = observed as f64;
+        let (observed, expected) = (observed as f64, expected.round());
         let reaches = |(excess, ratio): (f64, f64)| match direction {
             Direction::Surge => observed - expected >= excess && observed >= ratio * expected,
             Direction::Drop => expected - observed >= excess && observed * ratio <= expected,
@@ -60,6 +60,7 @@ impl Severity {
     pub fn next_surge_count(self, expected: f64) -> Option<u64> {
         let worse = Self::ALL.into_iter().find(|worse| *worse > self)?;
         let (excess, ratio) = worse.asks(Direction::Surge)?;
+        let expected = expected.round();
         Some((expected + excess).max(ratio * expected).ceil() as u64)
     }
 }
@@ -76,6 +77,13 @@ mod tests {
                 Direction::Surge,
                 18,
                 0.1,
+                Severity::Major,
+            ),
+            (
+                "ten where none is usual, to the whole arrival",
+                Direction::Surge,
+                10,
+                0.4,
                 Severity::Major,
             ),
             (

@@ -138,6 +138,7 @@ fn alert(told: &Told, numbers: &Numbers) -> Option<Alert> {
         opened: civil(&numbers.onset)?,
         ended: (!told.is_open).then(|| civil(&told.as_of)).flatten(),
         usual: None,
+        before: None,
         reason: None,
         severity: severity.next()?,
         grew: Vec::new(),

@@ -220,6 +220,7 @@ impl<'a> Follower<'a> {
             ended: None,
             reason: None,
             usual: None,
+            before: None,
             severity,
             grew: Vec::new(),
             again: Vec::new(),

@@ -18,8 +18,8 @@ use crate::core::partition::Input;
 use crate::core::time::{EventTime, WallTime};
 use crate::replay::{Change, Replay, Scenario};
 use crate::wire::decode::{self, DecodeError, Limits, Record};
-use crate::wire::notice;
 use crate::wire::sentence::{self, Subject};
+use crate::wire::{notes, notice};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -186,6 +186,7 @@ impl Watch<'_> {
             closed,
             data,
             usual_for_days,
+            before,
             as_of,
             ..
         } = output
@@ -193,12 +194,14 @@ impl Watch<'_> {
             return None;
         };
         let subject = Subject::new(self.network, *crossing, *stream);
+        let tz = &self.network.crossing(*crossing).tz;
         let told = Alert {
             direction: alert.direction,
-            opened: civil(&self.network.crossing(*crossing).tz, *as_of),
+            opened: civil(tz, *as_of),
             ended: None,
             reason: alert.reason,
             usual: (reading.lens == Lens::Day).then(|| reading.expected.round() as u64),
+            before: before.map(|before| before.usual_per_day),
             severity: alert.severity,
             grew: Vec::new(),
             again: Vec::new(),
@@ -209,7 +212,7 @@ impl Watch<'_> {
                 (reading, run.as_ref()),
                 *closed,
                 *as_of,
-                &sentence::notes(*transition, *usual_for_days, *data),
+                &notes::notes(tz, *transition, *usual_for_days, before.as_ref(), *data),
             ),
         };
         Some((*transition, told))
@@ -340,7 +343,8 @@ fn note(alerts: &mut Vec<Alert>, transition: Transition, told: Alert) {
     };
     match transition {
         Transition::Resolved | Transition::Retracted => {
-            (alert.ended, alert.reason, alert.usual) = (Some(told.opened), told.reason, told.usual);
+            alert.ended = Some(told.opened);
+            (alert.reason, alert.usual, alert.before) = (told.reason, told.usual, told.before);
         }
         Transition::Escalated | Transition::Deescalated => {
             alert.grew.push((told.opened, told.severity));

@@ -153,6 +153,7 @@ mod tests {
             closed: false,
             data: DataStatus::Complete,
             usual_for_days: None,
+            before: None,
             as_of: at,
             source: SOURCE,
         }

@@ -226,6 +226,7 @@ impl<'a> Series<'a> {
             closed: true,
             data: DataStatus::Complete,
             usual_for_days: None,
+            before: None,
             as_of: reading.end,
             source: SOURCE,
         })

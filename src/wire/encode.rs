@@ -1,5 +1,6 @@
 //! Owns the records put out: alerts and counts as JSON, with their keys and CloudEvents headers.
 
+use super::notes::notes;
 use super::sentence::{self, Subject};
 use crate::core::alert::{Alert, Direction, Feedback, Reading, Severity, Transition};
 use crate::core::event::GateState;
@@ -252,6 +253,7 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
         closed,
         data,
         usual_for_days,
+        before,
         as_of,
         source,
     } = output
@@ -264,10 +266,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     let civil = |time: EventTime| sentence::civil_time(network, crossing, time);
     let subject = Subject::new(network, crossing, stream);
     let numbers = (reading, run.as_ref());
-    let (change, notes) = (
-        *transition,
-        sentence::notes(*transition, *usual_for_days, *data),
-    );
+    let (tz, change, usual) = (&place.tz, *transition, *usual_for_days);
+    let notes = notes(tz, change, usual, before.as_ref(), *data);
     let summary = sentence::summary(&subject, alert, change, numbers, *closed, *as_of, &notes);
     let record = AlertRecord {
         alert_id: id.as_str().into(),

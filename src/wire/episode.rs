@@ -185,16 +185,15 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
             stage,
         } => (all, *none, called.stage().unwrap_or(*stage)),
     };
+    let judged = counted(likeness.judged_days, "day", "days");
     let first = match likeness.judged_days <= FIRST_GUESS_DAYS {
-        true => format!(
-            ", judged by {} of alert only",
-            counted(likeness.judged_days, "day", "days")
-        ),
+        true => format!(", judged by {judged} of alert only"),
         false => String::new(),
     };
-    let best = all.iter().copied().enumerate();
-    let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
-    let family = best.and_then(|(at, p)| Some((families.get(at)?, p)));
+    let each = all.iter().copied().enumerate();
+    let family = each
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .and_then(|(at, p)| Some((families.get(at)?, p)));
     // All families that are compared go the same way.
     let direction = family.map_or(Direction::Surge, |(family, _)| family.direction);
     let along = along(likeness, stage, direction);
@@ -202,12 +201,11 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
         Stage::Over => String::new(),
         Stage::Growth | Stage::Level | Stage::Decline => ahead(likeness, region),
     };
-    let named = likeness.named().map(|(at, _)| at);
     let renamed_from = called.renamed_from();
     let called = called.name().flatten();
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
     match (until_now, family) {
-        (Some((family, p)), _) if called == named => format!(
+        (Some((family, p)), _) if called == likeness.named().map(|(at, _)| at) => format!(
             "By its numbers it looks most like {}; this is right in {}{first}.{}{along}{ahead} What came of it then, and may go otherwise this time: {}",
             family.name,
             in_ten(p),
@@ -223,6 +221,11 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
             "By its numbers it is not clear what it looks like; the nearest is {}, which would be right in {}{first}.{along}{ahead}",
             family.name,
             in_ten(p)
+        ),
+        _ if none < 0.5 => format!(
+            "By its numbers it is not clear what it looks like; that it is like none of the known episodes would be right in {}{first}.{}{along}{ahead}",
+            in_ten(none),
+            before(families, renamed_from)
         ),
         _ => format!(
             "By its numbers it is like none of the episodes that are known (this is right in {}{first}), so none of them is told as an example.{}{along}{ahead}",

@@ -2,7 +2,8 @@
 
 use super::ending::over;
 use super::moving::{displaced, moved};
-use super::sentence::{about, arrivals, opening, usual_is_new};
+use super::notes::usual_is_new;
+use super::sentence::{about, arrivals, opening};
 use crate::core::alert::{Direction, Reason};
 use crate::core::calendar::local;
 use crate::core::episode::Gate;
@@ -393,15 +394,16 @@ fn count(network: &Network, told: &Told) -> String {
         Some(zone) if tz != first => format!(" These are times of {zone}."),
         _ => String::new(),
     };
-    let before = told.incident.before(at, count.direction);
-    let before = before.map_or_else(String::new, |before| {
+    let of_incident = told.incident.before(at, count.direction);
+    let before = of_incident.map_or_else(String::new, |before| {
         let other = match count.direction {
             Direction::Surge => "fall",
             Direction::Drop => "rise",
         };
         format!(" Before its {other} there were {} a day.", about(before))
     });
-    let usual = usual_is_new(count.usual_for_days);
+    let known = count.before.filter(|_| of_incident.is_none());
+    let usual = usual_is_new(tz, count.usual_for_days, known.as_ref());
     format!(": {said}{clock}{usual}{before}")
 }
 

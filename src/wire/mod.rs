@@ -13,6 +13,7 @@ pub mod feedback;
 mod fields;
 pub mod incident;
 mod moving;
+pub mod notes;
 pub mod notice;
 pub mod region;
 pub mod schema;

@@ -14,7 +14,7 @@ pub(super) fn displaced(network: &Network, incident: &Incident, at: CrossingIx) 
     let member = members.find(|m| m.is_same(at, Direction::Surge))?;
     let (day, place) = (member.today?, network.crossing(at));
     Some(format!(
-        "{} so far today at {}, {}. {}",
+        "{} in the full hours of today at {}, {}. {}",
         grouped(day.observed),
         place.name,
         above(day),
@@ -57,7 +57,7 @@ fn moves(network: &Network, incident: &Incident) -> Option<String> {
     let all = incident.total();
     if told_rise < all.rise {
         places.push(format!(
-            "At all its crossings {} came that day, {} more than before some of them shut or fell; up to {} of these may have moved.",
+            "At all its crossings together {} came that day; the rises among them add up to {}, and up to {} of these may have moved.",
             grouped(all.observed),
             grouped(all.rise),
             grouped(all.moved)

@@ -5,7 +5,6 @@ use crate::core::calendar::local;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
-use crate::core::notice::DataStatus;
 use crate::core::time::EventTime;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -53,7 +52,7 @@ pub fn civil_time(network: &Network, crossing: CrossingIx, time: EventTime) -> S
 }
 
 /// A few plain sentences: where, what, when, what is usual, how big and how sure, or since when. They say nothing of who or why. The
-/// run is what came up to the bucket of the reading, where that opened the alert; `notes` are what [`notes`] says of the numbers.
+/// run is what came up to the bucket of the reading, where that opened the alert; `notes` are what [`notes`](super::notes::notes) says of the numbers.
 #[must_use]
 pub fn summary(
     subject: &Subject,
@@ -111,21 +110,6 @@ pub fn summary(
         ),
     };
     format!("{said}{notes}")
-}
-
-/// What is to be known of the numbers of an alert: that what is usual was another before, and that they do not rest on all that was
-/// sent in time. Empty where there is nothing.
-#[must_use]
-pub fn notes(
-    transition: Transition,
-    usual_for_days: Option<(u32, Direction)>,
-    data: DataStatus,
-) -> String {
-    let tells = matches!(
-        transition,
-        Transition::Opened | Transition::Reopened | Transition::Escalated
-    );
-    usual_is_new(usual_for_days.filter(|_| tells)) + rests_on(data)
 }
 
 /// A bucket up to a moment where it is not over, beside what is usual; one that was closed or silent all along is beside nothing.
@@ -320,7 +304,7 @@ fn size(alert: &Alert, reading: &Reading, goes_on: bool, is_of_before: bool) -> 
     let next = worse.next().and_then(|next| {
         let later = match (reading.lens, alert.direction) {
             (Lens::Hour | Lens::Day, Direction::Surge) => "today or a later day",
-            (Lens::Hour | Lens::Day, Direction::Drop) => "today, once it is over, or a later day",
+            (Lens::Hour | Lens::Day, Direction::Drop) => "today as a whole or a later day",
             (Lens::Week, _) => "this or a later week",
         };
         let asked = next.asks(alert.direction)?;
@@ -352,25 +336,6 @@ fn part(ratio: f64) -> String {
     }
 }
 
-/// What a sentence adds where what it tells as usual was another before; empty where it was not.
-pub(super) fn usual_is_new(usual_for_days: Option<(u32, Direction)>) -> String {
-    let Some((days, direction)) = usual_for_days else {
-        return String::new();
-    };
-    let ago = match days {
-        0 => "on its last day".to_owned(),
-        1 => "1 day ago (closed days not counted)".to_owned(),
-        days => format!("{days} days ago (closed days not counted)"),
-    };
-    let (what, before) = match direction {
-        Direction::Surge => ("surge", "fewer"),
-        Direction::Drop => ("drop", "more"),
-    };
-    format!(
-        " Usual here follows what came of late: a {what} that lasted was taken for usual {ago}. Before that {what} {before} came."
-    )
-}
-
 /// What an operator has just said of the alert, or that it is the new usual.
 fn word(alert: &Alert) -> &'static str {
     let feedback = match alert.reason {
@@ -387,23 +352,6 @@ fn word(alert: &Alert) -> &'static str {
         Feedback::Exercise => ", and an operator says that it is part of an exercise",
         Feedback::False => ", because an operator says that it was false",
         Feedback::NewUsual => ", because an operator says that it is usual from now on",
-    }
-}
-
-/// What a sentence adds where its numbers do not rest on all that was sent in time; empty where they do.
-fn rests_on(data: DataStatus) -> &'static str {
-    match data {
-        DataStatus::Complete => "",
-        DataStatus::Late => " A report that came late has changed these numbers.",
-        DataStatus::Redefined => {
-            " The feed there counts something else from now on, and what is usual is learnt anew."
-        }
-        DataStatus::Blind => {
-            " The feed there was silent for part of this time: more may have come than it reported."
-        }
-        DataStatus::Unheard => {
-            " Nothing was heard of the feed there in this time, and it sends no heartbeats: whether nobody came or nothing was sent cannot be told."
-        }
     }
 }
 
@@ -563,6 +511,22 @@ mod tests {
         assert_eq!(told(&hour(24), 3), "by the end of Tuesday");
         assert_eq!(told(&hour(9), 3), "by 09:00");
         assert_eq!(told(&hour(9), -3), "by 09:00 on Tuesday");
+    }
+
+    #[test]
+    fn an_alert_that_is_there_again_says_what_it_is_called_after() {
+        let said = |severity, observed| {
+            let reading = day([1.0, 0.0, 0.0], observed, 0);
+            let (onset, decided) = (reading.start, (Lens::Day, reading.start));
+            as_before(
+                &Alert::open(Direction::Surge, onset, severity, decided),
+                &reading,
+            )
+        };
+        let smaller = " It is called critical for what came before; by itself this would be major.";
+        assert_eq!(said(Severity::Critical, 70), smaller);
+        assert_eq!(said(Severity::Critical, 100), "");
+        assert_eq!(said(Severity::Minor, 70), "");
     }
 
     #[test]

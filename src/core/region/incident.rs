@@ -10,6 +10,7 @@ use crate::core::alert::{Direction, Reading, Reason, Run, Severity};
 use crate::core::episode::{Called, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
+use crate::core::standing::Before;
 use crate::core::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -519,6 +520,8 @@ pub struct Counted {
     pub until: Option<EventTime>,
     /// For how many days what is usual has been so, where it is the level of a surge or drop that lasted, and which it was.
     pub usual_for_days: Option<(u32, Direction)>,
+    /// What was usual before that.
+    pub before: Option<Before>,
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ fn told_of(crossing: u16, alert: &Alert, transition: Transition, day: i64) -> Ou
         closed: false,
         data: DataStatus::Complete,
         usual_for_days: None,
+        before: None,
         as_of: EventTime(day * DAY_MS + HOUR_MS / 2),
         source: SOURCE,
     }

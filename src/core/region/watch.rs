@@ -93,6 +93,7 @@ impl Region {
                 run,
                 closed,
                 usual_for_days,
+                before,
                 as_of,
                 ..
             } => {
@@ -105,6 +106,7 @@ impl Region {
                         run: *run,
                         until: (!is_over).then_some(*as_of),
                         usual_for_days: *usual_for_days,
+                        before: *before,
                     });
                 }
                 told

@@ -515,6 +515,7 @@ fn an_incident_is_over_on_the_third_day_back_and_begins_again_when_an_alert_of_t
                     closed: true,
                     data: DataStatus::Complete,
                     usual_for_days: None,
+                    before: None,
                     as_of: reading.end,
                     source: SOURCE,
                 }));

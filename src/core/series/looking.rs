@@ -4,11 +4,14 @@ use super::super::alert::{Direction, Reading, Run};
 use super::super::lane::{Counted, Judged, Track, advance, begin_day};
 use super::super::lens::Lens;
 use super::super::params::Params;
-use super::super::time::EventTime;
+use super::super::standing::{Before, usual_per_day};
+use super::super::time::{EventTime, HOUR_MS};
 use super::{LENSES, Series, Site};
 
-/// Open days for which it is told that what is usual was another before.
+/// Days, by the level that was adopted open ones, for which it is told that what is usual was another before.
 const NEWS_DAYS: u32 = 90;
+/// What is usual has followed an episode if it is at least so many times as high or as low as before it.
+const MOVED_RATIO: f64 = 1.25;
 
 impl Series {
     /// How many open days ago a level that had lasted became the usual by day, and which way it had gone, while that is news.
@@ -20,6 +23,44 @@ impl Series {
             .model
             .adopted_ago(params);
         adopted.filter(|(days, _)| *days <= NEWS_DAYS)
+    }
+
+    /// What was usual before what is now, where that has moved with an episode of which it is news: for an alert in a direction that is
+    /// over its own, for others the one whose level was adopted, or one that went the other way.
+    #[must_use]
+    pub fn usual_before(
+        &self,
+        params: &Params,
+        direction: Direction,
+        is_over: bool,
+    ) -> Option<Before> {
+        let adopted = self.usual_for_days(params).filter(|_| !is_over);
+        let of = match (adopted, direction) {
+            (Some((_, adopted)), _) => adopted,
+            (None, direction) if is_over => direction,
+            (None, Direction::Surge) => Direction::Drop,
+            (None, Direction::Drop) => Direction::Surge,
+        };
+        let day = self.open_reading(params, Lens::Day as usize);
+        let ago = |days: u32| day.start.0 - i64::from(days) * 24 * HOUR_MS;
+        let ended = self.closed.ended[of as usize].filter(|end| end.at.0 >= ago(NEWS_DAYS));
+        let open = self.closed.open[of as usize].filter(|_| of != direction);
+        let standing = open.or_else(|| ended?.standing)?;
+        // One that began later is not that whose level was adopted.
+        if adopted.is_some_and(|(days, _)| standing.onset.0 > ago(days)) {
+            return None;
+        }
+        let (before, now) = (standing.usual_per_day()?, usual_per_day(&day)?);
+        let [before_at_least, now_at_least] = [f64::from(before), now].map(|n| n.max(1.0));
+        let has_followed = match of {
+            Direction::Surge => now_at_least >= MOVED_RATIO * before_at_least,
+            Direction::Drop => before_at_least >= MOVED_RATIO * now_at_least,
+        };
+        has_followed.then_some(Before {
+            direction: of,
+            onset: standing.onset,
+            usual_per_day: before,
+        })
     }
 
     /// First moments of the days whose counts may still change, the oldest first.
