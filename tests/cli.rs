@@ -464,8 +464,8 @@ fn what_is_said_of_variants_is_counted_by_day() {
 fn a_return_says_what_was_usual_before_the_drop() {
     let text = said(folder().path(), &["replay", "blockade-2023"]);
     for before in [
-        "A drop began here on 6 November 2023, and what is usual has fallen with it: before it about 1,372 a day were usual.",
-        "Before that drop about 627 a day came.",
+        "A drop began here on 6 November 2023, and what is usual has fallen with it: when it was first told of, about 1,372 a day were usual.",
+        "When that drop was first told of, about 627 a day were usual.",
     ] {
         assert!(text.contains(before), "{before}: {text}");
     }

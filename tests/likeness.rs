@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use support::Feed;
 use surgewatch::core::alert::Direction;
 use surgewatch::core::episode::{
-    Families, Gate, Likeness, Place, Seen, Situation, Stage, TooLittle, Verdict, course, liken,
+    Called, Families, Gate, Likeness, Place, Seen, Situation, Stage, TooLittle, Verdict, course,
+    liken,
 };
 use surgewatch::core::region::displacement::Day;
 use surgewatch::core::region::incident::Change;
@@ -407,4 +408,30 @@ proptest! {
             assert!(ahead.low <= ahead.median && ahead.median <= ahead.high);
         }
     }
+}
+
+/// Families that are as likely as each other leave nothing known the likeliest by a little.
+#[test]
+fn what_is_like_none_in_three_cases_of_ten_is_told_as_not_clear() {
+    let settings = support::settings();
+    let families = settings.families();
+    let story = story("finland-2023");
+    let some = story.values().flat_map(BTreeMap::values).next();
+    let mut likeness = some.expect("it has an incident").clone();
+    let told = |none: f64, likeness: &mut Likeness| {
+        let each = (1.0 - none) / families.families.len() as f64;
+        likeness.verdict = Verdict::Compared {
+            families: vec![each; families.families.len()],
+            none,
+            stage: Stage::Growth,
+        };
+        let mut called = Called::default();
+        called.see(likeness);
+        surgewatch::wire::episode::sentence(families, likeness, called, "Salla")
+    };
+    let unclear = told(0.3, &mut likeness);
+    let said = "it is not clear what it looks like; that it is like none of the known episodes would be right in about 3 cases of 10";
+    assert!(unclear.contains(said), "{unclear}");
+    let clear = told(0.7, &mut likeness);
+    assert!(clear.contains("it is like none of the episodes"), "{clear}");
 }

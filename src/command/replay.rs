@@ -156,7 +156,7 @@ fn calm(alert: &Alert) -> String {
         .map(|usual| format!("{} on that day", about(usual as f64)));
     let before = alert.before.map(|before| {
         let usual = about(f64::from(before));
-        format!("before it began {usual} a day were usual")
+        format!("{usual} a day when it was first told of")
     });
     let numbers: Vec<String> = usual.into_iter().chain(before).collect();
     let numbers = match numbers.as_slice() {

@@ -337,6 +337,14 @@ mod tests {
     }
 
     #[test]
+    fn a_peak_below_the_first_day_is_refused() {
+        let (_, good) = EMBEDDED[0];
+        let low = good.replace("low = 50.0, high = 300.0", "low = 0.1, high = 300.0");
+        let rule = "episode.curve.peak = 0.1 to 300 (mine/a.toml line 17): must not lie below curve.first_day; correct one of the two ranges";
+        assert_eq!(told(vec![file(&low)]), [rule]);
+    }
+
+    #[test]
     fn mistakes_are_told_with_file_line_rule_and_remedy() {
         let (_, good) = EMBEDDED[0];
         let wrong = good

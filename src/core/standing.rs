@@ -137,7 +137,7 @@ impl Usual {
     }
 }
 
-/// What was usual before an episode that what is usual has followed since.
+/// What was usual on the first day of an episode that what is usual has followed since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// Which way the episode went.

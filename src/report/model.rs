@@ -180,7 +180,7 @@ pub struct Alert {
     pub reason: Option<Reason>,
     /// What was usual of the day it was last told with.
     pub usual: Option<u64>,
-    /// What was usual in a day before it, where it is over and what is usual has followed it.
+    /// What was usual in a day when it was first told of, where it is over and what is usual has followed it.
     pub before: Option<u32>,
     /// How severe it was when it opened.
     pub severity: Severity,

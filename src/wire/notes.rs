@@ -23,7 +23,7 @@ pub fn notes(
         }
         Transition::Resolved => before.map_or_else(String::new, |before| {
             let usual = about(f64::from(before.usual_per_day));
-            format!(" Before it {usual} a day were usual.")
+            format!(" When it was first told of, {usual} a day were usual.")
         }),
         Transition::Updated | Transition::Deescalated | Transition::Retracted => String::new(),
     };
@@ -45,13 +45,16 @@ pub(super) fn usual_is_new(
         days => format!("{days} days ago (closed days not counted)"),
     };
     let what = direction.label();
-    let came = match (before, direction) {
-        (Some(before), _) => format!("{} a day", about(f64::from(before.usual_per_day))),
-        (None, Direction::Surge) => "fewer".to_owned(),
-        (None, Direction::Drop) => "more".to_owned(),
+    let earlier = match (before, direction) {
+        (Some(before), _) => {
+            let usual = about(f64::from(before.usual_per_day));
+            format!("When that {what} was first told of, {usual} a day were usual.")
+        }
+        (None, Direction::Surge) => format!("Before that {what} fewer came."),
+        (None, Direction::Drop) => format!("Before that {what} more came."),
     };
     format!(
-        " Usual here follows what came of late: a {what} that lasted was taken for usual {ago}. Before that {what} {came} came."
+        " Usual here follows what came of late: a {what} that lasted was taken for usual {ago}. {earlier}"
     )
 }
 
@@ -67,7 +70,7 @@ fn usual_has_moved(tz: &TimeZone, before: &Before) -> String {
     );
     let onset = local(tz, before.onset).strftime("%-d %B %Y");
     format!(
-        " A {what} began here on {onset}, and what is usual has {moved} with it: before it {usual} a day were usual."
+        " A {what} began here on {onset}, and what is usual has {moved} with it: when it was first told of, {usual} a day were usual."
     )
 }
 
@@ -128,11 +131,11 @@ mod tests {
         });
         insta::assert_snapshot!(told.join("\n"), @r"
         opened:
-        opened: A drop began here on 5 November 2023, and what is usual has fallen with it: before it about 1,243 a day were usual.
-        opened: A surge began here on 5 November 2023, and what is usual has risen with it: before it hardly any a day were usual.
-        reopened: Usual here follows what came of late: a drop that lasted was taken for usual 11 days ago (closed days not counted). Before that drop about 1,243 a day came.
+        opened: A drop began here on 5 November 2023, and what is usual has fallen with it: when it was first told of, about 1,243 a day were usual.
+        opened: A surge began here on 5 November 2023, and what is usual has risen with it: when it was first told of, hardly any a day were usual.
+        reopened: Usual here follows what came of late: a drop that lasted was taken for usual 11 days ago (closed days not counted). When that drop was first told of, about 1,243 a day were usual.
         escalated: Usual here follows what came of late: a surge that lasted was taken for usual 1 day ago (closed days not counted). Before that surge fewer came.
-        resolved: Before it about 1,243 a day were usual.
+        resolved: When it was first told of, about 1,243 a day were usual.
         resolved:
         updated:
         ");

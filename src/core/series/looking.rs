@@ -25,7 +25,7 @@ impl Series {
         adopted.filter(|(days, _)| *days <= NEWS_DAYS)
     }
 
-    /// What was usual before what is now, where that has moved with an episode of which it is news: for an alert in a direction that is
+    /// What was usual on the first seen day of an episode, where what is usual has moved with it and that is news: for an alert in a direction that is
     /// over its own, for others the one whose level was adopted, or one that went the other way.
     #[must_use]
     pub fn usual_before(
