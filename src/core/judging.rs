@@ -409,6 +409,9 @@ pub(super) fn announce(
     } else {
         cx.data
     };
+    let is_over = transition == Transition::Resolved;
+    // What an hour had opened was told beside what is usual of hours, which may be another than that of days.
+    let before = series.usual_before(cx.params, alert.direction, is_over);
     (cx.out)(Output::Alert {
         crossing: ix,
         stream: series.stream,
@@ -419,11 +422,7 @@ pub(super) fn announce(
         closed,
         data,
         usual_for_days: series.usual_for_days(cx.params),
-        before: series.usual_before(
-            cx.params,
-            alert.direction,
-            transition == Transition::Resolved,
-        ),
+        before: before.filter(|_| !is_over || alert.decided_by == Lens::Day),
         as_of,
         source,
     });
