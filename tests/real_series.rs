@@ -243,8 +243,8 @@ fn found(days: &[(Date, u64)], from: Date, until: Date, factor: u64) -> (usize, 
     (starts.iter().filter(is_found).count(), starts.len())
 }
 
-/// The counts grew from year to year: some 300 in 2018, 1,800, 8,500, 28,500, 45,800 in 2022. Five times as many are found after these
-/// steps as ever, three times as many hardly: what comes by weather says little.
+/// The counts grew from year to year: some 300 in 2018, 1,800, 8,500, 28,500, 45,800 in 2022. Ten times as many are found after these
+/// steps, five times mostly, three times as many hardly: what comes by weather says little.
 #[test]
 #[ignore = "needs daily counts that are not part of this repository"]
 fn a_rise_of_arrivals_by_small_boat_is_found_after_the_steps_from_year_to_year() {
@@ -258,14 +258,15 @@ fn a_rise_of_arrivals_by_small_boat_is_found_after_the_steps_from_year_to_year()
             (day.parse().expect("a date"), count)
         })
         .collect();
+    // By factor of 10, 5 and 3. What grows while the file's own rise is told of, or within the fortnight after, is that alarm.
     for (from, until, least) in [
-        (date(2020, 3, 1), date(2022, 12, 31), 0.5),
-        (date(2023, 1, 1), date(9999, 1, 1), 0.75),
+        (date(2020, 3, 1), date(2022, 12, 31), [0.9, 0.5, 0.0]),
+        (date(2023, 1, 1), date(9999, 1, 1), [1.0, 0.75, 0.0]),
     ] {
-        for factor in [5, 3] {
+        for (factor, least) in [10, 5, 3].into_iter().zip(least) {
             let (found, tries) = found(&days, from, until, factor);
             eprintln!("from {from} on, {factor} times as many: {found} of {tries}");
-            assert!(factor < 5 || found as f64 >= least * tries as f64);
+            assert!(found as f64 >= least * tries as f64);
         }
     }
 }
