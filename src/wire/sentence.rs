@@ -97,7 +97,11 @@ pub fn summary(
             format!("{name}: the {what} is withdrawn, after late reports or corrections: {numbers}")
         }
         Transition::Reopened => format!(
-            "{name}: the {what} is there again: {numbers} {began}{}",
+            "{name}: the {what} is there again{}: {numbers} {began}{}",
+            match alert.reason {
+                None => " after days on which it was closed",
+                Some(_) => ", after late reports or corrections",
+            },
             as_before(alert, reading)
         ),
         Transition::Updated => format!(
