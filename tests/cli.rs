@@ -466,6 +466,7 @@ fn a_return_says_what_was_usual_before_the_drop() {
     for before in [
         "A drop began here on 6 November 2023, and what is usual has fallen with it: when it was first told of, about 1,372 a day were usual.",
         "When that drop was first told of, about 627 a day were usual.",
+        "than had become usual by then (about 93 on that day; about 590 a day when it was first told of).",
     ] {
         assert!(text.contains(before), "{before}: {text}");
     }

@@ -25,6 +25,15 @@ impl Direction {
     /// Both, in label order.
     pub const ALL: [Self; 2] = [Self::Surge, Self::Drop];
 
+    /// The other one.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Surge => Self::Drop,
+            Self::Drop => Self::Surge,
+        }
+    }
+
     /// The label value.
     #[must_use]
     pub fn label(self) -> &'static str {

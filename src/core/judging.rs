@@ -409,9 +409,10 @@ pub(super) fn announce(
     } else {
         cx.data
     };
-    let is_over = transition == Transition::Resolved;
-    // What an hour had opened was told beside what is usual of hours, which may be another than that of days.
-    let before = series.usual_before(cx.params, alert.direction, is_over);
+    let before = match transition {
+        Transition::Resolved => series.usual_before_own(cx.params, &alert),
+        _ => series.usual_before(cx.params, alert.direction),
+    };
     (cx.out)(Output::Alert {
         crossing: ix,
         stream: series.stream,
@@ -422,7 +423,7 @@ pub(super) fn announce(
         closed,
         data,
         usual_for_days: series.usual_for_days(cx.params),
-        before: before.filter(|_| !is_over || alert.decided_by == Lens::Day),
+        before,
         as_of,
         source,
     });

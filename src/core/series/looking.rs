@@ -1,10 +1,10 @@
 //! Owns what a series says of a bucket that it keeps: its numbers, and what came up to it while evidence was high.
 
-use super::super::alert::{Direction, Reading, Run};
+use super::super::alert::{Alert, Direction, Reading, Run};
 use super::super::lane::{Counted, Judged, Track, advance, begin_day};
 use super::super::lens::Lens;
 use super::super::params::Params;
-use super::super::standing::{Before, usual_per_day};
+use super::super::standing::{Before, Standing, usual_per_day};
 use super::super::time::{EventTime, HOUR_MS};
 use super::{LENSES, Series, Site};
 
@@ -12,6 +12,26 @@ use super::{LENSES, Series, Site};
 const NEWS_DAYS: u32 = 90;
 /// What is usual has followed an episode if it is at least so many times as high or as low as before it.
 const MOVED_RATIO: f64 = 1.25;
+
+/// So many days before a day.
+fn ago(day: &Reading, days: u32) -> EventTime {
+    day.start.plus_ms(-i64::from(days) * 24 * HOUR_MS)
+}
+
+/// What was usual on the first seen day of an episode, if what is usual of a day has moved with it.
+fn moved(direction: Direction, standing: &Standing, day: &Reading) -> Option<Before> {
+    let (before, now) = (standing.usual_per_day()?, usual_per_day(day)?);
+    let [before_at_least, now_at_least] = [f64::from(before), now].map(|n| n.max(1.0));
+    let has_followed = match direction {
+        Direction::Surge => now_at_least >= MOVED_RATIO * before_at_least,
+        Direction::Drop => before_at_least >= MOVED_RATIO * now_at_least,
+    };
+    has_followed.then_some(Before {
+        direction,
+        onset: standing.onset,
+        usual_per_day: before,
+    })
+}
 
 impl Series {
     /// How many open days ago a level that had lasted became the usual by day, and which way it had gone, while that is news.
@@ -25,42 +45,39 @@ impl Series {
         adopted.filter(|(days, _)| *days <= NEWS_DAYS)
     }
 
-    /// What was usual on the first seen day of an episode, where what is usual has moved with it and that is news: for an alert in a direction that is
-    /// over its own, for others the one whose level was adopted, or one that went the other way.
+    /// What was usual on the first seen day of the episode that an alert in a direction comes after, where what is usual has moved with
+    /// it and that is news: the one whose level was adopted, or one that went the other way.
     #[must_use]
-    pub fn usual_before(
-        &self,
-        params: &Params,
-        direction: Direction,
-        is_over: bool,
-    ) -> Option<Before> {
-        let adopted = self.usual_for_days(params).filter(|_| !is_over);
-        let of = match (adopted, direction) {
-            (Some((_, adopted)), _) => adopted,
-            (None, direction) if is_over => direction,
-            (None, Direction::Surge) => Direction::Drop,
-            (None, Direction::Drop) => Direction::Surge,
-        };
+    pub fn usual_before(&self, params: &Params, direction: Direction) -> Option<Before> {
+        let adopted = self.usual_for_days(params);
+        let of = adopted.map_or(direction.opposite(), |(_, adopted)| adopted);
         let day = self.open_reading(params, Lens::Day as usize);
-        let ago = |days: u32| day.start.0 - i64::from(days) * 24 * HOUR_MS;
-        let ended = self.closed.ended[of as usize].filter(|end| end.at.0 >= ago(NEWS_DAYS));
         let open = self.closed.open[of as usize].filter(|_| of != direction);
-        let standing = open.or_else(|| ended?.standing)?;
+        let standing = open.or_else(|| self.ended_since(of, ago(&day, NEWS_DAYS)))?;
         // One that began later is not that whose level was adopted.
-        if adopted.is_some_and(|(days, _)| standing.onset.0 > ago(days)) {
+        let is_later = adopted.is_some_and(|(days, _)| standing.onset > ago(&day, days));
+        moved(of, &standing, &day).filter(|_| !is_later)
+    }
+
+    /// The same of an alert that is over and its own episode. What an hour had opened after another episode, or for what came over days,
+    /// was told beside what is usual of hours, which may be another than that of days.
+    #[must_use]
+    pub fn usual_before_own(&self, params: &Params, alert: &Alert) -> Option<Before> {
+        let (direction, other) = (alert.direction, alert.direction.opposite());
+        let day = self.open_reading(params, Lens::Day as usize);
+        let since = ago(&day, NEWS_DAYS);
+        let is_after =
+            self.closed.open[other as usize].is_some() || self.ended_since(other, since).is_some();
+        let is_long = alert.decided.0 - alert.onset.0 >= 48 * HOUR_MS;
+        if alert.decided_by == Lens::Hour && (is_after || is_long) {
             return None;
         }
-        let (before, now) = (standing.usual_per_day()?, usual_per_day(&day)?);
-        let [before_at_least, now_at_least] = [f64::from(before), now].map(|n| n.max(1.0));
-        let has_followed = match of {
-            Direction::Surge => now_at_least >= MOVED_RATIO * before_at_least,
-            Direction::Drop => before_at_least >= MOVED_RATIO * now_at_least,
-        };
-        has_followed.then_some(Before {
-            direction: of,
-            onset: standing.onset,
-            usual_per_day: before,
-        })
+        moved(direction, &self.ended_since(direction, since)?, &day)
+    }
+
+    fn ended_since(&self, direction: Direction, since: EventTime) -> Option<Standing> {
+        let ended = self.closed.ended[direction as usize].filter(|end| end.at >= since);
+        ended?.standing
     }
 
     /// First moments of the days whose counts may still change, the oldest first.
