@@ -470,6 +470,9 @@ fn a_return_says_what_was_usual_before_the_drop() {
     ] {
         assert!(text.contains(before), "{before}: {text}");
     }
+    // Of hours another number was told as usual when this one opened, days after the last surge.
+    let after = "the alert ended on 18 January 2024 at 00:15, as for three days no fewer came than had become usual by then (about 137 on that day).";
+    assert!(text.contains(after), "{text}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::variants::{Border, Kind, Variant, sheet};
 use crate::wire::sentence::about;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::civil::DateTime;
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::Write;
@@ -118,31 +119,26 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CommandError> {
 
 /// What became of an alert after it was first told of; nothing where it goes on as it was.
 fn later(alert: &Alert) -> Option<String> {
-    let grew = alert
-        .grew
-        .iter()
-        .map(|(at, s)| (*at, s.label(), String::new()));
-    let again = alert
-        .again
-        .iter()
-        .map(|at| (*at, "there again", String::new()));
-    let (over, why) = match alert.reason {
-        Some(Reason::Calm) => ("the alert ended", calm(alert)),
-        Some(Reason::Lasting) => ("taken for usual", ", as it had lasted".to_owned()),
-        Some(Reason::Redefined) => (
-            "no longer followed",
-            ", as what the feed counts was changed".to_owned(),
-        ),
-        Some(Reason::Recounted) => ("withdrawn", String::new()),
-        Some(Reason::Feedback(_) | Reason::Explained) | None => ("over", String::new()),
+    let on = |at: &DateTime, what: &str, why: &str| {
+        let when = at.strftime("%-d %B %Y at %H:%M");
+        (*at, format!("{what} on {when}{why}"))
     };
-    let ended = alert.ended.iter().map(|at| (*at, over, why.clone()));
+    let grew = alert.grew.iter().map(|(at, s)| on(at, s.label(), ""));
+    let again = alert.again.iter().map(|at| on(at, "there again", ""));
+    let ended = alert.ended.iter().map(|at| match alert.reason {
+        Some(Reason::Calm) => on(at, "the alert ended", &calm(alert)),
+        Some(Reason::Lasting) => on(at, "taken for usual", ", as it had lasted"),
+        Some(Reason::Redefined) => {
+            let why = ", as what the feed counts was changed";
+            on(at, "no longer followed", why)
+        }
+        Some(Reason::Recounted) => on(at, "withdrawn", ""),
+        Some(Reason::Feedback(_) | Reason::Explained) | None => on(at, "over", ""),
+    });
     let mut all: Vec<_> = grew.chain(again).chain(ended).collect();
-    all.sort_by_key(|(at, ..)| *at);
-    let told = all
-        .iter()
-        .map(|(at, what, why)| format!("{what} on {}{why}", at.strftime("%-d %B %Y at %H:%M")));
-    (!all.is_empty()).then(|| format!("Later: {}.", told.collect::<Vec<_>>().join("; ")))
+    all.sort_by_key(|(at, _)| *at);
+    let told: Vec<String> = all.into_iter().map(|(_, told)| told).collect();
+    (!told.is_empty()).then(|| format!("Later: {}.", told.join("; ")))
 }
 
 /// Why an alert ended by itself: the usual may have become another while it went on.

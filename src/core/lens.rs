@@ -141,10 +141,8 @@ impl LensState {
     /// A level that was adopted and is left again for the one before it while it is learnt anew: nothing is known of the level any
     /// more, and what comes now says it.
     fn doubt_adopted(&mut self, params: &LensParams) {
-        let back = match self.adopted {
-            Some(Direction::Surge) => Direction::Drop,
-            Some(Direction::Drop) => Direction::Surge,
-            None => return,
+        let Some(back) = self.adopted.map(Direction::opposite) else {
+            return;
         };
         if self.is_learnt_whole() && self.alarms(params, back) {
             self.adopted = None;

@@ -61,8 +61,8 @@ pub enum Output {
         data: DataStatus,
         /// How many open days ago a level that had lasted became the usual, and which way it had gone, while that is news.
         usual_for_days: Option<(u32, Direction)>,
-        /// What was usual when an episode was first told of that what is usual has followed since: the one the alert came after, or its own where it
-        /// is over.
+        /// What was usual on the first day of an episode, where what is usual has followed it since: of the one the alert came after,
+        /// or of its own where it is over.
         before: Option<Before>,
         /// Event time of the deciding event or close.
         as_of: EventTime,

@@ -282,10 +282,10 @@ impl LensParams {
 /// `set_aside_limit`, `drift_memory` and `drift_shares`.
 fn unusual(lens: Lens) -> (f64, f64, [f64; 2]) {
     match lens {
-        // All of it would take errors in runs for noise, though half of it is what a slow surge looks like; an eighth keeps drifting
+        // All that runs add would be taken for noise, though half of it is what a slow surge looks like; an eighth keeps drifting
         // series within the promise and costs steady ones nothing.
         Lens::Day => (75.0, 0.999, [0.12; 2]),
-        // The hours of a high day are high together, and a slow surge is for the lens of days: with three quarters of it simulated
+        // The hours of a high day are high together, and a slow surge is for the lens of days: with three quarters simulated
         // quiet years have as many false alerts as accepted. A drop has a wide guard band against low days.
         Lens::Hour => (75.0 * HOURS, 1.0 - 0.001 / HOURS, [0.75, 0.12]),
         // A memory of two weeks has no runs to add up, nor a small excess: no drift, and no guard band below.
