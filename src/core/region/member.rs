@@ -2,7 +2,7 @@
 
 use super::displacement::Day;
 use super::groups::GroupIx;
-use crate::core::alert::{Alert, Direction, Reading, Reason, Severity};
+use crate::core::alert::{Alert, Direction, Feedback, Reading, Reason, Severity};
 use crate::core::episode::Gate;
 use crate::core::ids::CrossingIx;
 use crate::core::time::{EventTime, HOUR_MS};
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// An alert joins an incident whose alerts near it ended at most this long ago.
 pub(super) const LINK_MS: i64 = 7 * 24 * HOUR_MS;
+/// Days after which a level that was taken for usual is known; no more than an incident is kept.
+const RELEARNT_DAYS: i32 = 6;
 /// Days of a member that are kept, the newest.
 pub(super) const HISTORY_DAYS: usize = 120;
 /// Days of a crossing that are kept before it joins an incident.
@@ -204,9 +206,14 @@ impl Member {
         }
     }
 
-    /// Whether an operator's word ended its alert.
-    pub(super) fn is_ended_by_word(&self) -> bool {
-        !self.is_open && matches!(self.reason, Some(Reason::Feedback(_)))
+    /// Days from the one its alert ended on for which its counts are told by that: the day before ended it by its counts, a word ends it
+    /// at once, and a level that was taken for usual is known after some days.
+    pub(super) fn told_after_days(&self) -> i32 {
+        match self.reason {
+            Some(Reason::Lasting | Reason::Feedback(Feedback::NewUsual)) => RELEARNT_DAYS,
+            Some(Reason::Feedback(_)) => 0,
+            _ => -1,
+        }
     }
 
     /// Its alert is open again, by a later one.

@@ -234,8 +234,7 @@ impl Region {
         told
     }
 
-    /// Crossings with an alert that is open when a day is over, or that an operator's word ended on it: what was said of its counts
-    /// is no news of a group.
+    /// Crossings that had an alert on a day, or whose usual was taken from one of late: what was said of their counts is no news of a group.
     pub(super) fn told_crossings(&self, stream: StreamIx, day: Day) -> BTreeSet<CrossingIx> {
         let of_stream = self
             .state
@@ -243,11 +242,11 @@ impl Region {
             .iter()
             .filter(|i| i.id.stream == stream);
         let members = of_stream.flat_map(|i| &i.members);
-        let is_of_day = |m: &Member| {
+        let is_told = |m: &&Member| {
             let tz = &self.border.network.crossing(m.crossing).tz;
-            m.ended.is_some_and(|at| Day::of(&local(tz, at)) == day)
+            let last = |at| Day(Day::of(&local(tz, at)).0 + m.told_after_days());
+            m.is_open || !m.is_taken_back() && m.ended.map(last) >= Some(day)
         };
-        let is_told = |m: &&Member| m.is_open || m.is_ended_by_word() && is_of_day(m);
         members.filter(is_told).map(|m| m.crossing).collect()
     }
 

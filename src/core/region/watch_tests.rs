@@ -161,12 +161,15 @@ fn an_incident_that_was_over_begins_again_with_what_is_merged_into_it() {
 }
 
 #[test]
-fn what_an_operator_called_usual_is_no_news_of_its_groups_on_that_day() {
+fn what_an_alert_was_told_of_is_no_news_of_its_groups_until_what_is_usual_is_known() {
     let noon = EventTime(2 * DAY_MS + DAY_MS / 2);
-    for (why, of_day) in [
-        (Reason::Feedback(Feedback::NewUsual), 1),
-        (Reason::Feedback(Feedback::False), 1),
-        (Reason::Calm, 0),
+    for (why, days_told) in [
+        (Reason::Feedback(Feedback::NewUsual), [1, 1, 1, 1, 0]),
+        (Reason::Feedback(Feedback::False), [1, 1, 0, 0, 0]),
+        (Reason::Calm, [1, 0, 0, 0, 0]),
+        (Reason::Lasting, [1, 1, 1, 1, 0]),
+        (Reason::Redefined, [1, 0, 0, 0, 0]),
+        (Reason::Recounted, [0, 0, 0, 0, 0]),
     ] {
         let mut region = region(3);
         let mut alert = surge(EventTime(DAY_MS));
@@ -178,7 +181,7 @@ fn what_an_operator_called_usual_is_no_news_of_its_groups_on_that_day() {
         }));
         region.end(CrossingIx(0), STREAM, &alert, noon);
         let told = |day| region.told_crossings(STREAM, Day(day)).len();
-        assert_eq!((told(2), told(3)), (of_day, 0), "{why:?}");
+        assert_eq!([1, 2, 3, 8, 9].map(told), days_told, "{why:?}");
     }
 }
 
