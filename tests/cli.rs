@@ -466,12 +466,12 @@ fn a_return_says_what_was_usual_before_the_drop() {
     for before in [
         "A drop began here on 6 November 2023, and what is usual has fallen with it: when it was first told of, about 1,372 a day were usual.",
         "When that drop was first told of, about 627 a day were usual.",
-        "than had become usual by then (about 93 on that day; about 590 a day when it was first told of).",
+        "than usual, which by then was about 93 a day (about 590 when it was first told of).",
     ] {
         assert!(text.contains(before), "{before}: {text}");
     }
     // Of hours another number was told as usual when this one opened, days after the last surge.
-    let after = "the alert ended on 18 January 2024 at 00:15, as for three days no fewer came than had become usual by then (about 137 on that day).";
+    let after = "the alert ended on 18 January 2024 at 00:15: for three days no fewer came than usual, which by then was about 137 a day.";
     assert!(text.contains(after), "{text}");
 }
 

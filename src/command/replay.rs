@@ -127,10 +127,13 @@ fn later(alert: &Alert) -> Option<String> {
     let again = alert.again.iter().map(|at| on(at, "there again", ""));
     let ended = alert.ended.iter().map(|at| match alert.reason {
         Some(Reason::Calm) => on(at, "the alert ended", &calm(alert)),
-        Some(Reason::Lasting) => on(at, "taken for usual", ", as it had lasted"),
+        Some(Reason::Lasting) => {
+            let why = ": it had lasted so long that as many as came then count as usual since";
+            on(at, "the alert ended", why)
+        }
         Some(Reason::Redefined) => {
-            let why = ", as what the feed counts was changed";
-            on(at, "no longer followed", why)
+            let why = ": its feed counts something else since, and what is usual is learnt anew";
+            on(at, "the alert ended", why)
         }
         Some(Reason::Recounted) => on(at, "withdrawn", ""),
         Some(Reason::Feedback(_) | Reason::Explained) | None => on(at, "over", ""),
@@ -147,19 +150,14 @@ fn calm(alert: &Alert) -> String {
         Direction::Surge => "more",
         Direction::Drop => "fewer",
     };
-    let usual = alert
-        .usual
-        .map(|usual| format!("{} on that day", about(usual as f64)));
-    let before = alert.before.map(|before| {
-        let usual = about(f64::from(before));
-        format!("{usual} a day when it was first told of")
+    let usual = alert.usual.map_or_else(String::new, |usual| {
+        format!(", which by then was {} a day", about(usual as f64))
     });
-    let numbers: Vec<String> = usual.into_iter().chain(before).collect();
-    let numbers = match numbers.as_slice() {
-        [] => String::new(),
-        some => format!(" ({})", some.join("; ")),
-    };
-    format!(", as for three days no {more} came than had become usual by then{numbers}")
+    let before = alert.before.map_or_else(String::new, |before| {
+        let usual = about(f64::from(before));
+        format!(" ({usual} when it was first told of)")
+    });
+    format!(": for three days no {more} came than usual{usual}{before}")
 }
 
 /// The names of what can be generated.

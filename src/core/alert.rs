@@ -3,7 +3,7 @@
 use super::exposure;
 use super::lens::Lens;
 use super::standing::{End, Standing};
-use super::time::EventTime;
+use super::time::{EventTime, HOUR_MS};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -218,6 +218,15 @@ impl Run {
             observed: 0,
             expected: 0.0,
         }
+    }
+
+    /// The severity of what came up to a moment: of a day on average, and of all of it where that is less than a day.
+    #[must_use]
+    pub fn severity(&self, direction: Direction, until: EventTime) -> Severity {
+        let days = (until.0 - self.since.0) as f64 / (24 * HOUR_MS) as f64;
+        let days = days.max(1.0);
+        let a_day = (self.observed as f64 / days).round() as u64;
+        Severity::of(direction, a_day, self.expected / days)
     }
 
     /// Another bucket with exposure.

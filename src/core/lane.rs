@@ -1,7 +1,7 @@
 //! Owns one lens's way through the buckets of a series: its state before the first kept day, after the last ended bucket, and the
 //! bucket that is open.
 
-use super::alert::{Reading, Run};
+use super::alert::{Direction, Reading, Run, Severity};
 use super::calendar::{DaySpan, MAX_HOURS};
 use super::exposure::{GateTimeline, Shares, Watched};
 use super::feed::FeedTimeline;
@@ -215,11 +215,23 @@ impl Track {
         params.lens == Lens::Day && self.model.is_learnt_whole()
     }
 
+    /// A bucket that it passes with `expected` arrivals usual in it.
+    pub(super) fn passing(&self, params: &LensParams, reading: Reading) -> Ended {
+        let mut runs = self.runs;
+        runs.iter_mut()
+            .for_each(|run| run.add(reading.observed, reading.expected));
+        Ended {
+            run_severity: severities(&runs, reading.end),
+            ..self.ended(params, reading)
+        }
+    }
+
     /// A bucket that it has just passed.
     pub(super) fn ended(&self, params: &LensParams, reading: Reading) -> Ended {
         Ended {
             reading,
             high_since: self.runs.map(|run| run.since),
+            run_severity: severities(&self.runs, reading.end),
             adopts: reading.exposure > 0.0 && self.model.has_just_adopted(params),
             is_learnt_whole: self.model.is_learnt_whole(),
         }
@@ -449,6 +461,11 @@ pub(super) fn slot(site: &Site, lens: Lens, day: &DaySpan, hour: usize, shares: 
         is_hidden: shares.is_hidden(lens),
         ..seasons
     }
+}
+
+/// How severe runs are that end at a moment, by direction.
+fn severities(runs: &[Run; 2], end: EventTime) -> [Severity; 2] {
+    Direction::ALL.map(|direction| runs[direction as usize].severity(direction, end))
 }
 
 /// A day begins for `[days, hours]`: the hours go where the days before it went.

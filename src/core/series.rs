@@ -304,7 +304,7 @@ impl Series {
         };
         let bare = judged.bare_reading(params, self.counted(lane), &verdict);
         let reading = Reading { expected, ..bare };
-        Some(self.lanes[lane].front.ended(params, reading))
+        Some(self.lanes[lane].front.passing(params, reading))
     }
 
     /// Whether a lens's open bucket holds enough for a rise to be announced.

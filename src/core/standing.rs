@@ -22,7 +22,7 @@ const STRANGE_HOUR: f64 = 0.9;
 pub struct Standing {
     /// First moment of the bucket the episode is thought to have begun in.
     pub onset: EventTime,
-    /// The worst of the deciding bucket and the days from its own on.
+    /// The worst of the deciding bucket, of the run that it ends, and of the days from its own on.
     pub severity: Severity,
     /// First moment of the bucket that opened it.
     pub decided: EventTime,
@@ -38,12 +38,18 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// An episode that a bucket opens.
+    /// An episode that a bucket opens, by itself or at the end of a run.
     #[must_use]
-    pub fn open(direction: Direction, onset: EventTime, reading: &Reading) -> Self {
+    pub fn open(
+        direction: Direction,
+        onset: EventTime,
+        reading: &Reading,
+        run_severity: Severity,
+    ) -> Self {
+        let own = Severity::of(direction, reading.observed, reading.expected);
         Self {
             onset,
-            severity: Severity::of(direction, reading.observed, reading.expected),
+            severity: own.max(run_severity),
             decided: reading.start,
             decided_by: reading.lens,
             was_shut: false,
@@ -166,6 +172,8 @@ pub struct Ended {
     pub reading: Reading,
     /// Since when evidence was high, by direction.
     pub high_since: [EventTime; 2],
+    /// How severe what came since then was, by direction.
+    pub run_severity: [Severity; 2],
     /// With it a level that has lasted became the new usual.
     pub adopts: bool,
     /// Its lens learnt all of it, and thinks nothing of the state of its series.
@@ -305,7 +313,9 @@ impl Standings {
             return;
         }
         let onset = bucket.onset(direction);
-        self.open[direction as usize] = Some(Standing::open(direction, onset, reading));
+        let run_severity = bucket.run_severity[direction as usize];
+        let open = Standing::open(direction, onset, reading, run_severity);
+        self.open[direction as usize] = Some(open);
     }
 
     /// What a bucket adds to an open episode: a day its severity, and the day of its first hour an earlier onset, unless an episode
@@ -393,7 +403,7 @@ mod tests {
             day(0, 0.0, 0.0, 0.1),
             day(9, 1.0, 1.0, 0.9),
         );
-        let mut standing = Standing::open(Direction::Surge, EventTime(0), &busy);
+        let mut standing = Standing::open(Direction::Surge, EventTime(0), &busy, Severity::Minor);
         let ends: Vec<bool> = [calm, calm, busy, calm, shut, calm, shut, calm]
             .iter()
             .map(|d| standing.calm(Direction::Surge, d, false))
@@ -413,7 +423,12 @@ mod tests {
             ..day(9, 1.0, exposure, 0.9)
         };
         let days = [(1.0, 0.0), (0.0, 1.0), (0.4, 0.6), (0.6, 0.4), (1.0, 0.0)];
-        let mut standing = Standing::open(Direction::Surge, EventTime(0), &of(0, 1.0, 0.0));
+        let mut standing = Standing::open(
+            Direction::Surge,
+            EventTime(0),
+            &of(0, 1.0, 0.0),
+            Severity::Minor,
+        );
         let mut lasted = Vec::new();
         for (n, (exposure, closed_ratio)) in (0..).zip(days) {
             let bucket = of(n, exposure, closed_ratio);
@@ -433,7 +448,12 @@ mod tests {
 
     #[test]
     fn severity_never_falls_from_one_day_to_the_next() {
-        let mut standing = Standing::open(Direction::Surge, EventTime(0), &day(4, 1.0, 1.0, 0.9));
+        let mut standing = Standing::open(
+            Direction::Surge,
+            EventTime(0),
+            &day(4, 1.0, 1.0, 0.9),
+            Severity::Minor,
+        );
         standing.see(Direction::Surge, &day(60, 1.0, 1.0, 0.9));
         standing.see(Direction::Surge, &day(2, 1.0, 1.0, 0.1));
         assert_eq!(standing.severity, Severity::Critical);
@@ -471,12 +491,13 @@ mod tests {
                 ..day(9, 1.0, 1.0, 0.9)
             },
             high_since: [start(0); 2],
+            run_severity: [Severity::Minor; 2],
             adopts: false,
             is_learnt_whole: false,
         };
         let first = start(2).plus_ms(10 * HOUR_MS);
         for (mut resets, onset) in [(vec![], start(0)), (vec![reset], first)] {
-            let mut open = Standing::open(direction, first, &hour);
+            let mut open = Standing::open(direction, first, &hour, Severity::Minor);
             open.decided = first;
             let mut standings = Standings::default();
             standings.open[direction as usize] = Some(open);

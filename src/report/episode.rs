@@ -195,6 +195,15 @@ impl Watch<'_> {
         };
         let subject = Subject::new(self.network, *crossing, *stream);
         let tz = &self.network.crossing(*crossing).tz;
+        let last = (alert.direction, reading);
+        let notes = notes::notes(
+            tz,
+            *transition,
+            last,
+            *usual_for_days,
+            before.as_ref(),
+            *data,
+        );
         let told = Alert {
             direction: alert.direction,
             opened: civil(tz, *as_of),
@@ -212,7 +221,7 @@ impl Watch<'_> {
                 (reading, run.as_ref()),
                 *closed,
                 *as_of,
-                &notes::notes(tz, *transition, *usual_for_days, before.as_ref(), *data),
+                &notes,
             ),
         };
         Some((*transition, told))

@@ -3,14 +3,17 @@
 use super::course;
 use super::model::Incident;
 use super::scale::civil;
+use crate::core::alert::Direction;
+use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
 use crate::core::output::Output;
 use crate::core::params::Params;
 use crate::core::region::incident::{Change as Turn, IncidentId, Told};
 use crate::core::region::{Region, RegionState};
 use crate::core::time::EventTime;
+use crate::wire::moving::TOLD_RISE;
 use crate::wire::{self, incident};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What alerts make of a border, as it is told.
@@ -25,6 +28,8 @@ pub struct Incidents<'a> {
     likened: BTreeMap<IncidentId, Option<usize>>,
     /// When each incident was last told of as over.
     ended: BTreeMap<IncidentId, EventTime>,
+    /// The largest rise of a crossing that was told of as moved flow.
+    moved: BTreeMap<(IncidentId, CrossingIx), u64>,
 }
 
 impl<'a> Incidents<'a> {
@@ -39,6 +44,7 @@ impl<'a> Incidents<'a> {
             named: BTreeMap::new(),
             likened: BTreeMap::new(),
             ended: BTreeMap::new(),
+            moved: BTreeMap::new(),
         }
     }
 
@@ -61,6 +67,7 @@ impl<'a> Incidents<'a> {
     }
 
     fn note(&mut self, told: &Told) {
+        let told = &self.without_known_moves(told);
         let id = told.incident.id;
         let named = self.named.entry(id).or_default();
         named.see(&self.region, &told.incident);
@@ -96,6 +103,33 @@ impl<'a> Incidents<'a> {
         }
         let at = civil(tz, told.incident.as_of);
         noted.lines.extend(said.into_iter().map(|line| (at, line)));
+    }
+
+    /// What is told, without moved flow that goes on: a rise is told of as that once, and again where it has doubled.
+    fn without_known_moves(&mut self, told: &Told) -> Told {
+        let mut told = told.clone();
+        let at_once = match told.change {
+            Turn::Updated => None,
+            Turn::Displaced(at) => Some(at),
+            _ => return told,
+        };
+        let mut is_news = |at: CrossingIx| {
+            let mut members = told.incident.members.iter();
+            let member = members.find(|m| m.is_same(at, Direction::Surge));
+            let rise = member.and_then(|m| m.today).map_or(0, |day| day.rise);
+            let known = self.moved.entry((told.incident.id, at)).or_default();
+            let is_news = rise >= TOLD_RISE.max(2 * *known);
+            if is_news {
+                *known = rise;
+            }
+            is_news
+        };
+        let targets: BTreeSet<CrossingIx> = told.incident.moves.iter().map(|m| m.to).collect();
+        let targets = targets.into_iter();
+        let targets = targets.filter(|at| at_once.is_none_or(|once| once == *at));
+        let news: BTreeSet<CrossingIx> = targets.filter(|at| is_news(*at)).collect();
+        told.incident.moves.retain(|m| news.contains(&m.to));
+        told
     }
 
     /// What an incident looks like, where it is called something else than before.

@@ -1,7 +1,7 @@
 //! Owns the way of a border's days through the day lens: what is usual, which alerts are open, which incidents they make. The
 //! hour lens is left out: nobody asks before a day is over.
 
-use crate::core::alert::{Alert, Direction, Reading, Transition};
+use crate::core::alert::{Alert, Direction, Reading, Severity, Transition};
 use crate::core::calendar::DaySpan;
 use crate::core::episode::Families;
 use crate::core::event::GateState;
@@ -173,6 +173,8 @@ impl<'a> Series<'a> {
         let ended = Ended {
             reading,
             high_since: self.high_since,
+            // Nor at how severe it is.
+            run_severity: [Severity::Minor; 2],
             adopts: exposure > 0.0 && self.model.has_just_adopted(self.lens),
             // What is usual is not asked for here.
             is_learnt_whole: false,

@@ -267,7 +267,8 @@ pub fn alert(output: &Output, network: &Network, origin: &Origin) -> Option<Enco
     let subject = Subject::new(network, crossing, stream);
     let numbers = (reading, run.as_ref());
     let (tz, change, usual) = (&place.tz, *transition, *usual_for_days);
-    let notes = notes(tz, change, usual, before.as_ref(), *data);
+    let last = (alert.direction, reading);
+    let notes = notes(tz, change, last, usual, before.as_ref(), *data);
     let summary = sentence::summary(&subject, alert, change, numbers, *closed, *as_of, &notes);
     let record = AlertRecord {
         alert_id: id.as_str().into(),

@@ -197,10 +197,7 @@ pub fn sentence(families: &Families, likeness: &Likeness, called: Called, region
     // All families that are compared go the same way.
     let direction = family.map_or(Direction::Surge, |(family, _)| family.direction);
     let along = along(likeness, stage, direction);
-    let ahead = match stage {
-        Stage::Over => String::new(),
-        Stage::Growth | Stage::Level | Stage::Decline => ahead(likeness, region),
-    };
+    let ahead = ahead(likeness, stage, region);
     let renamed_from = called.renamed_from();
     let called = called.name().flatten();
     let until_now = called.and_then(|at| Some((families.get(at)?, *all.get(at)?)));
@@ -267,19 +264,23 @@ fn before(families: &Families, renamed_from: Option<Name>) -> String {
     }
 }
 
-fn ahead(likeness: &Likeness, region: &str) -> String {
+/// What may come, and what came of late; of one that is over the latter.
+fn ahead(likeness: &Likeness, stage: Stage, region: &str) -> String {
     let mut all = likeness.projections.iter();
-    all.find(|p| p.days == TOLD_AHEAD_DAYS)
-        .map_or_else(String::new, |p| {
-            let may_come = match (p.low, p.high) {
-                (0, 0) => "hardly any".to_owned(),
-                (low, high) => format!("{} to {}", grouped(low), grouped(high)),
-            };
-            format!(
-                " If what is open stays open, {may_come} may come at {region} in the next {TOLD_AHEAD_DAYS} days together (this holds in about 8 cases of 10); in the last {TOLD_AHEAD_DAYS} days {} came there.",
-                grouped(p.came)
-            )
-        })
+    let Some(p) = all.find(|p| p.days == TOLD_AHEAD_DAYS) else {
+        return String::new();
+    };
+    let came = grouped(p.came);
+    if stage == Stage::Over {
+        return format!(" In the last {TOLD_AHEAD_DAYS} days {came} came at {region}.");
+    }
+    let may_come = match (p.low, p.high) {
+        (0, 0) => "hardly any".to_owned(),
+        (low, high) => format!("{} to {}", grouped(low), grouped(high)),
+    };
+    format!(
+        " If what is open stays open, {may_come} may come at {region} in the next {TOLD_AHEAD_DAYS} days together (this holds in about 8 cases of 10); in the last {TOLD_AHEAD_DAYS} days {came} came there."
+    )
 }
 
 /// When it began and how far along it is.
@@ -287,21 +288,23 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
     let last = likeness.last_day().0;
     let ago = |day: Day| (last - day.0 + 1).max(1) as u32;
     let (earliest, latest) = (ago(likeness.onset.first), ago(likeness.onset.last));
-    let range = if latest < earliest {
-        format!(" ({latest} to {earliest} days)")
-    } else {
-        String::new()
+    // It is looked for no earlier than this.
+    let is_bound = likeness.before_alert_days >= SEARCHED_BEFORE_DAYS;
+    let range = match (latest < earliest, is_bound) {
+        (true, true) => Some(format!("{latest} to {earliest} days, or more")),
+        (true, false) => Some(format!("{latest} to {earliest} days")),
+        (false, true) => Some("or more".to_owned()),
+        (false, false) => None,
     };
-    let older = match likeness.before_alert_days {
-        0 => String::new(),
-        // It is looked for no earlier than this.
-        days if days >= SEARCHED_BEFORE_DAYS => format!(
-            " or earlier, {days} days or more before the beginning that its first alert tells of,"
-        ),
-        days => format!(
-            ", {} before the beginning that its first alert tells of,",
-            counted(days, "day", "days")
-        ),
+    let alert = (likeness.before_alert_days > 0).then(|| {
+        let days = likeness.day.saturating_sub(likeness.before_alert_days);
+        let days = counted(days.max(1), "day", "days");
+        format!("its first alert goes back {days}")
+    });
+    let both: Vec<String> = range.into_iter().chain(alert).collect();
+    let range = match both.as_slice() {
+        [] => String::new(),
+        some => format!(" ({})", some.join("; ")),
     };
     let words = match (stage, direction) {
         (Stage::Level, _) if likeness.doubling.is_none() => {
@@ -321,7 +324,7 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
         }
     };
     format!(
-        " It may have begun about {} ago{range}{older} and {words}{}.",
+        " It may have begun about {} ago{range} and {words}{}.",
         counted(likeness.day, "day", "days"),
         pace(likeness, stage, direction)
     )
@@ -555,10 +558,8 @@ mod tests {
         let mut likeness = like(&families(), 32, "finland-2023-shift", 0.8);
         likeness.before_alert_days = SEARCHED_BEFORE_DAYS;
         let said = along(&likeness, Stage::Level, Direction::Surge);
-        assert!(
-            said.contains("or earlier, 28 days or more before"),
-            "{said}"
-        );
+        let range = "(31 to 33 days, or more; its first alert goes back 4 days)";
+        assert!(said.contains(range), "{said}");
         assert!(said.contains("too few days of late"), "{said}");
     }
 

@@ -1,7 +1,7 @@
 //! Owns the sentences of an incident: which crossings it holds, what they count, and how it changes.
 
 use super::ending::over;
-use super::moving::{displaced, moved};
+use super::moving::{displaced, moves};
 use super::notes::usual_is_new;
 use super::sentence::{about, arrivals, opening};
 use crate::core::alert::{Direction, Reason};
@@ -23,7 +23,13 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
         Change::Opened => begins(network, told, &joined(network, told)?),
         Change::Attached => Some(match joined(network, told)? {
             Joined::Crossing(name) => match joins(told) {
-                Some(again) => format!("{name} {again}{}", count(network, told)),
+                Some(again) => {
+                    let closed = match told.count {
+                        Some(count) if count.reopens => " after days on which it was closed",
+                        _ => "",
+                    };
+                    format!("{name} {again}{closed}{}", count(network, told))
+                }
                 None => format!(
                     "{name} has joined{} So far it showed {}.",
                     count(network, told),
@@ -57,7 +63,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             Some(format!("It has become {severity}, {way} {name}{count}"))
         }
         Change::Revised(Revised::Day) => {
-            let day = moved(network, incident).or_else(|| day_counts(network, incident))?;
+            let day = of_day(network, incident).or_else(|| day_counts(network, incident))?;
             Some(format!("{RECOUNTED} {day}"))
         }
         Change::Revised(Revised::Crossing(at)) => Some(told_less(network, incident, at)),
@@ -77,7 +83,7 @@ pub fn summary(network: &Network, told: &Told) -> Option<String> {
             shows()
         )),
         Change::Resolved(reason) => Some(over(network, incident, reason)),
-        Change::Updated => moved(network, incident),
+        Change::Updated => of_day(network, incident),
     }
 }
 
@@ -110,6 +116,20 @@ fn widest<'a>(network: &Network, incident: &'a Incident) -> Option<&'a GroupMemb
         group.map_or(0, |group| group.members.len())
     };
     incident.groups.iter().max_by_key(size)
+}
+
+/// What is news of the last closed day: which of its crossings were shut from it on, and what may have moved.
+fn of_day(network: &Network, incident: &Incident) -> Option<String> {
+    let day = incident.day?.date().strftime("%-d %B %Y");
+    let name = |at: CrossingIx| network.crossing(at).name.clone();
+    let shut: Vec<String> = incident.newly_shut().into_iter().map(name).collect();
+    let shut = match shut.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} was closed all day.")),
+        all => Some(format!("{} were closed all day.", listed(all))),
+    };
+    let said: Vec<String> = shut.into_iter().chain(moves(network, incident)).collect();
+    (!said.is_empty()).then(|| format!("{day}: {}", said.join(" ")))
 }
 
 /// What begins an incident again that was over: its kind of alert, or one in the other direction.

@@ -12,7 +12,7 @@ pub mod events;
 pub mod feedback;
 mod fields;
 pub mod incident;
-mod moving;
+pub mod moving;
 pub mod notes;
 pub mod notice;
 pub mod region;

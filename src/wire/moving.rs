@@ -13,6 +13,7 @@ pub(super) fn displaced(network: &Network, incident: &Incident, at: CrossingIx) 
     let mut members = incident.members.iter();
     let member = members.find(|m| m.is_same(at, Direction::Surge))?;
     let (day, place) = (member.today?, network.crossing(at));
+    incident.moves.iter().find(|m| m.to == at)?;
     Some(format!(
         "{} in the full hours of today at {}, {}. {}",
         grouped(day.observed),
@@ -22,58 +23,39 @@ pub(super) fn displaced(network: &Network, incident: &Incident, at: CrossingIx) 
     ))
 }
 
-/// A smaller rise is not told of as moved flow.
-const TOLD_RISE: u64 = 5;
+/// A smaller rise of a closed day is not told of as moved flow.
+pub const TOLD_RISE: u64 = 5;
 
-/// What of the last closed day may have moved.
-pub(super) fn moved(network: &Network, incident: &Incident) -> Option<String> {
-    let day = incident.day?.date().strftime("%-d %B %Y");
-    Some(format!("{day}: {}", moves(network, incident)?))
-}
-
-/// The rises that may have moved, and where there are others too the sum of all. Arrivals that are missing elsewhere are an upper
-/// bound: nobody is followed.
-fn moves(network: &Network, incident: &Incident) -> Option<String> {
-    let mut told_rise = 0;
+/// The rises of the last closed day that may have moved. Arrivals that are missing elsewhere are an upper bound: nobody is followed.
+pub(super) fn moves(network: &Network, incident: &Incident) -> Option<String> {
     let places = incident.members.iter().filter_map(|member| {
         let at = member.crossing;
         let day = member
             .today
             .filter(|_| member.direction == Direction::Surge)?;
         incident.moves.iter().find(|m| m.to == at)?;
-        if day.rise < TOLD_RISE {
-            return None;
-        }
-        let most = above(day);
-        told_rise += day.rise;
-        Some(format!(
-            "{} at {}, {most}. {}",
-            grouped(day.observed),
-            network.crossing(at).name,
-            moves_to(network, incident, at, day)
-        ))
+        (day.rise >= TOLD_RISE).then(|| {
+            format!(
+                "{} at {}, {}. {}",
+                grouped(day.observed),
+                network.crossing(at).name,
+                above(day),
+                moves_to(network, incident, at, day)
+            )
+        })
     });
-    let mut places: Vec<String> = places.collect();
-    let all = incident.total();
-    if told_rise < all.rise {
-        places.push(format!(
-            "At all its crossings together {} came that day; the rises among them add up to {}, and up to {} of these may have moved.",
-            grouped(all.observed),
-            grouped(all.rise),
-            grouped(all.moved)
-        ));
-    }
-    (told_rise > 0).then(|| places.join(" "))
+    let places: Vec<String> = places.collect();
+    (!places.is_empty()).then(|| places.join(" "))
 }
 
-/// How far a day is above what its crossing counted before.
+/// How far a day is above what its crossing counted before, without what may have moved there.
 fn above(day: DayCount) -> String {
     match day.observed.saturating_sub(day.rise) {
-        0 => "where none came before crossings near it shut or fell".to_owned(),
-        most => format!(
-            "{} more than the level it had reached (about {} a day) before crossings near it shut or fell",
+        0 => "which had none by itself before".to_owned(),
+        own => format!(
+            "{} more than it had by itself before (about {} a day)",
             grouped(day.rise),
-            grouped(most)
+            grouped(own)
         ),
     }
 }
@@ -82,7 +64,7 @@ fn above(day: DayCount) -> String {
 fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCount) -> String {
     let moves: Vec<&Move> = incident.moves.iter().filter(|m| m.to == to).collect();
     let why = |one: &Move| match one.is_from_shut {
-        true => "closed of late",
+        true => "closed",
         false if one.is_of_before => "fewer on the days before",
         false => "fewer that day",
     };

@@ -5,7 +5,7 @@ use crate::core::calendar::local;
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::lens::Lens;
 use crate::core::network::Network;
-use crate::core::time::EventTime;
+use crate::core::time::{EventTime, HOUR_MS};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
@@ -79,9 +79,7 @@ pub fn summary(
     let said = match transition {
         Transition::Opened => {
             let told = opening(&place.tz, stream, alert.direction, (reading, run), until);
-            let is_of_before = |run: &Run| day(run.since) != day(reading.start);
-            let is_of_before = run.is_some_and(is_of_before);
-            let size = size(alert, reading, until.is_some(), is_of_before);
+            let size = size(alert, (reading, run), until.is_some());
             let chance = chance(alert, reading);
             return format!("{name}: {told}{notes} {size} {chance}");
         }
@@ -263,65 +261,64 @@ fn as_before(alert: &Alert, reading: &Reading) -> String {
 }
 
 /// The severity in plain words: it goes by size, as [`Severity::of`] has it, and not by how sure the alert is. Once it is open days
-/// alone make it more severe; the days before are no part of it, where its run is of them too.
-fn size(alert: &Alert, reading: &Reading, goes_on: bool, is_of_before: bool) -> String {
-    let asks = |(distance, ratio): (f64, f64)| match alert.direction {
+/// alone make it more severe.
+fn size(alert: &Alert, (reading, run): (&Reading, Option<&Run>), goes_on: bool) -> String {
+    let direction = alert.direction;
+    let asks = |(distance, ratio): (f64, f64)| match direction {
         Direction::Surge => {
-            format!(
-                "at least {distance} more than usual and at least {} as many",
-                times(ratio)
-            )
+            let times = times(ratio);
+            format!("at least {distance} more than usual and at least {times} as many")
         }
         Direction::Drop => {
-            format!(
-                "at least {distance} fewer than usual and at most {} as many",
-                part(ratio)
-            )
+            let part = part(ratio);
+            format!("at least {distance} fewer than usual and at most {part} as many")
         }
-    };
-    let own = Severity::of(alert.direction, reading.observed, reading.expected);
-    let last = match (reading.lens, goes_on) {
-        (Lens::Day, true) => "today so far",
-        (Lens::Day, false) => "that day",
-        (Lens::Hour, true) => "the hour so far",
-        (Lens::Hour, false) => "that hour",
-        (Lens::Week, _) => "that week",
     };
     let severity = alert.severity.label();
-    let why = match alert.severity.asks(alert.direction) {
-        Some(asked) if own >= alert.severity => {
-            let verb = if goes_on { "has" } else { "had" };
-            let (now, apart) = if is_of_before {
-                (" for now", " (the days before are no part of this)")
-            } else {
-                ("", "")
-            };
-            format!("{severity}{now}, as {last} {verb} {}{apart}", asks(asked))
+    let is_so = |found: Severity| found >= alert.severity;
+    let own = Severity::of(direction, reading.observed, reading.expected);
+    let why = alert.severity.asks(direction).map(|asked| {
+        let asked = asks(asked);
+        match run.filter(|run| is_so(run.severity(direction, reading.end))) {
+            _ if is_so(own) => {
+                let last = last(reading.lens, goes_on);
+                format!(", as {last} {asked}")
+            }
+            Some(run) if reading.end.0 - run.since.0 > DAY_MS => {
+                format!(", as an average day since then had {asked}")
+            }
+            Some(_) => format!(", as what came since then is {asked}"),
+            None => format!(", as an hour or day of it had {asked}"),
         }
-        Some(asked) => format!("{severity}, as an hour or day of it had {}", asks(asked)),
-        None if is_of_before => {
-            format!("{severity} for now, going by {last} alone and not by the days before")
-        }
-        None => format!("{severity}, going by {last} alone"),
-    };
+    });
     let mut worse = Severity::ALL.into_iter().filter(|s| *s > alert.severity);
     let next = worse.next().and_then(|next| {
-        let later = match (reading.lens, alert.direction) {
-            (Lens::Hour | Lens::Day, Direction::Surge) => "today or a later day",
-            (Lens::Hour | Lens::Day, Direction::Drop) => "today as a whole or a later day",
-            (Lens::Week, _) => "this or a later week",
-        };
-        let asked = next.asks(alert.direction)?;
+        let asked = next.asks(direction)?;
         // Where fewer are usual than may be missing it cannot come to that.
-        let is_drop_of_day = alert.direction == Direction::Drop && reading.lens != Lens::Hour;
+        let is_drop_of_day = direction == Direction::Drop && reading.lens != Lens::Hour;
         if is_drop_of_day && asked.0 > reading.expected {
             return None;
         }
-        let asked = asks(asked);
-        let would_be = next.label();
-        Some(format!("; {later} with {asked} would be {would_be}"))
+        let later = match reading.lens {
+            Lens::Hour | Lens::Day => "a day",
+            Lens::Week => "a week",
+        };
+        let (asked, next) = (asks(asked), next.label());
+        Some(format!("; {later} with {asked} would make it {next}"))
     });
-    format!("How big: {why}{}.", next.unwrap_or_default())
+    let (why, next) = (why.unwrap_or_default(), next.unwrap_or_default());
+    format!("How big: {severity}{why}{next}.")
+}
+
+/// A bucket as that which a size goes by.
+fn last(lens: Lens, goes_on: bool) -> &'static str {
+    match (lens, goes_on) {
+        (Lens::Day, true) => "today so far has",
+        (Lens::Day, false) => "that day had",
+        (Lens::Hour, true) => "the hour so far has",
+        (Lens::Hour, false) => "that hour had",
+        (Lens::Week, _) => "that week had",
+    }
 }
 
 fn times(ratio: f64) -> String {
@@ -339,6 +336,8 @@ fn part(ratio: f64) -> String {
         other => format!("one in {other}"),
     }
 }
+
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What an operator has just said of the alert, or that it is the new usual.
 fn word(alert: &Alert) -> &'static str {
@@ -445,11 +444,15 @@ pub fn grouped(number: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Of 20 January 2026, of which these shares were open, closed by a status and silent.
-    fn day([open, closed, blind]: [f64; 3], observed: u64, while_closed: u32) -> Reading {
+    pub(in crate::wire) fn day(
+        [open, closed, blind]: [f64; 3],
+        observed: u64,
+        while_closed: u32,
+    ) -> Reading {
         let start = 1_768_867_200_000;
         Reading {
             lens: Lens::Day,

@@ -61,6 +61,8 @@ struct Watch {
     model: LensState,
     high_since: [i64; 2],
     begun: i64,
+    /// All buckets with exposure: when they began, what came and what was expected.
+    passed: Vec<(i64, u64, f64)>,
 }
 
 struct Bucket {
@@ -75,6 +77,8 @@ struct Bucket {
     evidence: [f64; 2],
     abnormal: [f64; 2],
     high_since: [i64; 2],
+    /// What came since then and what was expected.
+    runs: [(i64, u64, f64); 2],
 }
 
 impl Facts {
@@ -239,6 +243,7 @@ pub(crate) fn judged(
         model: LensState::new(lens, prior(lens.lens)),
         high_since: [begin; 2],
         begun: i64::MIN,
+        passed: Vec::new(),
     };
     let words = facts.words.iter().filter(|(_, of, ..)| *of == stream);
     let mut naive = Naive {
@@ -370,7 +375,18 @@ impl Naive<'_> {
                 *since = end;
             }
         }
+        let usual = outlook.as_ref().map(|o| o.usual());
+        watch
+            .passed
+            .extend(usual.map(|usual| (start, observed, usual)));
+        let run = |since: i64| {
+            let buckets = watch.passed.iter().filter(|(at, ..)| since <= *at);
+            buckets.fold((since, 0, 0.0), |(since, y, e), of| {
+                (since, y + of.1, e + of.2)
+            })
+        };
         Bucket {
+            runs: watch.high_since.map(run),
             start,
             end,
             observed,
@@ -394,6 +410,10 @@ impl Naive<'_> {
             let reaches = bucket.exposure > 0.0 && bucket.evidence[at] >= lines[at];
             let onset = bucket.high_since[at].min(bucket.start);
             let severity = Severity::of(direction, bucket.observed, bucket.expected);
+            let (since, came, usual) = bucket.runs[at];
+            let days = ((bucket.end - since) as f64 / DAY_MS as f64).max(1.0);
+            let a_day = (came as f64 / days).round() as u64;
+            let severity_of_run = Severity::of(direction, a_day, usual / days);
             let dealt_with = self
                 .ends
                 .iter()
@@ -402,7 +422,7 @@ impl Naive<'_> {
                 None if reaches && !dealt_with => {
                     self.going[at] = Some(Going {
                         onset,
-                        severity,
+                        severity: severity.max(severity_of_run),
                         decided: (lens, bucket.start),
                         calm_days: 0,
                         unseen_ms: 0,

@@ -346,8 +346,10 @@ impl GroupState {
                 if !may_open || reading.exposure <= 0.0 || !reaches {
                     return None;
                 }
-                let onset = self.track.runs[direction as usize].since.min(reading.start);
-                let standing = Standing::open(direction, onset, reading);
+                let run = &self.track.runs[direction as usize];
+                let onset = run.since.min(reading.start);
+                let run_severity = run.severity(direction, reading.end);
+                let standing = Standing::open(direction, onset, reading, run_severity);
                 let decided = (reading.lens, reading.start);
                 let alert = Alert::open(direction, onset, standing.severity, decided);
                 (alert, standing, Transition::Opened)

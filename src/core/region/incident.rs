@@ -7,7 +7,7 @@ use super::member::{BACK_DAYS, BACK_RATIO};
 pub use super::member::{DayCount, DaySeen, GroupMember, Member};
 use super::scan;
 use crate::core::alert::{Direction, Reading, Reason, Run, Severity};
-use crate::core::episode::{Called, Likeness};
+use crate::core::episode::{Called, Gate, Likeness};
 use crate::core::ids::{CrossingIx, StreamIx};
 use crate::core::network::Network;
 use crate::core::standing::Before;
@@ -310,7 +310,21 @@ impl Incident {
 
     /// Whether its last day says something of it.
     pub(super) fn has_day(&self) -> bool {
-        self.members.iter().any(|m| m.today.is_some()) || self.groups.iter().any(|g| g.is_open)
+        self.members.iter().any(|m| m.today.is_some())
+            || self.groups.iter().any(|g| g.is_open)
+            || !self.newly_shut().is_empty()
+    }
+
+    /// Crossings of an open alert that were shut for all of the last day, and not for all of the day before.
+    #[must_use]
+    pub fn newly_shut(&self) -> Vec<CrossingIx> {
+        let is_shut = |seen: &DaySeen| seen.exposure <= 0.0 && seen.gate == Gate::Closed;
+        let is_new = |m: &&Member| match m.history.as_slice() {
+            [.., before, last] => Some(last.day) == self.day && is_shut(last) && !is_shut(before),
+            _ => false,
+        };
+        let open = self.members.iter().filter(|m| m.is_open);
+        open.filter(is_new).map(|m| m.crossing).collect()
     }
 
     /// Keeps a closed day of its members, and counts the days that are back at what was usual before it.
@@ -522,6 +536,8 @@ pub struct Counted {
     pub usual_for_days: Option<(u32, Direction)>,
     /// What was usual before that.
     pub before: Option<Before>,
+    /// The alert goes on at a crossing that was shut for days.
+    pub reopens: bool,
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ impl Region {
                         until: (!is_over).then_some(*as_of),
                         usual_for_days: *usual_for_days,
                         before: *before,
+                        reopens: *transition == Transition::Reopened && alert.reason.is_none(),
                     });
                 }
                 told
