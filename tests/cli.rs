@@ -476,6 +476,40 @@ fn a_return_says_what_was_usual_before_the_drop() {
 }
 
 #[test]
+fn an_incident_tells_closures_and_a_rise_as_moved_flow_when_it_is_new_or_has_doubled() {
+    let text = said(folder().path(), &["replay", "finland-2023"]);
+    let after = |what: &'static str| {
+        let lines = text.lines().filter_map(move |line| line.split_once(what));
+        lines.map(|(when, said)| (when.trim(), said))
+    };
+    let shut: Vec<_> = text
+        .lines()
+        .filter_map(|line| Some(line.trim().split_once(" closed all day.")?.0))
+        .collect();
+    assert_eq!(
+        shut,
+        [
+            "2023-11-19 00:15  18 November 2023: Vaalimaa, Nuijamaa, Imatra and Niirala were",
+            "2023-11-25 00:15  24 November 2023: Vartius and Salla were",
+            "2023-12-01 00:15  30 November 2023: Raja-Jooseppi was",
+            "2023-12-17 00:15  16 December 2023: Vaalimaa and Niirala were",
+        ]
+    );
+    for at in ["Vartius", "Salla"] {
+        let rises = after(" more than it had by itself before").filter_map(|(line, _)| {
+            let (_, rise) = line.rsplit_once(&format!("at {at}, "))?;
+            rise.parse::<u64>().ok()
+        });
+        let rises: Vec<u64> = rises.collect();
+        assert!(rises.len() > 1, "{at}: {text}");
+        assert!(
+            rises.windows(2).all(|pair| pair[1] >= 2 * pair[0]),
+            "{at} {rises:?}"
+        );
+    }
+}
+
+#[test]
 fn an_end_names_the_alerts_that_go_on() {
     let text = said(folder().path(), &["replay", "blockade-2023"]);
     let goes_on = "Krościenko-Smilnytsia and Zosin-Ustyluh go on: they tell of the way back alone.";

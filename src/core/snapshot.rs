@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version of every record's layout and of what its numbers mean.
-pub const SCHEMA_VERSION: u8 = 22;
+pub const SCHEMA_VERSION: u8 = 21;
 /// Key of the record that names offset, watermark and settings.
 pub const META_KEY: &str = "__meta";
 

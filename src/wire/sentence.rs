@@ -537,6 +537,40 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn how_big_goes_by_the_last_bucket_an_average_day_or_what_came_in_less_than_one() {
+        let said = |direction: Direction, run_hours: i64, (observed, expected)| {
+            let reading = day([1.0, 0.0, 0.0], 20, 0);
+            let since = reading.end.plus_ms(-run_hours * HOUR_MS);
+            let run = Run {
+                since,
+                observed,
+                expected,
+            };
+            let severity = run.severity(direction, reading.end);
+            let alert = Alert::open(direction, since, severity, (Lens::Day, reading.start));
+            size(&alert, (&reading, Some(&run)), false)
+        };
+        let (surge, drop) = (Direction::Surge, Direction::Drop);
+        let told = [
+            said(surge, 12, (40, 20.0)),
+            said(surge, 12, (40, 10.0)),
+            said(surge, 72, (120, 30.0)),
+            // As many in thirty days are four a day and minor.
+            said(surge, 720, (120, 30.0)),
+            said(drop, 48, (0, 76.0)),
+            said(drop, 12, (5, 60.0)),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r"
+        How big: minor; a day with at least 10 more than usual and at least three times as many would make it major.
+        How big: major, as what came since then is at least 10 more than usual and at least three times as many; a day with at least 50 more than usual and at least five times as many would make it critical.
+        How big: major, as an average day since then had at least 10 more than usual and at least three times as many; a day with at least 50 more than usual and at least five times as many would make it critical.
+        How big: minor; a day with at least 10 more than usual and at least three times as many would make it major.
+        How big: major, as an average day since then had at least 10 fewer than usual and at most half as many.
+        How big: critical, as what came since then is at least 50 fewer than usual and at most a fifth as many.
+        ");
+    }
+
+    #[test]
     fn thousands_are_set_apart() {
         for (number, text) in [
             (0, "0"),

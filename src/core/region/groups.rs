@@ -99,10 +99,6 @@ const UNIT: f64 = 1e8;
 const MIN_COUNTED: usize = 2;
 /// Prior log variance of the factor that a group shares: it is one, give or take a quarter.
 const FACTOR_LOG_VARIANCE: f64 = 0.05;
-/// A sum this many times those that the factor was learnt from is another one: a crossing that outweighs the others came back to it.
-const OTHER_SUM: f64 = 3.0;
-/// How fast what a factor was learnt from follows the days.
-const SUM_GAIN: f64 = 0.125;
 
 /// The settings of a group's lens: the day's, but the seasons are in what is expected of the members.
 #[must_use]
@@ -194,8 +190,6 @@ impl GroupTally {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct GroupState {
     track: Track,
-    /// Arrivals that were expected of the days that the factor was learnt from, the last ones the most; 0 before the first.
-    learnt_from: f64,
     standings: [Option<Standing>; 2],
     pub(super) alerts: [Option<Alert>; 2],
 }
@@ -211,9 +205,9 @@ pub(super) struct Judgement {
 impl GroupState {
     /// A group before its first day.
     pub(super) fn new(params: &LensParams, first: &DaySpan) -> Self {
+        let prior = Prior::new(UNIT, FACTOR_LOG_VARIANCE).expect("the numbers are in range");
         Self {
-            track: fresh(params, first),
-            learnt_from: 0.0,
+            track: Track::fresh(params, prior, first.start),
             standings: [None; 2],
             alerts: [None; 2],
         }
@@ -229,21 +223,6 @@ impl GroupState {
         self.track.begin_anew(day.end);
     }
 
-    /// Takes note of what is expected of a day that is seen. Where that is another sum, the factor is learnt anew: the crossings that
-    /// it was learnt from say little of one that outweighs them.
-    fn weigh(&mut self, params: &LensParams, span: &DaySpan, expected: f64) {
-        let is_other = self.learnt_from > 0.0 && expected > OTHER_SUM * self.learnt_from;
-        if is_other && !self.is_told() {
-            self.track = fresh(params, span);
-            self.learnt_from = 0.0;
-        }
-        self.learnt_from += if self.learnt_from > 0.0 {
-            SUM_GAIN * (expected - self.learnt_from)
-        } else {
-            expected
-        };
-    }
-
     /// A day is over. `may_open` is false where a narrower group speaks for it today.
     pub(super) fn step(
         &mut self,
@@ -254,9 +233,6 @@ impl GroupState {
         tally: &mut GroupTally,
     ) -> Vec<Judgement> {
         let is_seen = sum.counted >= MIN_COUNTED;
-        if is_seen {
-            self.weigh(params, span, sum.expected);
-        }
         let exposure = if is_seen {
             (sum.expected / UNIT).min(1.0)
         } else {
@@ -367,12 +343,6 @@ impl GroupState {
             reading: *reading,
         })
     }
-}
-
-/// What a group knows before its first day.
-fn fresh(params: &LensParams, first: &DaySpan) -> Track {
-    let prior = Prior::new(UNIT, FACTOR_LOG_VARIANCE).expect("the numbers are in range");
-    Track::fresh(params, prior, first.start)
 }
 
 fn end(day: &Reading, why: Reason, standing: Standing) -> End {
