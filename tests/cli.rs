@@ -484,7 +484,7 @@ fn an_incident_tells_closures_and_a_rise_as_moved_flow_when_it_is_new_or_has_dou
     };
     let shut: Vec<_> = text
         .lines()
-        .filter_map(|line| Some(line.trim().split_once(" closed all day.")?.0))
+        .filter_map(|line| Some(line.trim().split_once(" reported closed all day.")?.0))
         .collect();
     assert_eq!(
         shut,

@@ -105,7 +105,7 @@ pub(super) fn fan(course: &Course, name: &str) -> Markup {
     html.close("svg");
     html.line();
     let told = format!(
-        "Bars: arrivals by day at the crossings that plainly differ from their usual, by which it is matched; those of the incident that hardly do are left out. Shaded: where eight in ten of the courses lie that the ranges of {} allow, from its likeliest first day on, {}, which may lie before the first alert's; the line is the middle, and what is too high for the page is cut. It ends a week after the last day that was counted. It is a likeness of numbers and no forecast.",
+        "Bars: arrivals by day at the crossings that plainly differ from their usual, by which it is matched; those of the incident that hardly do are left out. Shaded: where eight in ten of the courses lie that the ranges of {} allow, from its likeliest first day on, {}, which may lie before the first alert's; the line is the middle, and what is too high for the page is cut. It ends a week after the last day on which it was called like that. It is a likeness of numbers and no forecast.",
         course.episode,
         course.onset.strftime("%-d %B %Y"),
     );

@@ -317,10 +317,10 @@ fn along(likeness: &Likeness, stage: Stage, direction: Direction) -> String {
         (Stage::Decline, Direction::Surge) => "is shrinking",
         (Stage::Decline, Direction::Drop) => "is recovering",
         (Stage::Over, Direction::Surge) => {
-            "in its last 3 days had hardly more than was usual before it"
+            "in its last 3 days had hardly more than was usual before it, or fewer"
         }
         (Stage::Over, Direction::Drop) => {
-            "in its last 3 days had hardly fewer than was usual before it"
+            "in its last 3 days had hardly fewer than was usual before it, or more"
         }
     };
     format!(

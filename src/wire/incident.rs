@@ -125,8 +125,8 @@ fn of_day(network: &Network, incident: &Incident) -> Option<String> {
     let shut: Vec<String> = incident.newly_shut().into_iter().map(name).collect();
     let shut = match shut.as_slice() {
         [] => None,
-        [one] => Some(format!("{one} was closed all day.")),
-        all => Some(format!("{} were closed all day.", listed(all))),
+        [one] => Some(format!("{one} was reported closed all day.")),
+        all => Some(format!("{} were reported closed all day.", listed(all))),
     };
     let said: Vec<String> = shut.into_iter().chain(moves(network, incident)).collect();
     (!said.is_empty()).then(|| format!("{day}: {}", said.join(" ")))

@@ -1,7 +1,7 @@
 //! Owns the sentences of moved flow: what of a day's rises may have moved from where. Nobody is followed.
 
 use super::incident::listed;
-use super::sentence::grouped;
+use super::sentence::{about, grouped};
 use crate::core::alert::Direction;
 use crate::core::ids::CrossingIx;
 use crate::core::network::Network;
@@ -48,16 +48,22 @@ pub(super) fn moves(network: &Network, incident: &Incident) -> Option<String> {
     (!places.is_empty()).then(|| places.join(" "))
 }
 
-/// How far a day is above what its crossing counted before, without what may have moved there.
+/// How far a day is above what its crossing counted before, without what may have moved there; with what is usual where that is less.
 fn above(day: DayCount) -> String {
-    match day.observed.saturating_sub(day.rise) {
-        0 => "which had none by itself before".to_owned(),
-        own => format!(
-            "{} more than it had by itself before (about {} a day)",
-            grouped(day.rise),
-            grouped(own)
-        ),
+    let own = day.observed.saturating_sub(day.rise);
+    if own == 0 {
+        return "which had none by itself before".to_owned();
     }
+    let usual = if (own as f64) < 2.0 * day.expected.max(1.0) {
+        String::new()
+    } else {
+        format!(" of late; usually {}", about(day.expected))
+    };
+    format!(
+        "{} more than it had by itself before (about {} a day{usual})",
+        grouped(day.rise),
+        grouped(own)
+    )
 }
 
 /// How many of a rise may have moved to a crossing, and from where: moved is the most, and how many from each nobody can tell.
@@ -66,7 +72,7 @@ fn moves_to(network: &Network, incident: &Incident, to: CrossingIx, day: DayCoun
     let why = |one: &Move| match one.is_from_shut {
         true => "closed",
         false if one.is_of_before => "fewer on the days before",
-        false => "fewer that day",
+        false => "fewer that day than before",
     };
     let name = |one: &Move| network.crossing(one.from).name.clone();
     let is_alike = moves.windows(2).all(|pair| why(pair[0]) == why(pair[1]));

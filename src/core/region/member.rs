@@ -90,7 +90,7 @@ pub struct Member {
     pub today: Option<DayCount>,
     /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
     pub history: Vec<DaySeen>,
-    /// Mean arrivals of its open days before it joined; none where too few are known.
+    /// Mean arrivals of its open days before its alert began; none where too few are known.
     pub(super) before: Option<f64>,
     /// Days in a row on which the crossing counted what it did before the incident: a rise after a drop is one back to it, and
     /// so is a fall after a surge.
@@ -122,11 +122,12 @@ impl Member {
         self.is_open || !self.is_taken_back() && self.ended.is_some_and(is_recent)
     }
 
-    /// An alert that opened at a crossing with these last days.
+    /// An alert that opened at a crossing with these last days, and began on `onset`.
     pub(super) fn of(
         crossing: CrossingIx,
         alert: &Alert,
         history: Vec<DaySeen>,
+        onset: Day,
         as_of: EventTime,
     ) -> Self {
         Self {
@@ -142,7 +143,7 @@ impl Member {
             reason: None,
             earlier: None,
             today: None,
-            before: usual_before(&history),
+            before: usual_before(&history, onset),
             back_days: 0,
             past_days: 0,
             history,
@@ -162,7 +163,7 @@ impl Member {
         self.joined <= at && went_on && !self.is_taken_back()
     }
 
-    /// Mean arrivals of its open days before it joined; none where too few are known.
+    /// Mean arrivals of its open days before its alert began; none where too few are known.
     #[must_use]
     pub fn before(&self) -> Option<f64> {
         self.before
@@ -290,11 +291,14 @@ impl Member {
     }
 }
 
-/// Mean arrivals of the days of which most was open; none where they are few.
-fn usual_before(days: &[DaySeen]) -> Option<f64> {
-    let open = days.iter().filter(|day| day.exposure >= 0.5);
-    let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
-    (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
+/// Mean arrivals of the days before an onset of which most was open, of all that are known where those are few; none where these are too.
+fn usual_before(days: &[DaySeen], onset: Day) -> Option<f64> {
+    let mean = |until: Day| {
+        let open = days.iter().filter(|d| d.exposure >= 0.5 && d.day < until);
+        let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
+        (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
+    };
+    mean(onset).or_else(|| mean(Day(i32::MAX)))
 }
 
 /// An alert of a group of crossings in an incident.
@@ -331,5 +335,35 @@ impl GroupMember {
             rise: (reading.observed as f64 - reading.expected).max(0.0) as u64,
             moved: 0,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_usual_before_is_of_the_days_before_an_alert_began_where_enough_are_known() {
+        // Twelve days with two each, then ten with nine, of which one was shut.
+        let days: Vec<DaySeen> = (0..22)
+            .map(|day| DaySeen {
+                day: Day(day),
+                observed: if day < 12 { 2 } else { 9 },
+                expected: 2.0,
+                exposure: if day == 15 { 0.0 } else { 1.0 },
+                gate: Gate::Open,
+            })
+            .collect();
+        let all = (12.0 * 2.0 + 9.0 * 9.0) / 21.0;
+        let table = [
+            ("it began on the thirteenth", &days[..], 12, Some(2.0)),
+            ("it began on the day it joined", &days[..], 22, Some(all)),
+            ("it began before enough days", &days[..], 5, Some(all)),
+            ("few days are known", &days[..6], 6, None),
+            ("none is known", &[], 0, None),
+        ];
+        for (name, days, onset, before) in table {
+            assert_eq!(usual_before(days, Day(onset)), before, "{name}");
+        }
     }
 }
