@@ -110,8 +110,9 @@ fn total(network: &Network, incident: &Incident) -> String {
 fn left(network: &Network, incident: &Incident) -> (bool, String) {
     let mut each: BTreeMap<CrossingIx, (f64, f64)> = BTreeMap::new();
     for member in incident.members.iter().filter(|m| !m.is_taken_back()) {
-        let (Some(last), Some(before)) = (last_days(network, incident, member), member.before())
-        else {
+        let tz = &network.crossing(member.crossing).tz;
+        let before = member.before(Day::of(&local(tz, member.onset)));
+        let (Some(last), Some(before)) = (last_days(network, incident, member), before) else {
             return (true, String::new());
         };
         // Of one that fell and then rose what it counted before the first of these.

@@ -90,7 +90,7 @@ pub struct Member {
     pub today: Option<DayCount>,
     /// Its closed days, the oldest first: up to [`LEAD_DAYS`] before it joined and all since, [`HISTORY_DAYS`] at most.
     pub history: Vec<DaySeen>,
-    /// Mean arrivals of its open days before its alert began; none where too few are known.
+    /// Mean arrivals of its open days before it joined; none where too few are known.
     pub(super) before: Option<f64>,
     /// Days in a row on which the crossing counted what it did before the incident: a rise after a drop is one back to it, and
     /// so is a fall after a surge.
@@ -122,12 +122,11 @@ impl Member {
         self.is_open || !self.is_taken_back() && self.ended.is_some_and(is_recent)
     }
 
-    /// An alert that opened at a crossing with these last days, and began on `onset`.
+    /// An alert that opened at a crossing with these last days.
     pub(super) fn of(
         crossing: CrossingIx,
         alert: &Alert,
         history: Vec<DaySeen>,
-        onset: Day,
         as_of: EventTime,
     ) -> Self {
         Self {
@@ -143,7 +142,7 @@ impl Member {
             reason: None,
             earlier: None,
             today: None,
-            before: usual_before(&history, onset),
+            before: usual_before(&history, None),
             back_days: 0,
             past_days: 0,
             history,
@@ -163,10 +162,11 @@ impl Member {
         self.joined <= at && went_on && !self.is_taken_back()
     }
 
-    /// Mean arrivals of its open days before its alert began; none where too few are known.
+    /// Mean arrivals of its open days before its alert began on `onset`; of those before it joined where too few of these are kept, and
+    /// none where few are known.
     #[must_use]
-    pub fn before(&self) -> Option<f64> {
-        self.before
+    pub fn before(&self, onset: Day) -> Option<f64> {
+        usual_before(&self.history, Some(onset)).or(self.before)
     }
 
     /// Whether its alert goes on and is more than the way back to what was usual before.
@@ -291,14 +291,12 @@ impl Member {
     }
 }
 
-/// Mean arrivals of the days before an onset of which most was open, of all that are known where those are few; none where these are too.
-fn usual_before(days: &[DaySeen], onset: Day) -> Option<f64> {
-    let mean = |until: Day| {
-        let open = days.iter().filter(|d| d.exposure >= 0.5 && d.day < until);
-        let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
-        (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
-    };
-    mean(onset).or_else(|| mean(Day(i32::MAX)))
+/// Mean arrivals of the days, or of those before an onset, of which most was open; none where they are few.
+fn usual_before(days: &[DaySeen], onset: Option<Day>) -> Option<f64> {
+    let is_before = |day: &DaySeen| onset.is_none_or(|onset| day.day < onset);
+    let open = days.iter().filter(|d| d.exposure >= 0.5 && is_before(d));
+    let open: Vec<f64> = open.map(|day| day.observed as f64).collect();
+    (open.len() >= BEFORE_DAYS).then(|| open.iter().sum::<f64>() / open.len() as f64)
 }
 
 /// An alert of a group of crossings in an incident.
@@ -341,6 +339,7 @@ impl GroupMember {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::lens::Lens;
 
     #[test]
     fn what_was_usual_before_is_of_the_days_before_an_alert_began_where_enough_are_known() {
@@ -362,8 +361,11 @@ mod tests {
             ("few days are known", &days[..6], 6, None),
             ("none is known", &[], 0, None),
         ];
+        let decided = (Lens::Day, EventTime(0));
+        let alert = Alert::open(Direction::Surge, EventTime(0), Severity::Minor, decided);
         for (name, days, onset, before) in table {
-            assert_eq!(usual_before(days, Day(onset)), before, "{name}");
+            let member = Member::of(CrossingIx(0), &alert, days.to_vec(), EventTime(0));
+            assert_eq!(member.before(Day(onset)), before, "{name}");
         }
     }
 }

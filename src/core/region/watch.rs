@@ -361,13 +361,7 @@ impl Region {
         let day = |at| Day::of(&local(&tz, at));
         let decided = (crossing, day(alert.decided));
         state.tell_of(&self.border, stream, decided, day(as_of));
-        let mut member = Member::of(
-            crossing,
-            alert,
-            state.history(crossing),
-            day(alert.onset),
-            as_of,
-        );
+        let mut member = Member::of(crossing, alert, state.history(crossing), as_of);
         self.forget_old(as_of);
         let mut linked = self.linked(crossing, stream, as_of);
         let id = IncidentId {

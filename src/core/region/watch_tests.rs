@@ -553,7 +553,7 @@ fn a_group_that_rose_with_a_way_back_begins_nothing_anew_when_that_ends() {
         group: None,
     };
     let mut incident = Incident::of(id, at(0));
-    let mut member = Member::of(CrossingIx(0), &alert, Vec::new(), Day(1), at(1));
+    let mut member = Member::of(CrossingIx(0), &alert, Vec::new(), at(1));
     member.back_days = super::super::member::BACK_DAYS;
     incident.join(member);
     incident.join_group(GroupMember {
