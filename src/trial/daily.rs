@@ -173,7 +173,7 @@ impl<'a> Series<'a> {
         let ended = Ended {
             reading,
             high_since: self.high_since,
-            // Nor at how severe it is.
+            // Nothing here looks at severities.
             run_severity: [Severity::Minor; 2],
             adopts: exposure > 0.0 && self.model.has_just_adopted(self.lens),
             // What is usual is not asked for here.
